@@ -1,0 +1,96 @@
+//! What travels to a database in one go, and what comes back.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::Stream;
+
+use crate::error::DatabaseError;
+use crate::schema::Record;
+use crate::transaction::TransactionMode;
+use crate::value::{ColumnType, Value};
+
+/// One statement with its bound values. The text is in the backend's own spelling (`$1` or `?1`).
+#[derive(Debug, Clone)]
+pub(crate) struct Statement {
+    pub(crate) sql: Arc<str>,
+    pub(crate) binds: Vec<Bind>,
+    /// Whether the text recurs, so that it is worth a named prepared statement.
+    pub(crate) cached: bool,
+    /// How many rows the statement must return (or write, if it returns none). PostgreSQL checks this inside the
+    /// statement's own text, since later steps have been sent already; SQLite checks it here, and a miss fails the step
+    /// with [`ErrorKind::Conflict`](crate::error::ErrorKind) and its answer as the last of the failure's answers.
+    pub(crate) guard: Option<u64>,
+}
+
+impl Statement {
+    /// The id of the transaction, if it has one (PostgreSQL). Fails in a transaction that has failed before.
+    pub(crate) fn transaction_id() -> Self {
+        let sql = "SELECT pg_current_xact_id_if_assigned()::text";
+        Statement { sql: sql.into(), binds: Vec::new(), cached: true, guard: None }
+    }
+}
+
+/// One bound value. The type decides the wire type, so that a NULL has one too.
+#[derive(Debug, Clone)]
+pub(crate) struct Bind {
+    pub(crate) ty: ColumnType,
+    pub(crate) value: Value,
+}
+
+/// One step of a burst.
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    /// Opens a transaction. On SQLite a writing one begins IMMEDIATE, waiting for the lock up to the busy timeout.
+    Begin(TransactionMode),
+    /// A statement with its answer.
+    Statement(Statement),
+    /// A statement without values and without an answer: `SAVEPOINT a`, `SET LOCAL …`, DDL. May hold several, `;` between.
+    Control(Cow<'static, str>),
+    /// Ends the transaction. After a failed step it is a ROLLBACK, on both backends.
+    Commit,
+    /// Ends the transaction, undoing it.
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "a session undoes a transaction by resetting its connection; tests of connections say so"
+        )
+    )]
+    Rollback,
+}
+
+/// Steps that travel together and run in this order.
+pub(crate) type Burst = Vec<Step>;
+
+/// What one step answered; empty for anything but a [`Step::Statement`].
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) rows: Vec<Record>,
+    /// Rows written, for a statement without rows.
+    pub(crate) affected: u64,
+}
+
+/// The first step that failed; no later step took effect inside a transaction.
+#[derive(Debug)]
+pub(crate) struct BurstFailure {
+    /// Which step; the length of the burst's answers before it.
+    pub(crate) step: usize,
+    pub(crate) error: DatabaseError,
+    /// The answers of the steps before it (and, for a missed guard on SQLite, of the step itself).
+    pub(crate) answers: Vec<Answer>,
+    /// The connection is gone, and whether a COMMIT that was in the burst took effect cannot be known from it.
+    pub(crate) lost: bool,
+}
+
+/// All answers, one per step, or the first failure.
+pub(crate) type BurstResult = Result<Vec<Answer>, Box<BurstFailure>>;
+
+/// The answer to a burst that has been sent. Dropping it changes nothing on the connection: the steps run all the
+/// same, and later bursts wait their turn.
+pub(crate) type Pending = Pin<Box<dyn Future<Output = BurstResult> + Send + 'static>>;
+
+/// Rows as they arrive.
+pub(crate) type RowSource = Pin<Box<dyn Stream<Item = Result<Record, DatabaseError>> + Send + 'static>>;

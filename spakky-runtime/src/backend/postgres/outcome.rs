@@ -1,0 +1,113 @@
+//! What became of a COMMIT whose answer never came.
+//!
+//! The server remembers how each recent transaction ended. To ask it on another connection is safe only if it is the
+//! server that ran the transaction and has lost nothing since, so a connection notes on opening whom it speaks to:
+//!
+//! * the cluster's identifier: another one numbers its transactions on its own;
+//! * the timeline: a standby that took over may have taken over without the transaction;
+//! * when statistics were last reset, which recovery from a crash does too: a transaction that was not on disk when
+//!   the server crashed may have its number given to a later one.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::PostgresConnection;
+use crate::backend::{Answer, Bind, Statement, Step};
+pub(crate) use crate::transaction::Outcome;
+use crate::value::{ColumnType, ColumnValue, ScalarType, Value};
+
+/// Which server, and which stretch of its life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServerIdentity {
+    pub(super) system_identifier: String,
+    pub(super) timeline: String,
+    pub(super) statistics_since: String,
+}
+
+/// The timeline is read from the name of the WAL file being written: the last checkpoint may be older than a promotion.
+const IDENTIFY: &str = "\
+SELECT s.system_identifier::text, \
+       CASE WHEN NOT pg_is_in_recovery() THEN substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) END, \
+       b.stats_reset::text \
+FROM pg_catalog.pg_control_system() s, pg_catalog.pg_stat_bgwriter b";
+
+fn identify() -> Step {
+    Step::Statement(Statement { sql: IDENTIFY.into(), binds: Vec::new(), cached: false, guard: None })
+}
+
+fn status(xid: &str) -> Step {
+    let ty = ColumnType::scalar(ScalarType::Text);
+    let binds = vec![Bind { ty, value: Value::Text(xid.to_owned()) }];
+    Step::Statement(Statement {
+        sql: "SELECT pg_xact_status($1::text::xid8)".into(),
+        binds,
+        cached: false,
+        guard: None,
+    })
+}
+
+fn text(answer: &mut Answer, column: usize) -> Option<String> {
+    let value = answer.rows.first_mut()?.get_mut(column)?;
+    String::from_value(std::mem::replace(value, Value::Null)).ok()
+}
+
+fn identity(answer: &mut Answer) -> Option<ServerIdentity> {
+    Some(ServerIdentity {
+        system_identifier: text(answer, 0)?,
+        timeline: text(answer, 1)?,
+        statistics_since: text(answer, 2)?,
+    })
+}
+
+impl PostgresConnection {
+    /// Asks which server this is, and keeps the answer; `None` if it does not tell (a standby, a missing right).
+    pub(crate) async fn identify(&self) -> Option<ServerIdentity> {
+        let identified = match self.send(vec![identify()]).await {
+            Ok(mut answers) => answers.first_mut().and_then(identity),
+            Err(_) => None,
+        };
+        self.server.get_or_init(|| identified).clone()
+    }
+}
+
+/// Asks how the transaction `xid` ended, which `lost_on` ran, and waits for its end up to `deadline`.
+///
+/// # Cancellation
+/// Nothing is left behind; asking again is safe.
+pub(crate) async fn resolve(
+    connection: &PostgresConnection,
+    xid: &str,
+    lost_on: &ServerIdentity,
+    deadline: Duration,
+) -> Outcome {
+    let end = Instant::now() + deadline;
+    let asked = timeout_at(end, async {
+        let mut pause = Duration::from_millis(5);
+        loop {
+            match ask(connection, xid, lost_on).await {
+                Some(outcome) => return outcome,
+                None => sleep(pause).await,
+            }
+            pause = (pause * 2).min(Duration::from_millis(200));
+        }
+    });
+    asked.await.unwrap_or(Outcome::Unknown)
+}
+
+/// `None` while the transaction is in progress.
+async fn ask(connection: &PostgresConnection, xid: &str, lost_on: &ServerIdentity) -> Option<Outcome> {
+    // Identity and status in one trip, and in this order: a failover in between would break the connection.
+    let Ok(mut answers) = connection.send(vec![identify(), status(xid)]).await else { return Some(Outcome::Unknown) };
+    let [identified, status] = answers.as_mut_slice() else { return Some(Outcome::Unknown) };
+    if identity(identified).as_ref() != Some(lost_on) {
+        return Some(Outcome::Unknown);
+    }
+    match text(status, 0).as_deref() {
+        Some("committed") => Some(Outcome::Committed),
+        Some("aborted") => Some(Outcome::Aborted),
+        Some("in progress") => None,
+        // Too long ago.
+        _ => Some(Outcome::Unknown),
+    }
+}

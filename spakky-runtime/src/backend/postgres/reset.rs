@@ -1,0 +1,119 @@
+//! Making a connection clean, or finding that it is not.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::cancel::CANCEL_LIMIT;
+use super::core::Core;
+use super::tap::TransactionState;
+
+/// How long a statement may go on before it is cancelled: most are done sooner than a cancel request would be.
+const GRACE: Duration = Duration::from_millis(20);
+
+/// How long a cancelled statement may take to end before it is asked again.
+const AGAIN: Duration = Duration::from_millis(100);
+
+impl Core {
+    pub(super) async fn cancel(&self) {
+        let request = async {
+            self.wire.begun().await;
+            self.canceller.cancel().await
+        };
+        if !matches!(timeout(CANCEL_LIMIT, request).await, Ok(true)) {
+            // It may run for hours; closing the socket is what is left.
+            self.close();
+        }
+    }
+
+    /// Ends what is left over. See [`Connection::reset`](crate::backend::Connection::reset).
+    ///
+    /// # Cancellation
+    /// When dropped, the connection is as unclean as it was, and knows so.
+    pub(super) async fn reset(&self, deadline: Duration) -> bool {
+        let end = Instant::now() + deadline;
+        if !self.is_usable() {
+            return false;
+        }
+        let (quiet, transaction) = {
+            let outbox = self.outbox();
+            (outbox.is_quiet(), outbox.transaction)
+        };
+        if quiet && !transaction && self.wire.transaction() == TransactionState::Idle {
+            return true;
+        }
+        let clean = timeout_at(end, self.clean_up(quiet, transaction)).await.unwrap_or(false);
+        if !clean {
+            self.close();
+        }
+        clean
+    }
+
+    async fn clean_up(&self, quiet: bool, transaction: bool) -> bool {
+        // Sent behind what is running: its answer means that all of it is over.
+        let mut transaction = transaction;
+        if quiet {
+            if !self.roll_back(transaction).await {
+                return false;
+            }
+        } else {
+            let mut ended = std::pin::pin!(self.roll_back(transaction));
+            let mut patience = GRACE;
+            loop {
+                let in_time = timeout(patience, ended.as_mut()).await.ok();
+                let ended = match in_time {
+                    Some(ended) => Some(ended),
+                    None => tokio::select! {
+                        ended = ended.as_mut() => Some(ended),
+                        () = self.wire.begun() => None,
+                    },
+                };
+                match ended {
+                    Some(true) => break,
+                    Some(false) => return false,
+                    // The request is waited for before anything else: one that comes late would hit whoever uses the
+                    // connection next. It is repeated, since one that comes early hits nothing.
+                    None if self.canceller.cancel().await => patience = AGAIN,
+                    None => return false,
+                }
+            }
+        }
+        // The cancellation may have hit the ROLLBACK itself.
+        loop {
+            transaction = self.wire.transaction() != TransactionState::Idle;
+            if !transaction {
+                break;
+            }
+            self.roll_back(transaction).await;
+            if !self.is_usable() {
+                return false;
+            }
+        }
+        let mut outbox = self.outbox();
+        let clean = outbox.open == 0;
+        if clean {
+            outbox.unobserved = 0;
+            outbox.transaction = false;
+            self.wire.expect_nothing();
+        }
+        clean
+    }
+
+    /// Sends a ROLLBACK, or an empty query where no transaction can be open, and waits for the answer to everything sent.
+    async fn roll_back(&self, transaction: bool) -> bool {
+        let sql = if transaction { "ROLLBACK" } else { "" };
+        match self.client.batch_execute(sql).await {
+            Ok(()) => true,
+            Err(error) => {
+                self.failure(error);
+                self.wire.settled().await;
+                self.is_usable()
+            }
+        }
+    }
+
+    /// Whether the server answers.
+    pub(super) async fn ping(&self, deadline: Duration) -> bool {
+        self.is_usable() && matches!(timeout(deadline, self.roll_back(false)).await, Ok(true)) && self.is_usable()
+    }
+}

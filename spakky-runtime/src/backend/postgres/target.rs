@@ -1,0 +1,101 @@
+//! The server that a manager's connections lead to.
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+
+use super::{PostgresConnection, PostgresOptions, resolve};
+use crate::backend::{Statement, Step};
+use crate::config::{DatabaseConfig, Pooler};
+use crate::connect::connect_timeout;
+use crate::error::{DatabaseError, Error, ErrorKind};
+use crate::schema::raise;
+use crate::transaction::{Outcome, TransactionMode};
+use crate::value::Value;
+
+/// The server that a manager's connections lead to.
+pub(crate) struct PostgresTarget {
+    options: PostgresOptions,
+}
+
+impl PostgresTarget {
+    pub(crate) fn new(config: &DatabaseConfig) -> Result<Self, Error> {
+        let url = config.url.expose_secret();
+        let mut options = PostgresOptions::from_url(url, Some(config.sslmode)).map_err(Error::from_database)?;
+        options.ssl_root_cert = config.ssl_root_cert.clone();
+        options.connect_timeout = config.connect_timeout;
+        options.statement_cache_size = config.statement_cache_size;
+        options.pooler = config.pooler;
+        if let Some(name) = &config.application_name {
+            options.set_application_name(name);
+        }
+        if options.pooler == Pooler::None {
+            options.settings = limits(config);
+        }
+        Ok(PostgresTarget { options })
+    }
+
+    /// A new connection, and whether `spakky_raise` is installed where it leads.
+    pub(crate) async fn connect(&self, config: &DatabaseConfig) -> Result<(PostgresConnection, bool), Error> {
+        let connecting = async {
+            let mut options = self.options.clone();
+            if let Some(provider) = &config.credentials {
+                let credentials = provider.credentials().await.map_err(|error| {
+                    Error::new(ErrorKind::Connection, "connect: the provider gave no credentials").with_source(error)
+                })?;
+                options.set_credentials(Some(&credentials.user), credentials.password.expose_secret());
+            }
+            let connection = PostgresConnection::connect(&options).await.map_err(Error::from_database)?;
+            // Sent together: one round trip.
+            let (raises, _) = tokio::join!(raise_is_installed(&connection), connection.identify());
+            let raises = raises.map_err(Error::from_database)?;
+            Ok((connection, raises))
+        };
+        match tokio::time::timeout(config.connect_timeout, connecting).await {
+            Ok(connected) => connected,
+            Err(_) => Err(connect_timeout(config.connect_timeout)),
+        }
+    }
+
+    /// Behind a pooler the limits cannot be settings of the connection, which others use in turn.
+    pub(crate) fn add_settings(&self, config: &DatabaseConfig, mode: &mut TransactionMode) {
+        if self.options.pooler != Pooler::None {
+            let mut settings = limits(config);
+            settings.append(&mut mode.settings);
+            mode.settings = settings;
+        }
+    }
+}
+
+/// What became of the transaction `xid` that `lost` ran, asked on `connection`.
+pub(crate) async fn resolve_on(
+    connection: &PostgresConnection,
+    lost: &PostgresConnection,
+    xid: &str,
+    deadline: Duration,
+) -> Outcome {
+    match lost.server() {
+        Some(server) => resolve(connection, xid, server, deadline).await,
+        None => Outcome::Unknown,
+    }
+}
+
+/// The limits of the configuration as the server's settings.
+fn limits(config: &DatabaseConfig) -> Vec<(String, String)> {
+    let milliseconds = |limit: Duration| format!("{}", limit.as_millis().max(1));
+    [
+        ("statement_timeout", config.statement_timeout),
+        ("lock_timeout", config.lock_timeout),
+        ("idle_in_transaction_session_timeout", config.idle_in_transaction_timeout),
+    ]
+    .into_iter()
+    .filter_map(|(name, limit)| Some((name.to_owned(), milliseconds(limit?))))
+    .collect()
+}
+
+async fn raise_is_installed(connection: &PostgresConnection) -> Result<bool, DatabaseError> {
+    let sql = format!("SELECT to_regprocedure('{}(text)') IS NOT NULL", raise::FUNCTION);
+    let statement = Statement { sql: sql.into(), binds: Vec::new(), cached: false, guard: None };
+    let answers = connection.send(vec![Step::Statement(statement)]).await.map_err(|failure| failure.error)?;
+    Ok(answers.iter().any(|answer| answer.rows == [[Value::Bool(true)]]))
+}

@@ -1,0 +1,15 @@
+//! Tests on a real server.
+
+mod burst;
+mod errors;
+mod fault;
+mod native;
+mod outcome;
+mod round_trips;
+mod server;
+mod statement_log;
+mod stream;
+mod support;
+mod tap;
+mod tls;
+mod types;

@@ -1,0 +1,223 @@
+//! Bursts: what is answered, what a failure leaves behind, what becomes of dropped futures.
+
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use super::support::*;
+use crate::backend::Step;
+use crate::backend::postgres::PostgresConnection;
+use crate::error::ErrorKind;
+use crate::transaction::{Isolation, TransactionMode};
+use crate::value::Value;
+
+const INSERT: &str = "INSERT INTO item (id, name) VALUES ($1, $2)";
+
+async fn with_items() -> (TestDatabase, PostgresConnection) {
+    let database = TestDatabase::create().await;
+    database.run("CREATE TABLE item (id int8 PRIMARY KEY, name text NOT NULL)").await;
+    let connection = database.connect().await;
+    (database, connection)
+}
+
+fn insert(id: i64) -> Step {
+    cached(INSERT, vec![bind(id), bind(format!("item {id}"))])
+}
+
+#[tokio::test]
+async fn a_burst_answers_step_by_step() {
+    let (_database, connection) = with_items().await;
+    let answers = answers(
+        &connection,
+        vec![
+            begin(),
+            insert(1),
+            insert(2),
+            cached("SELECT id, name FROM item WHERE id >= $1 ORDER BY id", vec![bind(1_i64)]),
+            Step::Commit,
+        ],
+    )
+    .await;
+    assert_eq!(answers.len(), 5);
+    assert_eq!((answers[1].affected, answers[2].affected), (1, 1));
+    assert_eq!(
+        answers[3].rows,
+        [vec![Value::I64(1), Value::Text("item 1".into())], vec![Value::I64(2), Value::Text("item 2".into())]]
+    );
+    assert!(connection.is_usable());
+}
+
+#[tokio::test]
+async fn the_first_failing_step_is_the_one_reported() {
+    let (database, connection) = with_items().await;
+    let failure = failure(&connection, vec![begin(), insert(1), insert(1), insert(2), Step::Commit]).await;
+    assert_eq!(failure.step, 2);
+    assert_eq!(failure.answers.len(), 2);
+    assert_eq!(failure.error.kind, ErrorKind::UniqueViolation);
+    assert!(!failure.lost);
+    assert_eq!(database.number("SELECT count(*) FROM item").await, 0);
+    assert_eq!(value(&connection, "SELECT 1").await, Value::I32(1));
+}
+
+#[tokio::test]
+async fn a_commit_that_became_a_rollback_is_a_failure_even_when_no_answer_was_read() {
+    let (database, connection) = with_items().await;
+    drop(connection.send(vec![begin(), insert(1), query("SELECT 1 / 0")]));
+    let failure = failure(&connection, vec![Step::Commit]).await;
+    assert_eq!(failure.error.kind, ErrorKind::RollbackOnly);
+    assert_eq!(failure.step, 0);
+    assert_eq!(database.number("SELECT count(*) FROM item").await, 0);
+}
+
+#[tokio::test]
+async fn a_deferred_constraint_fails_at_commit() {
+    let (database, connection) = with_items().await;
+    database
+        .run(
+            "CREATE TABLE child (parent int8 NOT NULL CONSTRAINT fk_child REFERENCES item DEFERRABLE INITIALLY DEFERRED)",
+        )
+        .await;
+    let failure =
+        failure(&connection, vec![begin(), cached("INSERT INTO child VALUES ($1)", vec![bind(7_i64)]), Step::Commit])
+            .await;
+    assert_eq!(failure.step, 2);
+    assert_eq!(failure.error.kind, ErrorKind::ForeignKeyViolation);
+    assert_eq!(failure.error.constraint.as_deref(), Some("fk_child"));
+    assert_eq!(database.number("SELECT count(*) FROM child").await, 0);
+}
+
+#[tokio::test]
+async fn begin_carries_its_options_and_settings() {
+    let (_database, connection) = with_items().await;
+    let settings = vec![
+        ("app.tenant".to_owned(), "it's a \\ \"tenant\"".to_owned()),
+        ("statement_timeout".to_owned(), "1234".to_owned()),
+    ];
+    let mode =
+        TransactionMode { isolation: Some(Isolation::Serializable), read_only: true, deferrable: true, settings };
+    let answers = answers(
+        &connection,
+        vec![
+            Step::Begin(mode),
+            query(
+                "SELECT current_setting('transaction_isolation'), current_setting('transaction_read_only'), \
+                 current_setting('transaction_deferrable'), current_setting('app.tenant'), \
+                 current_setting('statement_timeout')",
+            ),
+            Step::Commit,
+            query("SELECT current_setting('app.tenant'), current_setting('statement_timeout')"),
+        ],
+    )
+    .await;
+    let texts = |texts: &[&str]| texts.iter().map(|text| Value::Text((*text).to_owned())).collect::<Vec<_>>();
+    assert_eq!(answers[1].rows[0], texts(&["serializable", "on", "on", "it's a \\ \"tenant\"", "1234ms"]));
+    assert_eq!(answers[3].rows[0], texts(&["", "0"]));
+}
+
+#[tokio::test]
+async fn a_value_that_cannot_be_sent_fails_its_step_and_undoes_the_transaction() {
+    let (database, connection) = with_items().await;
+    let mut bad = bind(String::new());
+    bad.value = Value::Text("a\0b".into());
+    let failure =
+        failure(&connection, vec![begin(), insert(1), cached(INSERT, vec![bind(2_i64), bad]), insert(3), Step::Commit])
+            .await;
+    assert_eq!((failure.step, failure.answers.len()), (2, 2));
+    assert_eq!(failure.error.kind, ErrorKind::Mapping);
+    assert_eq!(failure.error.message, "text with a NUL character cannot be stored; remove it or store bytes");
+    assert_eq!(database.number("SELECT count(*) FROM item").await, 0);
+    assert!(connection.reset(LIMIT).await);
+    assert_eq!(database.number("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE '%transaction%'").await, 0);
+}
+
+#[tokio::test]
+async fn a_dropped_future_leaves_a_usable_connection() {
+    let (database, connection) = with_items().await;
+    drop(connection.send(vec![begin(), insert(1)]));
+    assert!(connection.reset(LIMIT).await);
+    assert_eq!(database.number("SELECT count(*) FROM item").await, 0);
+    assert_eq!(value(&connection, "SELECT 1").await, Value::I32(1));
+
+    let mut pending = connection.send(vec![begin(), insert(2), query("SELECT pg_sleep(60)"), Step::Commit]);
+    let polled = pending.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_pending());
+    drop(pending);
+    let start = Instant::now();
+    assert!(connection.reset(LIMIT).await);
+    assert!(start.elapsed() < Duration::from_secs(20), "the sleeping statement was not cancelled");
+    assert_eq!(database.number("SELECT count(*) FROM item").await, 0);
+    assert_eq!(value(&connection, "SELECT 1").await, Value::I32(1));
+}
+
+#[tokio::test]
+async fn a_burst_runs_to_its_commit_when_its_future_is_dropped() {
+    let (database, connection) = with_items().await;
+    drop(connection.send(vec![begin(), insert(1), Step::Commit]));
+    assert_eq!(value(&connection, "SELECT count(*) FROM item").await, Value::I64(1));
+    assert!(connection.reset(LIMIT).await);
+    assert_eq!(database.number("SELECT count(*) FROM item").await, 1);
+}
+
+#[tokio::test]
+async fn a_clean_connection_is_reset_without_a_trip() {
+    let (database, connection) = with_items().await;
+    answers(&connection, vec![begin(), insert(1), Step::Commit]).await;
+    let before = value(&connection, "SELECT pg_backend_pid()").await;
+    // No time at all: nothing may be asked.
+    assert!(connection.reset(Duration::ZERO).await);
+    assert_eq!(value(&connection, "SELECT pg_backend_pid()").await, before);
+    assert_eq!(database.number("SELECT count(*) FROM item").await, 1);
+}
+
+#[tokio::test]
+async fn cancel_returns_promptly_and_fails_what_runs() {
+    let (database, connection) = with_items().await;
+    let start = Instant::now();
+    let pending = connection.send(vec![query("SELECT pg_sleep(60)")]);
+    database
+        .wait_for(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()",
+            1,
+        )
+        .await;
+    let (result, ()) = tokio::join!(pending, connection.cancel());
+    let failure = result.expect_err("a cancelled statement fails");
+    assert_eq!(failure.error.kind, ErrorKind::Timeout);
+    assert_eq!(failure.error.code(), "57014");
+    assert!(!failure.lost);
+    assert!(start.elapsed() < Duration::from_secs(20));
+    assert!(connection.is_usable());
+    assert_eq!(value(&connection, "SELECT 1").await, Value::I32(1));
+}
+
+#[tokio::test]
+async fn a_terminated_connection_is_lost_and_unusable() {
+    let (database, connection) = with_items().await;
+    let Value::I32(pid) = value(&connection, "SELECT pg_backend_pid()").await else { panic!("a pid") };
+    let pending = connection.send(vec![query("SELECT pg_sleep(60)")]);
+    database
+        .wait_for(&format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid} AND wait_event = 'PgSleep'"), 1)
+        .await;
+    database.run(&format!("SELECT pg_terminate_backend({pid})")).await;
+    let failed = pending.await.expect_err("the backend is gone");
+    assert_eq!(failed.error.kind, ErrorKind::Connection);
+    assert!(failed.lost && failed.error.retryable);
+    assert!(!connection.is_usable());
+    assert!(!connection.reset(LIMIT).await);
+    assert!(!connection.ping(LIMIT).await);
+
+    let later = failure(&connection, vec![begin(), insert(1), Step::Commit]).await;
+    assert_eq!(later.error.kind, ErrorKind::Connection);
+    assert!(later.lost && later.error.retryable);
+}
+
+#[tokio::test]
+async fn a_connection_ended_while_idle_tells_why() {
+    let (database, connection) = with_items().await;
+    let Value::I32(pid) = value(&connection, "SELECT pg_backend_pid()").await else { panic!("a pid") };
+    database.run(&format!("SELECT pg_terminate_backend({pid})")).await;
+    database.wait_for(&format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}"), 0).await;
+    let failed = failure(&connection, vec![query("SELECT 1")]).await;
+    assert_eq!(failed.error.kind, ErrorKind::Connection);
+    assert_eq!(failed.error.code(), "57P01");
+    assert!(failed.lost && failed.error.retryable && !connection.is_usable());
+}

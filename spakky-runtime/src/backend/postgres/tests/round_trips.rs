@@ -1,0 +1,190 @@
+//! How often the network is crossed, counted by a proxy.
+
+use super::support::*;
+use crate::backend::postgres::PostgresConnection;
+use crate::backend::{Burst, Step};
+use crate::testing::proxy::CountingProxy;
+use crate::value::Value;
+
+struct Counted {
+    proxy: CountingProxy,
+    connection: PostgresConnection,
+    _database: TestDatabase,
+}
+
+impl Counted {
+    async fn start(statement_cache_size: usize) -> Self {
+        let database = TestDatabase::create().await;
+        database.run("CREATE TABLE item (id int8 PRIMARY KEY, name text NOT NULL)").await;
+        let proxy = CountingProxy::start(database.url()).await.unwrap();
+        let mut options = database.options();
+        options.config = proxy.url().parse().unwrap();
+        options.statement_cache_size = statement_cache_size;
+        let connection = PostgresConnection::connect(&options).await.unwrap();
+        Counted { proxy, connection, _database: database }
+    }
+
+    /// Round trips of one burst.
+    async fn of(&self, burst: Burst) -> u64 {
+        let before = self.proxy.counts();
+        answers(&self.connection, burst).await;
+        self.proxy.counts().since(before).round_trips
+    }
+}
+
+fn insert(id: i64) -> Step {
+    cached("INSERT INTO item (id, name) VALUES ($1, $2)", vec![bind(id), bind("x".repeat(100))])
+}
+
+/// A transaction of `count` different statements.
+fn transaction(count: i64, first: i64) -> Burst {
+    let mut burst = vec![begin()];
+    burst.extend((first..first + count).map(|id| {
+        let sql = format!("INSERT INTO item (id, name) VALUES ($1, $2) RETURNING id AS id{}", id - first);
+        cached(&sql, vec![bind(id), bind("x".repeat(100))])
+    }));
+    burst.push(Step::Commit);
+    burst
+}
+
+async fn a_burst_is_one_round_trip() {
+    let counted = Counted::start(600).await;
+    let mut next = 0;
+    for count in [1, 2, 20, 500] {
+        for temperature in ["cold", "warm", "hot"] {
+            let trips = counted.of(transaction(count, next)).await;
+            assert_eq!(trips, 1, "{count} statements, {temperature}");
+            next += count;
+        }
+    }
+    let rows = value(&counted.connection, "SELECT count(*) FROM item").await;
+    assert_eq!(rows, Value::I64(next));
+}
+
+#[tokio::test]
+async fn a_burst_is_one_round_trip_cold_and_warm_on_one_thread() {
+    a_burst_is_one_round_trip().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_burst_is_one_round_trip_cold_and_warm_on_many_threads() {
+    a_burst_is_one_round_trip().await;
+}
+
+#[tokio::test]
+async fn loading_and_saving_are_two_round_trips() {
+    let counted = Counted::start(256).await;
+    for id in 0..5 {
+        let before = counted.proxy.counts();
+        answers(&counted.connection, vec![begin(), cached("SELECT id FROM item WHERE id = $1", vec![bind(id)])]).await;
+        answers(&counted.connection, vec![insert(id), Step::Commit]).await;
+        assert_eq!(counted.proxy.counts().since(before).round_trips, 2);
+    }
+}
+
+#[tokio::test]
+async fn what_recurs_is_prepared_and_what_does_not_is_not() {
+    let counted = Counted::start(2).await;
+    let connection = &counted.connection;
+    answers(connection, vec![insert(1)]).await;
+    let sql = "INSERT INTO item (id, name) VALUES ($1, $2)";
+    assert!(prepared(connection).await.contains(sql));
+    let before = counted.proxy.recorded();
+    assert!(before.is_empty());
+    counted.proxy.record();
+    answers(connection, vec![insert(2), query("SELECT 1")]).await;
+    let parsed: Vec<_> = counted.proxy.recorded().into_iter().filter_map(|message| message.sql).collect();
+    assert_eq!(parsed, ["SELECT 1"], "the prepared one travels without its text");
+
+    // Two fit; the least recently used one makes way.
+    answers(connection, vec![cached("SELECT 2", vec![])]).await;
+    answers(connection, vec![insert(3)]).await;
+    answers(connection, vec![cached("SELECT 3", vec![])]).await;
+    answers(connection, vec![query("SELECT 1")]).await;
+    let kept = prepared(connection).await;
+    assert_eq!(kept, [sql, "SELECT 3"].map(str::to_owned).into());
+}
+
+#[tokio::test]
+async fn one_text_with_values_of_different_types_is_two_statements() {
+    let counted = Counted::start(256).await;
+    for _ in 0..3 {
+        let sql = "SELECT $1";
+        let read = answers(
+            &counted.connection,
+            vec![
+                cached(sql, vec![bind(7_i32)]),
+                cached(sql, vec![bind("seven".to_owned())]),
+                cached(sql, vec![bind(true)]),
+            ],
+        )
+        .await;
+        assert_eq!(read[0].rows, [[Value::I32(7)]]);
+        assert_eq!(read[1].rows, [[Value::Text("seven".into())]]);
+        assert_eq!(read[2].rows, [[Value::Bool(true)]]);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_prepared_without_a_cache_or_behind_a_pooler() {
+    let database = TestDatabase::create().await;
+    let mut plain = database.options();
+    plain.statement_cache_size = 0;
+    let mut pooled = database.options();
+    pooled.pooler = crate::config::Pooler::PgBouncer;
+    for options in [plain, pooled] {
+        let connection = PostgresConnection::connect(&options).await.unwrap();
+        for _ in 0..3 {
+            answers(&connection, vec![cached("SELECT $1", vec![bind(1_i64)])]).await;
+        }
+        assert!(prepared(&connection).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_prepared_that_stands_before_a_change_of_its_tables() {
+    let counted = Counted::start(256).await;
+    let connection = &counted.connection;
+    let select = || cached("SELECT count(*) FROM item", vec![]);
+    // Preparing the query behind the burst would fail, and abort the transaction with it.
+    let drop_table = vec![begin(), select(), Step::Control("DROP TABLE item".into())];
+    assert_eq!(answers(connection, drop_table).await.len(), 3);
+    answers(connection, vec![query("SELECT 1"), Step::Commit]).await;
+    assert!(prepared(connection).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_stale_plan_is_replaced_without_the_caller_seeing_it() {
+    let counted = Counted::start(256).await;
+    let connection = &counted.connection;
+    let select = || cached("SELECT * FROM item", vec![]);
+    answers(connection, vec![insert(1), select()]).await;
+    answers(connection, vec![select()]).await;
+
+    counted._database.run("ALTER TABLE item ALTER name TYPE varchar(200), ADD extra int4").await;
+    let read = answers(connection, vec![select()]).await;
+    assert_eq!(read[0].rows[0].len(), 3);
+
+    answers(connection, vec![select()]).await;
+    counted._database.run("ALTER TABLE item DROP extra").await;
+    let read = answers(connection, vec![begin(), select(), insert(2), Step::Commit]).await;
+    assert_eq!((read[1].rows[0].len(), read[2].affected), (2, 1));
+
+    answers(connection, vec![select()]).await;
+    counted._database.run("ALTER TABLE item ADD extra int4").await;
+    let read = answers(connection, vec![begin(), select()]).await;
+    assert_eq!(read[1].rows.len(), 2);
+    answers(connection, vec![insert(3), Step::Commit]).await;
+
+    // Inside a transaction that has a past, only the caller can run it again.
+    answers(connection, vec![select()]).await;
+    counted._database.run("ALTER TABLE item DROP extra").await;
+    answers(connection, vec![begin(), insert(4)]).await;
+    let failed = failure(connection, vec![select(), Step::Commit]).await;
+    assert_eq!((failed.error.code(), failed.error.retryable), ("0A000", true));
+    answers(connection, vec![begin(), insert(4), select(), Step::Commit]).await;
+
+    // So with statements that the server has forgotten.
+    answers(connection, vec![Step::Control("DEALLOCATE ALL".into())]).await;
+    assert_eq!(answers(connection, vec![select()]).await[0].rows.len(), 4);
+}

@@ -1,0 +1,127 @@
+//! The types of a database that are not built in: enums, those of extensions, domains.
+
+use std::collections::HashMap;
+use std::sync::{OnceLock, PoisonError, RwLock};
+
+use futures_util::TryStreamExt;
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+/// How values of a type look on the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum TypeForm {
+    /// The text itself: enums, `citext`.
+    Text,
+    /// As another type: a domain.
+    Same(u32),
+    /// An array of another type.
+    Array(u32),
+    /// Anything else.
+    Other,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    name: String,
+    schema: String,
+    form: TypeForm,
+    array: u32,
+    /// Whether its name alone means this type, by the search path of the connection that read it.
+    visible: bool,
+}
+
+/// What is known of the types that are not built in; shared by the connections to one database.
+#[derive(Debug, Default)]
+pub(super) struct TypeCatalog {
+    types: RwLock<Option<HashMap<u32, Entry>>>,
+}
+
+/// All but the row types of tables, of which there are as many as tables.
+const READ_TYPES: &str = "\
+SELECT t.oid, t.typname::text, n.nspname::text, t.typelem, t.typbasetype, t.typarray, \
+       t.typcategory::text = 'A' AND t.typelem <> 0, \
+       t.typsend::regproc::text IN ('textsend', 'varcharsend', 'bpcharsend', 'enum_send', 'namesend', 'citextsend'), pg_catalog.pg_type_is_visible(t.oid) \
+FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
+LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typcategory::text = 'A' \
+WHERE t.oid >= 16384 AND t.typtype::text <> 'c' AND COALESCE(e.typtype::text, '') <> 'c'";
+
+impl TypeCatalog {
+    pub(super) fn is_loaded(&self) -> bool {
+        self.types.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Reads the types from the server.
+    pub(super) async fn load(&self, client: &Client) -> Result<(), tokio_postgres::Error> {
+        let none: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 0] = [];
+        let rows = client.query_typed_raw(READ_TYPES, none).await?;
+        let mut rows = std::pin::pin!(rows);
+        let mut types = HashMap::new();
+        while let Some(row) = rows.try_next().await? {
+            let (element, base): (u32, u32) = (row.try_get(3)?, row.try_get(4)?);
+            let form = if base != 0 {
+                TypeForm::Same(base)
+            } else if row.try_get(6)? {
+                TypeForm::Array(element)
+            } else if row.try_get(7)? {
+                TypeForm::Text
+            } else {
+                TypeForm::Other
+            };
+            let entry = Entry {
+                name: row.try_get(1)?,
+                schema: row.try_get(2)?,
+                form,
+                array: row.try_get(5)?,
+                visible: row.try_get(8)?,
+            };
+            types.insert(row.try_get(0)?, entry);
+        }
+        *self.types.write().unwrap_or_else(PoisonError::into_inner) = Some(types);
+        Ok(())
+    }
+
+    /// The form of a type that is not built in; `None` if it is not known (yet).
+    pub(super) fn form(&self, oid: u32) -> Option<TypeForm> {
+        let types = self.types.read().unwrap_or_else(PoisonError::into_inner);
+        types.as_ref()?.get(&oid).map(|entry| entry.form.clone())
+    }
+
+    /// The name of any type, for a message.
+    pub(super) fn name(&self, oid: u32) -> String {
+        if let Some(built_in) = Type::from_oid(oid) {
+            return built_in.name().to_owned();
+        }
+        let types = self.types.read().unwrap_or_else(PoisonError::into_inner);
+        let entry = types.as_ref().and_then(|types| types.get(&oid));
+        entry.map_or_else(|| format!("oid {oid}"), |entry| entry.name.clone())
+    }
+
+    /// The type of this name and that of its array; without a schema, the one that the search path finds.
+    pub(super) fn by_name(&self, schema: Option<&str>, name: &str) -> Option<(u32, u32)> {
+        if schema.is_none_or(|schema| schema == "pg_catalog")
+            && let Some(built_in) = built_in(name)
+        {
+            return Some(built_in);
+        }
+        let types = self.types.read().unwrap_or_else(PoisonError::into_inner);
+        let found = types
+            .as_ref()?
+            .iter()
+            .find(|(_, entry)| entry.name == name && schema.map_or(entry.visible, |schema| entry.schema == schema));
+        found.map(|(oid, entry)| (*oid, entry.array))
+    }
+}
+
+/// A built-in type, and that of its array (0 if it has none).
+fn built_in(name: &str) -> Option<(u32, u32)> {
+    static BY_NAME: OnceLock<HashMap<String, u32>> = OnceLock::new();
+    let by_name = BY_NAME.get_or_init(|| {
+        let built_in = (1..FIRST_FOREIGN_OID).filter_map(Type::from_oid);
+        built_in.map(|ty| (ty.name().to_owned(), ty.oid())).collect()
+    });
+    let oid = *by_name.get(name)?;
+    Some((oid, by_name.get(&format!("_{name}")).copied().unwrap_or(0)))
+}
+
+/// Types from here on are not built in.
+const FIRST_FOREIGN_OID: u32 = 16_384;

@@ -1,0 +1,272 @@
+//! Runs bursts on the connection's thread, and keeps the books of the open transaction.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::error::{breaks_connection, cancelled, classify, is_given_up, unstorable};
+use super::options::SqliteOptions;
+use super::queue::Queue;
+use super::raw::{Database, Failure};
+use super::statement_cache::StatementCache;
+use super::wire;
+use crate::backend::{Answer, Burst, BurstFailure, BurstResult, Statement, Step};
+use crate::error::{DatabaseError, ErrorKind};
+use crate::schema::Record;
+use crate::transaction::TransactionMode;
+
+/// A connection as its thread sees it.
+pub(super) struct Executor {
+    // Dropped first, since a connection with prepared statements cannot be closed.
+    statements: StatementCache,
+    pub(super) database: Database,
+    queue: Arc<Queue>,
+    pub(super) transaction: Option<Transaction>,
+    /// The database ends with the connection, so that closing it mends nothing.
+    in_memory: bool,
+}
+
+/// The transaction that we opened. SQLite may have ended it: see [`Executor::is_gone`].
+#[derive(Debug)]
+pub(super) struct Transaction {
+    read_only: bool,
+    /// Something in it failed: it takes nothing but a rollback.
+    pub(super) failed: bool,
+}
+
+/// A step that failed, with its own answer where it has one.
+struct StepFailure {
+    error: DatabaseError,
+    answer: Option<Answer>,
+}
+
+impl From<DatabaseError> for StepFailure {
+    fn from(error: DatabaseError) -> Self {
+        StepFailure { error, answer: None }
+    }
+}
+
+impl Executor {
+    pub(super) fn new(options: &SqliteOptions, database: Database, queue: Arc<Queue>) -> Self {
+        let statements = StatementCache::new(options.statement_cache_size);
+        Executor { statements, database, queue, transaction: None, in_memory: options.is_memory() }
+    }
+
+    /// Runs a burst, up to the first step that fails.
+    pub(super) fn burst(&mut self, burst: Burst) -> BurstResult {
+        let mut answers = Vec::with_capacity(burst.len());
+        let mut steps = burst.into_iter();
+        while let Some(step) = steps.next() {
+            let ends = is_end(&step);
+            match self.step(step) {
+                Ok(answer) => answers.push(answer),
+                Err(failure) => {
+                    let at = answers.len();
+                    answers.extend(failure.answer);
+                    if ends || steps.any(|step| is_end(&step)) {
+                        self.rollback();
+                    } else if let Some(transaction) = &mut self.transaction {
+                        transaction.failed = true;
+                    }
+                    return Err(Box::new(BurstFailure { step: at, error: failure.error, answers, lost: false }));
+                }
+            }
+        }
+        Ok(answers)
+    }
+
+    fn step(&mut self, step: Step) -> Result<Answer, StepFailure> {
+        // A savepoint is made in a burst that was given up too: what goes back to it comes later.
+        let is_due = is_end(&step) || (matches!(step, Step::Control(_)) && self.transaction.is_some());
+        if self.queue.is_stopped() && !is_due {
+            return Err(cancelled().into());
+        }
+        match step {
+            Step::Begin(mode) => self.begin(&mode)?,
+            Step::Statement(statement) => return self.answer(statement),
+            Step::Control(sql) => self.control(&sql)?,
+            Step::Commit => self.commit()?,
+            Step::Rollback => self.rollback(),
+        }
+        Ok(Answer::default())
+    }
+
+    fn begin(&mut self, mode: &TransactionMode) -> Result<(), DatabaseError> {
+        if self.transaction.is_some() {
+            return Err(DatabaseError::new(ErrorKind::InvalidTransaction, "", "a transaction is already open"));
+        }
+        // A `PRAGMA busy_timeout` of another session's ends here.
+        self.database.install_handlers();
+        let begun = if mode.read_only {
+            // A deferred transaction never waits for writers, and takes its snapshot at the first read.
+            self.database.execute("PRAGMA query_only = ON").and_then(|()| self.database.begin.execute())
+        } else {
+            self.database.begin_immediate.execute()
+        };
+        self.transaction = Some(Transaction { read_only: mode.read_only, failed: false });
+        begun.map_err(|failure| {
+            let error = self.failed(failure);
+            self.rollback();
+            error
+        })
+    }
+
+    fn answer(&mut self, statement: Statement) -> Result<Answer, StepFailure> {
+        let guard = statement.guard;
+        let mut rows = Vec::new();
+        let affected = self.run(statement, |row| {
+            rows.push(row);
+            ControlFlow::Continue(())
+        })?;
+        let answer = Answer { rows, affected };
+        let count = if answer.rows.is_empty() { affected } else { answer.rows.len() as u64 };
+        match guard {
+            Some(expected) if expected != count => {
+                let message = format!("the statement met {count} rows where it must meet {expected}");
+                let error = DatabaseError::new(ErrorKind::Conflict, "", message);
+                Err(StepFailure { error, answer: Some(answer) })
+            }
+            _ => Ok(answer),
+        }
+    }
+
+    /// Runs one statement in the open transaction, or in one of its own, and hands out its rows until `row` breaks off.
+    /// Answers how many rows it wrote.
+    pub(super) fn run(
+        &mut self,
+        statement: Statement,
+        row: impl FnMut(Record) -> ControlFlow<()>,
+    ) -> Result<u64, DatabaseError> {
+        self.check_open()?;
+        let binds = wire::encode_all(statement.binds).map_err(|error| unstorable(&error))?;
+        let result = if statement.cached && self.statements.capacity() > 0 {
+            self.statements.get(&self.database, &statement.sql).and_then(|prepared| prepared.run(&binds, row))
+        } else {
+            self.database.prepare(&statement.sql).and_then(|mut prepared| prepared.run(&binds, row))
+        };
+        let written = result.map_err(|failure| self.failed(failure))?;
+        self.check_left_open()?;
+        Ok(written)
+    }
+
+    fn control(&mut self, sql: &str) -> Result<(), DatabaseError> {
+        let back_to_savepoint = is_rollback_to(sql);
+        if back_to_savepoint && self.transaction.is_some() && !self.is_gone() {
+            self.queue.shielded(|| self.database.execute(sql)).map_err(|failure| self.failed(failure))?;
+            if let Some(transaction) = &mut self.transaction {
+                transaction.failed = false;
+            }
+        } else {
+            self.check_open()?;
+            self.queue.shielded(|| self.database.execute(sql)).map_err(|failure| self.failed(failure))?;
+        }
+        self.check_left_open()
+    }
+
+    fn commit(&mut self) -> Result<(), DatabaseError> {
+        let Some(transaction) = &self.transaction else {
+            return Err(rollback_only("no transaction is open"));
+        };
+        if transaction.failed || self.is_gone() {
+            return Err(rollback_only("the transaction was rolled back, because something in it failed"));
+        }
+        self.queue.shielded(|| self.database.commit.execute()).map_err(|failure| self.failed(failure))?;
+        self.end_transaction();
+        Ok(())
+    }
+
+    /// Ends the transaction, if one is open, undoing it.
+    pub(super) fn rollback(&mut self) {
+        if !self.database.is_autocommit() {
+            let rolled_back = self.queue.shielded(|| self.database.rollback.execute());
+            if rolled_back.is_err() && !self.database.is_autocommit() {
+                self.queue.mark_broken();
+            }
+        }
+        self.end_transaction();
+    }
+
+    fn end_transaction(&mut self) {
+        if self.transaction.take().is_some_and(|transaction| transaction.read_only)
+            && self.database.execute("PRAGMA query_only = OFF").is_err()
+        {
+            self.queue.mark_broken();
+        }
+    }
+
+    /// Whether SQLite ended the transaction that we opened: it does when a write is interrupted, and when disk or memory
+    /// run out. From then on every statement would be committed by itself.
+    pub(super) fn is_gone(&self) -> bool {
+        self.transaction.is_some() && self.database.is_autocommit()
+    }
+
+    pub(super) fn check_open(&self) -> Result<(), DatabaseError> {
+        match &self.transaction {
+            Some(transaction) if transaction.failed => {
+                Err(rollback_only("something in this transaction failed; roll it back"))
+            }
+            Some(_) if self.is_gone() => Err(rollback_only("the transaction was rolled back by the database")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Transactions are opened and ended by steps; one that was by a statement is not in the books.
+    pub(super) fn check_left_open(&mut self) -> Result<(), DatabaseError> {
+        if self.is_gone() {
+            return Err(rollback_only("the transaction was ended by a statement inside it"));
+        }
+        if self.transaction.is_none() && !self.database.is_autocommit() {
+            self.rollback();
+            let message = "a statement opened a transaction of its own, which was rolled back";
+            return Err(DatabaseError::new(ErrorKind::InvalidTransaction, "", message));
+        }
+        Ok(())
+    }
+
+    /// A failure of SQLite in our terms. A wait that was given up because the job was told to stop is a timeout.
+    pub(super) fn failed(&self, failure: Failure) -> DatabaseError {
+        if breaks_connection(failure.code) && !self.in_memory {
+            self.queue.mark_broken();
+        }
+        if self.queue.is_interrupted() && is_given_up(failure.code) {
+            return cancelled();
+        }
+        classify(failure)
+    }
+
+    /// Rolls back what is open and restores what a statement may have changed. Answers whether that went well.
+    pub(super) fn clean(&mut self) -> bool {
+        self.rollback();
+        self.database.install_handlers();
+        self.database.execute("PRAGMA query_only = OFF; PRAGMA foreign_keys = ON").is_ok()
+            && self.database.is_autocommit()
+    }
+
+    pub(super) fn ping(&mut self) -> bool {
+        self.database.execute("SELECT 1").is_ok()
+    }
+
+    pub(super) fn queue(&self) -> &Arc<Queue> {
+        &self.queue
+    }
+}
+
+fn is_end(step: &Step) -> bool {
+    matches!(step, Step::Commit | Step::Rollback)
+}
+
+fn rollback_only(message: &str) -> DatabaseError {
+    DatabaseError::new(ErrorKind::RollbackOnly, "", message)
+}
+
+/// Whether a text is (or starts with) `ROLLBACK TO a savepoint`.
+fn is_rollback_to(sql: &str) -> bool {
+    let mut words = sql.split_ascii_whitespace().take(3);
+    let is = |word: Option<&str>, expected: &str| word.is_some_and(|word| word.eq_ignore_ascii_case(expected));
+    if !is(words.next(), "ROLLBACK") {
+        return false;
+    }
+    match words.next() {
+        Some(word) if word.eq_ignore_ascii_case("TRANSACTION") => is(words.next(), "TO"),
+        word => is(word, "TO"),
+    }
+}

@@ -1,0 +1,8 @@
+//! The connection against real SQLite databases.
+
+mod burst;
+mod cancel;
+mod lend;
+mod read;
+mod support;
+mod wire;

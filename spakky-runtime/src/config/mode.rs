@@ -1,0 +1,87 @@
+//! Settings that are one of a few words.
+
+use std::fmt;
+use std::str::FromStr;
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)+
+        }
+
+        impl $name {
+            /// Every word this setting takes.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self {
+                    $($name::$variant => $word,)+
+                })
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = UnknownWord;
+
+            fn from_str(word: &str) -> Result<Self, UnknownWord> {
+                match word {
+                    $($word => Ok($name::$variant),)+
+                    _ => Err(UnknownWord),
+                }
+            }
+        }
+    };
+}
+
+/// A word that the setting does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownWord;
+
+impl fmt::Display for UnknownWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the setting does not know this word")
+    }
+}
+
+impl std::error::Error for UnknownWord {}
+
+words! {
+    /// What becomes of a connection that is given back.
+    PoolKind {
+        /// It is kept for the next user.
+        Queue = "queue",
+        /// It is closed; each use makes its own.
+        Null = "null",
+    }
+}
+
+words! {
+    /// Whether and how the connection to PostgreSQL is encrypted.
+    SslMode {
+        /// Never.
+        Disable = "disable",
+        /// If the server offers it; nobody is authenticated.
+        Prefer = "prefer",
+        /// Always; the certificate is checked only where `ssl_root_cert` is given.
+        Require = "require",
+        /// Always, with a trusted certificate for the host's name.
+        VerifyFull = "verify-full",
+    }
+}
+
+words! {
+    /// What stands between the program and PostgreSQL, which decides what may be sent.
+    Pooler {
+        /// Nothing: connections are the server's own.
+        None = "none",
+        /// PgBouncer in transaction mode: no named statements, no startup options, no cancel requests.
+        PgBouncer = "pgbouncer",
+        /// Amazon RDS Proxy: no named statements (they pin the session), no startup options, no cancel requests.
+        RdsProxy = "rds_proxy",
+    }
+}

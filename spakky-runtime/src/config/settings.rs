@@ -1,0 +1,182 @@
+//! The settings: one table of name, type and default, from which struct, setters, parser and dump are made.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::input::{Input, Setting};
+use super::mode::{PoolKind, Pooler, SslMode};
+use super::{CredentialsProvider, SharedCredentials, url};
+
+macro_rules! settings {
+    ($($(#[$doc:meta])* $name:ident: $ty:ty = $default:expr, |$arg:ident: $arg_ty:ty| $value:expr;)+) => {
+        /// The settings of one database.
+        ///
+        /// ```
+        /// use std::time::Duration;
+        /// use spakky_runtime::config::DatabaseConfig;
+        ///
+        /// let config = DatabaseConfig::new("sqlite://orders.db").pool_size(4).statement_timeout(Duration::from_secs(5));
+        /// assert_eq!(config.to_string(), "sqlite://orders.db");
+        /// ```
+        #[derive(Clone)]
+        pub struct DatabaseConfig {
+            pub(crate) url: SecretString,
+            pub(crate) credentials: Option<SharedCredentials>,
+            $(pub(crate) $name: $ty,)+
+        }
+
+        impl DatabaseConfig {
+            /// Every setting's name, as it stands in a file; in the environment in capitals behind `SPAKKY_DB__`.
+            pub const KEYS: &'static [&'static str] = &["url", $(stringify!($name)),+];
+
+            /// The defaults, for the database at this URL: `postgres://user:password@host/database`, `sqlite://file.db`
+            /// or `sqlite::memory:`.
+            ///
+            /// `sslmode`, `sslrootcert`, `application_name` and `connect_timeout` may stand in the URL of a PostgreSQL
+            /// database too, as libpq reads them; a setter called afterwards wins.
+            pub fn new(url: impl Into<SecretString>) -> Self {
+                let mut config = DatabaseConfig { url: SecretString::default(), credentials: None, $($name: $default,)+ };
+                config.set_url(url.into());
+                config
+            }
+
+            $($(#[$doc])*
+            #[must_use]
+            pub fn $name(mut self, $arg: $arg_ty) -> Self {
+                self.$name = $value;
+                self
+            })+
+
+            /// Sets one setting from text or a file's value; the error says what is expected.
+            pub(super) fn set(&mut self, key: &str, input: &Input) -> Result<(), String> {
+                match key {
+                    "url" => self.set_url(accept(input)?),
+                    $(stringify!($name) => self.$name = accept(input)?,)+
+                    _ => return Err("no such setting".into()),
+                }
+                Ok(())
+            }
+
+            /// Every setting with its value, safe to print.
+            pub(super) fn shown(&self) -> Vec<(&'static str, String)> {
+                vec![("url", self.url.show()), $((stringify!($name), self.$name.show())),+]
+            }
+        }
+    };
+}
+
+settings! {
+    /// How many connections are kept open. 10 unless set. A database in memory has one, whatever is set.
+    pool_size: usize = 10, |connections: usize| connections;
+
+    /// How many connections above `pool_size` may be open for a while. 0 unless set.
+    pool_max_overflow: usize = 0, |connections: usize| connections;
+
+    /// How long to wait for a free connection. 5 seconds unless set.
+    pool_timeout: Duration = Duration::from_secs(5), |limit: Duration| limit;
+
+    /// How many connections may be opened at once. 4 unless set.
+    max_connecting: usize = 4, |connections: usize| connections;
+
+    /// How old a connection may get before it is replaced (a little earlier at random, so that not all go at once).
+    /// 30 minutes unless set; `None` never replaces one.
+    pool_recycle: Option<Duration> = Some(Duration::from_secs(1_800)), |age: impl Into<Option<Duration>>| age.into();
+
+    /// Whether a connection is asked for a sign of life before it is used, unless it was used within the last
+    /// half-second. True unless set.
+    pool_pre_ping: bool = true, |ping: bool| ping;
+
+    /// What becomes of a connection that is given back. [`PoolKind::Queue`] unless set.
+    pool_kind: PoolKind = PoolKind::Queue, |kind: PoolKind| kind;
+
+    /// How long opening one connection may take, credentials and TLS included. 10 seconds unless set.
+    connect_timeout: Duration = Duration::from_secs(10), |limit: Duration| limit;
+
+    /// How long one statement may run. No limit unless set.
+    statement_timeout: Option<Duration> = None, |limit: impl Into<Option<Duration>>| limit.into();
+
+    /// How long one statement may wait for a lock; on SQLite, for the one writer. Unless set, the server's own limit on
+    /// PostgreSQL and 5 seconds on SQLite.
+    lock_timeout: Option<Duration> = None, |limit: impl Into<Option<Duration>>| limit.into();
+
+    /// How long a transaction may wait for the program's next statement before PostgreSQL ends it. No limit unless set.
+    idle_in_transaction_timeout: Option<Duration> = None, |limit: impl Into<Option<Duration>>| limit.into();
+
+    /// The name that PostgreSQL lists the connections under.
+    application_name: Option<String> = None, |name: impl Into<String>| Some(name.into());
+
+    /// Encryption of the connection to PostgreSQL. [`SslMode::Prefer`] unless set.
+    sslmode: SslMode = SslMode::Prefer, |mode: SslMode| mode;
+
+    /// A file of PEM certificates to trust, in place of the system's.
+    ssl_root_cert: Option<PathBuf> = None, |path: impl Into<PathBuf>| Some(path.into());
+
+    /// Whether a query sends pending writes ahead of itself. True unless set.
+    autoflush: bool = true, |flush: bool| flush;
+
+    /// Whether what a session knows of its rows is forgotten when it commits, so that the next use reads them again.
+    /// False unless set.
+    expire_on_commit: bool = false, |expire: bool| expire;
+
+    /// Whether a write outside any scope is a transaction of its own instead of an error. False unless set.
+    autocommit: bool = false, |commit: bool| commit;
+
+    /// Whether every statement's text is logged (at level `INFO`, without values). False unless set.
+    echo: bool = false, |echo: bool| echo;
+
+    /// From how long on a burst is logged as slow (at level `WARN`). Never unless set.
+    slow_log: Option<Duration> = None, |threshold: impl Into<Option<Duration>>| threshold.into();
+
+    /// How many prepared statements each connection keeps. 256 unless set; 0 keeps none.
+    statement_cache_size: usize = 256, |statements: usize| statements;
+
+    /// What stands between the program and PostgreSQL. [`Pooler::None`] unless set.
+    pooler: Pooler = Pooler::None, |pooler: Pooler| pooler;
+}
+
+fn accept<T: Setting>(input: &Input) -> Result<T, String> {
+    T::parse(input).ok_or_else(T::expected)
+}
+
+impl DatabaseConfig {
+    /// Asks `provider` for user and password at each connect, in place of those in the URL.
+    #[must_use]
+    pub fn credentials(mut self, provider: impl CredentialsProvider) -> Self {
+        self.credentials = Some(SharedCredentials::new(provider));
+        self
+    }
+
+    /// Takes the settings that libpq allows in a URL out of it. One with a value it cannot have stays there, where
+    /// validation refuses it.
+    fn set_url(&mut self, url: SecretString) {
+        self.url = url::take_settings(url, |key, value| self.set(key, &Input::Text(value)).is_ok());
+    }
+}
+
+/// The URL without password and parameters.
+impl fmt::Display for DatabaseConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.url.show())
+    }
+}
+
+impl fmt::Debug for DatabaseConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("DatabaseConfig");
+        for (key, value) in self.shown() {
+            debug.field(key, &format_args!("{value}"));
+        }
+        debug.field("credentials", &self.credentials);
+        debug.finish()
+    }
+}
+
+/// Every setting as text, the URL without its password: for a status page.
+impl serde::Serialize for DatabaseConfig {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.shown())
+    }
+}

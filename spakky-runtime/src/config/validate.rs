@@ -1,0 +1,179 @@
+//! Ranges, and settings that do not go together.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+
+use super::input::Setting;
+use super::mode::{PoolKind, SslMode};
+use super::{DatabaseConfig, url};
+use crate::backend::Backend;
+use crate::error::{Error, ErrorKind};
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const HOUR: Duration = Duration::from_secs(3_600);
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
+/// PostgreSQL counts its limits in milliseconds of 31 bits.
+const SERVER_LIMIT: Duration = Duration::from_millis(i32::MAX as u64);
+
+impl DatabaseConfig {
+    /// Checks every setting, alone and with the others; a session manager does this before it connects.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`], with every setting that is wrong and what it may be.
+    pub fn validate(&self) -> Result<(), Error> {
+        self.validate_for(cfg!(feature = "postgres"), cfg!(feature = "sqlite"))
+    }
+
+    pub(super) fn validate_for(&self, postgres: bool, sqlite: bool) -> Result<(), Error> {
+        let mut problems = Vec::new();
+        self.check_ranges(&mut problems);
+        match self.backend() {
+            Ok(Backend::Postgres) => self.check_postgres(postgres, &mut problems),
+            Ok(Backend::Sqlite) => self.check_sqlite(sqlite, &mut problems),
+            Err(problem) => problems.push(problem),
+        }
+        if self.pool_kind == PoolKind::Null && self.pool_max_overflow > 0 {
+            problems.push("`pool_max_overflow` has no meaning with `pool_kind` = `null`; remove one of them".into());
+        }
+        if problems.is_empty() { Ok(()) } else { Err(refused(&problems)) }
+    }
+
+    /// The backend by the URL's scheme.
+    pub(crate) fn backend(&self) -> Result<Backend, String> {
+        url::backend(self.url.expose_secret())
+    }
+
+    fn check_ranges(&self, problems: &mut Vec<String>) {
+        // Every setting is named, so that a new one is thought of here.
+        let DatabaseConfig {
+            url: _,
+            credentials: _,
+            pool_size,
+            pool_max_overflow,
+            pool_timeout,
+            max_connecting,
+            pool_recycle,
+            pool_pre_ping: _,
+            pool_kind: _,
+            connect_timeout,
+            statement_timeout,
+            lock_timeout,
+            idle_in_transaction_timeout,
+            application_name,
+            sslmode: _,
+            ssl_root_cert: _,
+            autoflush: _,
+            expire_on_commit: _,
+            autocommit: _,
+            echo: _,
+            slow_log,
+            statement_cache_size,
+            pooler: _,
+        } = self;
+        let mut add = |problem: Option<String>| problems.extend(problem);
+        add(range("pool_size", Some(pool_size), 1..=10_000));
+        add(range("pool_max_overflow", Some(pool_max_overflow), 0..=10_000));
+        add(range("pool_timeout", Some(pool_timeout), MILLISECOND..=HOUR));
+        add(range("max_connecting", Some(max_connecting), 1..=1_000));
+        add(range("pool_recycle", pool_recycle.as_ref(), Duration::from_secs(1)..=YEAR));
+        add(range("connect_timeout", Some(connect_timeout), MILLISECOND..=HOUR));
+        add(range("statement_timeout", statement_timeout.as_ref(), MILLISECOND..=SERVER_LIMIT));
+        add(range("lock_timeout", lock_timeout.as_ref(), MILLISECOND..=SERVER_LIMIT));
+        add(range("idle_in_transaction_timeout", idle_in_transaction_timeout.as_ref(), MILLISECOND..=SERVER_LIMIT));
+        add(range("slow_log", slow_log.as_ref(), Duration::ZERO..=YEAR));
+        add(range("statement_cache_size", Some(statement_cache_size), 0..=100_000));
+        add(application_name.as_ref().and_then(|name| check_application_name(name)));
+    }
+
+    fn check_postgres(&self, compiled: bool, problems: &mut Vec<String>) {
+        if !compiled {
+            problems.push(
+                "`url` is that of a PostgreSQL database; turn on the cargo feature `postgres` of `spakky`".into(),
+            );
+        }
+        let left = url::parameters(self.url.expose_secret()).filter_map(url::setting);
+        let bad: Vec<_> = left.map(|key| format!("`url` has a `{key}` with a value it cannot have")).collect();
+        if bad.is_empty() {
+            problems.extend(check_postgres_url(self.url.expose_secret()));
+        } else {
+            problems.extend(bad);
+        }
+        if self.ssl_root_cert.is_some() && self.sslmode == SslMode::Disable {
+            problems.push("`ssl_root_cert` has no meaning with `sslmode` = `disable`; remove one of them".into());
+        }
+    }
+
+    fn check_sqlite(&self, compiled: bool, problems: &mut Vec<String>) {
+        if !compiled {
+            problems.push("`url` is that of an SQLite database; turn on the cargo feature `sqlite` of `spakky`".into());
+        }
+        problems.extend(self.check_sqlite_url());
+        if self.credentials.is_some() {
+            problems.push("`credentials` has no meaning for an SQLite database; remove it".into());
+        }
+    }
+}
+
+#[cfg(feature = "sqlite")]
+impl DatabaseConfig {
+    /// What the connection makes of the URL.
+    fn check_sqlite_url(&self) -> Option<String> {
+        match crate::backend::sqlite::SqliteOptions::from_url(self.url.expose_secret()) {
+            Ok(options) if options.is_memory() && self.pool_kind == PoolKind::Null => Some(
+                "`pool_kind` = `null` would lose a database in memory with its connection; use `queue` or a file"
+                    .into(),
+            ),
+            Ok(_) => None,
+            Err(error) => Some(error.to_string().replacen("read the `sqlite:` url:", "`url` is not understood:", 1)),
+        }
+    }
+}
+
+#[cfg(not(feature = "sqlite"))]
+impl DatabaseConfig {
+    /// Without the backend there is nothing to ask.
+    fn check_sqlite_url(&self) -> Option<String> {
+        None
+    }
+}
+
+/// The error with all that is wrong.
+pub(super) fn refused(problems: &[String]) -> Error {
+    Error::new(ErrorKind::Config, format!("configure the database: {}", problems.join("; ")))
+}
+
+fn range<T: Setting + PartialOrd>(key: &str, value: Option<&T>, allowed: RangeInclusive<T>) -> Option<String> {
+    let found = value.filter(|value| !allowed.contains(value))?;
+    let (low, high) = (allowed.start().show(), allowed.end().show());
+    Some(format!("`{key}` must be between {low} and {high}, found {}", found.show()))
+}
+
+/// PostgreSQL would cut a longer name and replace what it does not print.
+fn check_application_name(name: &str) -> Option<String> {
+    let printable = name.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    (name.len() > 63 || !printable).then(|| "`application_name` must be at most 63 printable ASCII characters".into())
+}
+
+/// What the driver makes of the URL.
+#[cfg(feature = "postgres")]
+fn check_postgres_url(url: &str) -> Option<String> {
+    match url.parse::<tokio_postgres::Config>() {
+        Ok(config) if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() => {
+            Some("`url` names no host; use `postgres://user:password@host/database`".into())
+        }
+        Ok(_) => None,
+        Err(_) => Some(
+            "`url` is not understood; use `postgres://user:password@host:port/database`, with any of `:/?#@%` in user \
+             and password written as `%` and two digits"
+                .into(),
+        ),
+    }
+}
+
+/// Without the driver there is nothing to ask.
+#[cfg(not(feature = "postgres"))]
+fn check_postgres_url(_url: &str) -> Option<String> {
+    None
+}

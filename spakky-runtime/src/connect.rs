@@ -1,0 +1,146 @@
+//! Where a manager's connections lead, and what is specific to that database.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use secrecy::ExposeSecret;
+
+use crate::backend::{Backend, Connection};
+use crate::config::DatabaseConfig;
+use crate::error::{Error, ErrorKind};
+use crate::statement::RaiseStyle;
+use crate::transaction::{Outcome, TransactionMode};
+
+/// Where a manager's connections lead.
+pub(crate) struct Target {
+    place: Place,
+    config: DatabaseConfig,
+    /// Whether `spakky_raise` is installed in the database, as the last connection found it.
+    raises: AtomicBool,
+}
+
+enum Place {
+    #[cfg(feature = "postgres")]
+    Postgres(Box<crate::backend::postgres::PostgresTarget>),
+    #[cfg(feature = "sqlite")]
+    Sqlite(crate::backend::sqlite::SqliteOptions),
+}
+
+impl Target {
+    pub(crate) fn new(config: &DatabaseConfig) -> Result<Self, Error> {
+        let url = config.url.expose_secret();
+        let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+        let place = match scheme {
+            #[cfg(feature = "postgres")]
+            "postgres" | "postgresql" => {
+                Place::Postgres(Box::new(crate::backend::postgres::PostgresTarget::new(config)?))
+            }
+            #[cfg(feature = "sqlite")]
+            "sqlite" => Place::Sqlite(sqlite_options(config)?),
+            _ => {
+                // `DatabaseConfig::validate` names the schemes and features.
+                return Err(Error::new(ErrorKind::Config, "connect: no backend for this URL is compiled in"));
+            }
+        };
+        Ok(Target { place, config: config.clone(), raises: AtomicBool::new(false) })
+    }
+
+    pub(crate) fn backend(&self) -> Backend {
+        match &self.place {
+            #[cfg(feature = "postgres")]
+            Place::Postgres(_) => Backend::Postgres,
+            #[cfg(feature = "sqlite")]
+            Place::Sqlite(_) => Backend::Sqlite,
+            #[cfg(not(any(feature = "postgres", feature = "sqlite")))]
+            _ => unreachable!("no backend is compiled in, so no target exists"),
+        }
+    }
+
+    /// Whether there can be one connection only.
+    pub(crate) fn single_connection(&self) -> bool {
+        match &self.place {
+            #[cfg(feature = "postgres")]
+            Place::Postgres(_) => false,
+            #[cfg(feature = "sqlite")]
+            Place::Sqlite(options) => options.is_memory(),
+            #[cfg(not(any(feature = "postgres", feature = "sqlite")))]
+            _ => unreachable!("no backend is compiled in, so no target exists"),
+        }
+    }
+
+    /// Opens a connection. Boxed: the futures of drivers and TLS would otherwise be part of every future that may open one.
+    pub(crate) fn connect(&self) -> BoxFuture<'_, Result<Connection, Error>> {
+        Box::pin(self.open())
+    }
+
+    async fn open(&self) -> Result<Connection, Error> {
+        match &self.place {
+            #[cfg(feature = "postgres")]
+            Place::Postgres(target) => {
+                let (connection, raises) = target.connect(&self.config).await?;
+                self.raises.store(raises, Ordering::Release);
+                Ok(Connection::Postgres(connection))
+            }
+            #[cfg(feature = "sqlite")]
+            Place::Sqlite(options) => {
+                let connecting = crate::backend::sqlite::SqliteConnection::connect(options);
+                match tokio::time::timeout(self.config.connect_timeout, connecting).await {
+                    Ok(connected) => connected.map(Connection::Sqlite).map_err(Error::from_database),
+                    Err(_) => Err(connect_timeout(self.config.connect_timeout)),
+                }
+            }
+            #[cfg(not(any(feature = "postgres", feature = "sqlite")))]
+            _ => unreachable!("no backend is compiled in, so no target exists"),
+        }
+    }
+
+    /// How guarded statements report a miss.
+    pub(crate) fn raise_style(&self) -> RaiseStyle {
+        if self.raises.load(Ordering::Acquire) { RaiseStyle::Function } else { RaiseStyle::Cast }
+    }
+
+    /// DDL has run that installs `spakky_raise`.
+    pub(crate) fn raise_installed(&self) {
+        self.raises.store(self.backend() == Backend::Postgres, Ordering::Release);
+    }
+
+    /// Adds the settings that travel with BEGIN.
+    pub(crate) fn add_settings(&self, mode: &mut TransactionMode) {
+        match &self.place {
+            #[cfg(feature = "postgres")]
+            Place::Postgres(target) => target.add_settings(&self.config, mode),
+            #[cfg(feature = "sqlite")]
+            Place::Sqlite(_) => drop(std::mem::take(&mut mode.settings)),
+            #[cfg(not(any(feature = "postgres", feature = "sqlite")))]
+            _ => unreachable!("no backend is compiled in, so no target exists"),
+        }
+    }
+}
+
+/// What became of the transaction `xid` that `lost` ran, asked on another connection of the same database.
+pub(crate) async fn resolve(connection: &Connection, lost: &Connection, xid: &str, deadline: Duration) -> Outcome {
+    match (connection, lost) {
+        #[cfg(feature = "postgres")]
+        (Connection::Postgres(connection), Connection::Postgres(lost)) => {
+            crate::backend::postgres::resolve_on(connection, lost, xid, deadline).await
+        }
+        #[cfg(any(feature = "sqlite", not(feature = "postgres")))]
+        _ => Outcome::Unknown,
+    }
+}
+
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) fn connect_timeout(limit: std::time::Duration) -> Error {
+    Error::new(ErrorKind::Connection, format!("connect within {limit:?}; is the database there, and not overloaded?"))
+        .with_retryable(true)
+}
+
+#[cfg(feature = "sqlite")]
+fn sqlite_options(config: &DatabaseConfig) -> Result<crate::backend::sqlite::SqliteOptions, Error> {
+    const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+    let mut options = crate::backend::sqlite::SqliteOptions::from_url(config.url.expose_secret())?;
+    options.busy_timeout = config.lock_timeout.unwrap_or(BUSY_TIMEOUT);
+    options.statement_cache_size = config.statement_cache_size;
+    Ok(options)
+}

@@ -1,0 +1,144 @@
+//! Who asks, and on whose behalf: what a request carries through every unit of work it starts.
+
+use std::future::Future;
+
+tokio::task_local! {
+    static CONTEXT: RequestContext;
+}
+
+/// Who asks, and on whose behalf.
+///
+/// Set it once per request with [`scope`](Self::scope); every session opened inside carries it. Its
+/// [`settings`](Self::setting) travel with BEGIN and end with the transaction, so that row-level security sees them and
+/// nothing of them stays on a pooled connection.
+///
+/// ```
+/// # async fn handle() {}
+/// # async fn example() {
+/// use spakky_runtime::RequestContext;
+///
+/// let context = RequestContext::new().tenant("acme").actor("ann").setting("app.tenant", "acme");
+/// context.scope(handle()).await;
+/// # }
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RequestContext {
+    tenant: Option<String>,
+    actor: Option<String>,
+    correlation_id: Option<String>,
+    causation_id: Option<String>,
+    traceparent: Option<String>,
+    settings: Vec<(String, String)>,
+}
+
+impl RequestContext {
+    /// Nothing is known of the request.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The context of the scope around this place; empty outside any.
+    pub fn current() -> Self {
+        CONTEXT.try_with(Clone::clone).unwrap_or_default()
+    }
+
+    /// Runs a future with this context. A spawned task has none: pass it on by wrapping its future.
+    pub async fn scope<F: Future>(self, future: F) -> F::Output {
+        CONTEXT.scope(self, future).await
+    }
+
+    /// The tenant whose data is meant.
+    #[must_use]
+    pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
+        self.tenant = Some(tenant.into());
+        self
+    }
+
+    /// Who acts.
+    #[must_use]
+    pub fn actor(mut self, actor: impl Into<String>) -> Self {
+        self.actor = Some(actor.into());
+        self
+    }
+
+    /// What ties together all that follows from one request from outside.
+    #[must_use]
+    pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
+        self.correlation_id = Some(id.into());
+        self
+    }
+
+    /// What this request follows from directly: the message or command that caused it.
+    #[must_use]
+    pub fn causation_id(mut self, id: impl Into<String>) -> Self {
+        self.causation_id = Some(id.into());
+        self
+    }
+
+    /// The W3C trace context of the caller.
+    #[must_use]
+    pub fn traceparent(mut self, traceparent: impl Into<String>) -> Self {
+        self.traceparent = Some(traceparent.into());
+        self
+    }
+
+    /// A setting of the database for each transaction of the request (`SET LOCAL name = value`; PostgreSQL). Reads outside
+    /// any transaction do not have it.
+    #[must_use]
+    pub fn setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.settings.push((name.into(), value.into()));
+        self
+    }
+
+    /// The tenant whose data is meant.
+    pub fn get_tenant(&self) -> Option<&str> {
+        self.tenant.as_deref()
+    }
+
+    /// Who acts.
+    pub fn get_actor(&self) -> Option<&str> {
+        self.actor.as_deref()
+    }
+
+    /// What ties together all that follows from one request from outside.
+    pub fn get_correlation_id(&self) -> Option<&str> {
+        self.correlation_id.as_deref()
+    }
+
+    /// What this request follows from directly.
+    pub fn get_causation_id(&self) -> Option<&str> {
+        self.causation_id.as_deref()
+    }
+
+    /// The W3C trace context of the caller.
+    pub fn get_traceparent(&self) -> Option<&str> {
+        self.traceparent.as_deref()
+    }
+
+    /// The settings for each transaction.
+    pub(crate) fn settings(&self) -> &[(String, String)] {
+        &self.settings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_context_is_that_of_the_innermost_scope_and_not_of_a_spawned_task() {
+        let outer = RequestContext::new().tenant("acme");
+        let inner = RequestContext::new().tenant("globex").actor("ann");
+        assert_eq!(RequestContext::current(), RequestContext::new());
+        outer
+            .clone()
+            .scope(async {
+                assert_eq!(RequestContext::current().get_tenant(), Some("acme"));
+                inner.scope(async { assert_eq!(RequestContext::current().get_actor(), Some("ann")) }).await;
+                assert_eq!(RequestContext::current(), outer);
+                let spawned = tokio::spawn(async { RequestContext::current() }).await.unwrap();
+                assert_eq!(spawned, RequestContext::new());
+            })
+            .await;
+    }
+}

@@ -1,0 +1,61 @@
+//! The library's messages, one constructor each.
+
+use super::{DatabaseError, Error, ErrorKind};
+use crate::schema::TableDescriptor;
+use crate::value::ValueError;
+
+impl Error {
+    pub(crate) fn unstorable_value(table: &TableDescriptor, position: usize, error: ValueError) -> Self {
+        let column = table.columns.get(position).map_or("?", |column| column.name.as_str());
+        Error::new(ErrorKind::Mapping, format!("store column `{column}` of `{}`: {error}", table.name))
+            .with_table(table.name)
+            .with_columns(vec![column.to_owned()])
+    }
+
+    pub(crate) fn unreadable_value(table: &TableDescriptor, position: usize, error: ValueError) -> Self {
+        let column = table.columns.get(position).map_or("?", |column| column.name.as_str());
+        Error::new(ErrorKind::Mapping, format!("read column `{column}` of `{}`: {error}", table.name))
+            .with_table(table.name)
+            .with_columns(vec![column.to_owned()])
+    }
+
+    /// A database's failure, with a message that shows neither SQL nor values.
+    pub(crate) fn from_database(error: DatabaseError) -> Self {
+        let table = error.table.clone();
+        let on = table.as_ref().map(|table| format!(" on `{table}`")).unwrap_or_default();
+        let by = error.constraint.as_ref().map(|name| format!(" `{name}`")).unwrap_or_default();
+        let columns = error.columns.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let message = match error.kind {
+            ErrorKind::UniqueViolation => format!("write a value{on} that is taken: unique constraint{by}"),
+            ErrorKind::ForeignKeyViolation => format!("keep a reference{on} intact: foreign key{by}"),
+            ErrorKind::NotNullViolation => format!("leave a required column{on} empty: {columns}"),
+            ErrorKind::CheckViolation => format!("write a value{on} that a check refuses: check constraint{by}"),
+            ErrorKind::SerializationFailure => {
+                "run the transaction: another one changed what it read; run it again".into()
+            }
+            ErrorKind::Deadlock => "run the transaction: it and another one waited for each other; run it again".into(),
+            ErrorKind::LockTimeout => "get a lock in time: another transaction holds it".into(),
+            ErrorKind::Timeout => "finish the statement: it was cancelled or took longer than its limit".into(),
+            ErrorKind::Connection => "reach the database: the connection is broken or was refused".into(),
+            ErrorKind::ResourceExhausted => {
+                "run the statement: the database is out of disk, memory or connections".into()
+            }
+            ErrorKind::ReadOnly => "write in a read-only transaction".into(),
+            ErrorKind::Schema => {
+                "run the statement: a table, column or type it names is not in the database; have the migrations run?"
+                    .into()
+            }
+            ErrorKind::Mapping => format!("store a value{on}: {}", error.message),
+            ErrorKind::RollbackOnly => "run a statement in a transaction that has failed before".into(),
+            _ => "run the statement: the database refused it".into(),
+        };
+        let mut made = Error::new(error.kind, message)
+            .with_constraint(error.constraint.clone())
+            .with_columns(error.columns.clone())
+            .with_retryable(error.retryable);
+        if let Some(table) = table {
+            made = made.with_table(table);
+        }
+        made.with_source(error)
+    }
+}

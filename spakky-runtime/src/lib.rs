@@ -1,0 +1,47 @@
+//! The runtime of the spakky persistence framework: backends, sessions, unit of work, repositories.
+//!
+//! Use it through the `spakky` crate, which re-exports what is public here.
+
+#![cfg_attr(
+    not(all(feature = "postgres", feature = "sqlite")),
+    allow(dead_code, unused_variables, unreachable_code, reason = "what only a backend that is off would use")
+)]
+
+pub(crate) mod backend;
+pub mod config;
+pub(crate) mod connect;
+pub mod context;
+pub mod error;
+#[cfg(test)]
+mod fixture;
+mod instrument;
+pub mod mappable;
+pub(crate) mod pool;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+pub mod query;
+pub mod repository;
+pub mod schema;
+pub mod session;
+pub(crate) mod statement;
+pub(crate) mod suggest;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod transaction;
+pub(crate) mod unit_of_work;
+pub mod value;
+
+#[doc(hidden)]
+pub mod private;
+
+pub use backend::Backend;
+pub use config::DatabaseConfig;
+pub use context::RequestContext;
+pub use error::{Error, ErrorKind};
+pub use mappable::{Mappable, MappingError, Revision};
+pub use pool::PoolStatus;
+pub use repository::{LockWait, Repository, Versioned};
+pub use schema::{SchemaRegistry, Table, Tagged};
+pub use session::{HasSessions, Session, SessionManager, SessionRegistry, Transaction};
+pub use transaction::{Isolation, Propagation, RetryOn, RetryPolicy, TransactionOptions};
+pub use value::{ColumnValue, Json};

@@ -1,0 +1,164 @@
+//! Domain types and the rows that store them.
+
+use std::fmt;
+
+use crate::error::{Error, ErrorKind};
+use crate::schema::Table;
+
+/// A row type that stores a domain type.
+///
+/// Written by `#[derive(Mappable)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not mapped to a domain type",
+    label = "no mapping",
+    note = "derive `Mappable` for `{Self}` and name the domain type: `#[mappable(domain = …)]`, or `Self`"
+)]
+pub trait Mappable: Sized + Send + Sync + 'static {
+    /// The domain type; the row itself with `domain = Self`.
+    type Domain: Send + 'static;
+
+    /// For each column, whether it comes from the domain type. Only these are compared and written by a save.
+    fn mapped() -> &'static [bool];
+
+    /// The row of a domain value. Fields that are not mapped come from `base` (the row as loaded), else from their
+    /// `row_only = …` expression, else from `Default`.
+    fn merge(domain: &Self::Domain, base: Option<&Self>) -> Self;
+
+    /// The row of a new domain value: [`merge`](Self::merge) without a base.
+    fn from_domain(domain: &Self::Domain) -> Self {
+        Self::merge(domain, None)
+    }
+
+    /// The domain value of a row.
+    ///
+    /// # Errors
+    /// When a field's conversion or the constructor refuses the stored data.
+    fn to_domain(self) -> Result<Self::Domain, MappingError>;
+
+    /// The revision held by the domain value, if it has a field for one.
+    fn revision(_domain: &Self::Domain) -> Option<Revision> {
+        None
+    }
+
+    /// Sets the revision held by the domain value, if it has a field for one.
+    fn set_revision(_domain: &mut Self::Domain, _revision: Revision) {}
+}
+
+/// Where a domain value comes from: the version it was loaded with, and which load or save of it this copy is.
+///
+/// A domain type may hold one, mapped with `#[mappable(field = revision)]` on the row's version column. A stale copy
+/// and a save in another session are then detected without any bookkeeping by the caller. A new value starts with
+/// `Revision::default()`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Revision {
+    pub(crate) version: Option<i64>,
+    /// Counts the queued saves of this aggregate in one session, to tell an older copy from the newest.
+    pub(crate) save: u64,
+}
+
+impl Revision {
+    /// The revision of a stored value with this version, as a repository would have loaded it.
+    pub fn loaded(version: i64) -> Self {
+        Revision { version: Some(version), save: 0 }
+    }
+
+    /// The version the value was loaded with; `None` for a new value.
+    pub fn version(&self) -> Option<i64> {
+        self.version
+    }
+}
+
+/// A domain field that a row's version column is mapped to: a [`Revision`], or the bare number.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot hold the version of a row",
+    label = "not a version",
+    note = "use `Revision` (which also detects stale copies) or `i64` for the domain field"
+)]
+pub trait VersionField: Sized {
+    /// The revision this field stands for.
+    fn to_revision(&self) -> Revision;
+
+    /// The field's value for a revision.
+    fn from_revision(revision: Revision) -> Self;
+}
+
+impl VersionField for Revision {
+    fn to_revision(&self) -> Revision {
+        self.clone()
+    }
+
+    fn from_revision(revision: Revision) -> Self {
+        revision
+    }
+}
+
+/// A new value has version 0, since the first stored version is 1.
+impl VersionField for i64 {
+    fn to_revision(&self) -> Revision {
+        Revision { version: Some(*self).filter(|version| *version > 0), save: 0 }
+    }
+
+    fn from_revision(revision: Revision) -> Self {
+        revision.version.unwrap_or_default()
+    }
+}
+
+/// A stored row that is no valid domain value. Names table, column and key.
+#[derive(Debug)]
+pub struct MappingError {
+    column: Option<String>,
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl MappingError {
+    /// The conversion of one column failed.
+    pub fn column(name: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        MappingError { column: Some(name.into()), source: source.into() }
+    }
+
+    /// The constructor refused the row as a whole.
+    pub fn construct(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        MappingError { column: None, source: source.into() }
+    }
+
+    /// The column, if one conversion failed and not the constructor.
+    pub fn column_name(&self) -> Option<&str> {
+        self.column.as_deref()
+    }
+
+    /// The same error of a struct whose columns carry a prefix.
+    pub(crate) fn prefixed(mut self, prefix: &str) -> Self {
+        self.column = self.column.map(|column| format!("{prefix}{column}"));
+        self
+    }
+
+    /// The public error, with table and key added.
+    pub(crate) fn into_error<Row: Table>(self, key: &str) -> Error {
+        let table = Row::descriptor().name;
+        let message = match &self.column {
+            Some(column) => format!("map column `{column}` of `{table}` with key {key}: {}", self.source),
+            None => format!("map the row of `{table}` with key {key}: {}", self.source),
+        };
+        let columns = self.column.into_iter().collect();
+        Error::new(ErrorKind::Mapping, message)
+            .with_table(table)
+            .with_columns(columns)
+            .with_ids(vec![key.to_owned()])
+            .with_source(self.source)
+    }
+}
+
+impl fmt::Display for MappingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.column {
+            Some(column) => write!(f, "map column `{column}`: {}", self.source),
+            None => write!(f, "map the row: {}", self.source),
+        }
+    }
+}
+
+impl std::error::Error for MappingError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.source)
+    }
+}

@@ -1,0 +1,251 @@
+//! The connection pool: deadpool, with overflow, recycling by age, and a lease that returns only clean connections.
+//!
+//! A [`Lease`] that is dropped without [`Lease::release`] closes its connection: whoever cannot vouch for a connection
+//! need not say anything.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use deadpool::managed::{self, Metrics, PoolError, QueueMode, RecycleError, RecycleResult, TimeoutType, Timeouts};
+use tokio::sync::{Notify, Semaphore};
+
+use crate::backend::Connection;
+use crate::config::{DatabaseConfig, PoolKind};
+use crate::connect::Target;
+use crate::error::{Error, ErrorKind};
+use crate::transaction::jittered;
+
+/// A connection used within this time is taken to be alive without asking.
+const PING_AFTER: Duration = Duration::from_millis(500);
+/// How long a ping may take before the connection is taken to be dead.
+const PING_DEADLINE: Duration = Duration::from_secs(2);
+/// The first pause after a refused connection.
+const BACKOFF: Duration = Duration::from_millis(20);
+
+/// The pool of one manager.
+#[derive(Clone)]
+pub(crate) struct Pool {
+    pool: managed::Pool<Connector>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    timeout: Duration,
+    /// Idle connections beyond this number are closed when they come back.
+    kept: usize,
+    leased: AtomicUsize,
+    returned: Notify,
+    returning: Mutex<()>,
+}
+
+/// Counts of a pool at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// Connections at most, overflow included.
+    pub max_size: usize,
+    /// Open connections.
+    pub size: usize,
+    /// Open connections in use.
+    pub in_use: usize,
+    /// Callers waiting for a connection.
+    pub waiting: usize,
+}
+
+struct Connector {
+    target: Target,
+    connecting: Semaphore,
+    connect_timeout: Duration,
+    recycle: Option<Duration>,
+    ping: bool,
+}
+
+struct Pooled {
+    connection: Arc<Connection>,
+    /// When it is closed instead of being used again.
+    expires: Option<Instant>,
+    last_used: Instant,
+}
+
+impl managed::Manager for Connector {
+    type Type = Pooled;
+    type Error = Error;
+
+    async fn create(&self) -> Result<Pooled, Error> {
+        let _permit = self.connecting.acquire().await.map_err(|_| closed())?;
+        let deadline = Instant::now() + self.connect_timeout;
+        let mut pause = BACKOFF;
+        let connection = loop {
+            match self.target.connect().await {
+                Ok(connection) => break connection,
+                // A server that is full or starting up may answer in a moment; a wrong password will not get better.
+                Err(error) if error.is_retryable() && Instant::now() + pause < deadline => {
+                    tracing::warn!(error = %error, "a connection was refused; trying again");
+                    tokio::time::sleep(jittered(pause)).await;
+                    pause *= 2;
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        let now = Instant::now();
+        // A little earlier at random, so that connections opened together are not closed together.
+        let expires = self.recycle.map(|age| now + age.mul_f64(0.8) + jittered(age.mul_f64(0.2)));
+        Ok(Pooled { connection: Arc::new(connection), expires, last_used: now })
+    }
+
+    async fn recycle(&self, pooled: &mut Pooled, _metrics: &Metrics) -> RecycleResult<Error> {
+        let unfit = |reason: &'static str| Err(RecycleError::message(reason));
+        if !pooled.connection.is_usable() {
+            return unfit("the connection is broken");
+        }
+        if pooled.expires.is_some_and(|at| at <= Instant::now()) {
+            return unfit("the connection is past its age");
+        }
+        if self.ping && pooled.last_used.elapsed() > PING_AFTER && !pooled.connection.ping(PING_DEADLINE).await {
+            return unfit("the connection did not answer");
+        }
+        Ok(())
+    }
+}
+
+impl Pool {
+    pub(crate) fn new(config: &DatabaseConfig, target: Target) -> Result<Self, Error> {
+        let (kept, max) = match (config.pool_kind, target.single_connection()) {
+            (_, true) => (1, 1),
+            (PoolKind::Null, false) => (0, config.pool_size + config.pool_max_overflow),
+            (PoolKind::Queue, false) => (config.pool_size, config.pool_size + config.pool_max_overflow),
+        };
+        let single = target.single_connection();
+        let connector = Connector {
+            connecting: Semaphore::new(config.max_connecting),
+            connect_timeout: config.connect_timeout,
+            // An in-memory database lives in its one connection.
+            recycle: (!single).then_some(config.pool_recycle).flatten(),
+            ping: config.pool_pre_ping,
+            target,
+        };
+        let pool = managed::Pool::builder(connector)
+            .max_size(max)
+            .queue_mode(QueueMode::Lifo)
+            .runtime(deadpool::Runtime::Tokio1)
+            .build()
+            .map_err(|error| Error::new(ErrorKind::Config, "build the connection pool").with_source(error))?;
+        let shared = Shared {
+            timeout: config.pool_timeout,
+            kept,
+            leased: AtomicUsize::new(0),
+            returned: Notify::new(),
+            returning: Mutex::new(()),
+        };
+        Ok(Pool { pool, shared: Arc::new(shared) })
+    }
+
+    /// A connection, waiting for one up to the pool's time-out, or not at all.
+    pub(crate) async fn lease(&self, wait: bool) -> Result<Lease, Error> {
+        let timeouts = Timeouts {
+            wait: Some(if wait { self.shared.timeout } else { Duration::ZERO }),
+            create: None,
+            recycle: None,
+        };
+        match self.pool.timeout_get(&timeouts).await {
+            Ok(object) => {
+                self.shared.leased.fetch_add(1, Ordering::AcqRel);
+                let connection = Arc::clone(&object.connection);
+                Ok(Lease { object: Some(object), connection, shared: Arc::clone(&self.shared) })
+            }
+            Err(PoolError::Backend(error)) => Err(error),
+            Err(PoolError::Closed) => Err(closed()),
+            Err(PoolError::Timeout(TimeoutType::Wait)) if !wait => Err(Error::new(
+                ErrorKind::PoolDeadlock,
+                "open a second transaction: the pool is empty while this task holds a connection, so waiting for another \
+                 could last for ever; raise `pool_size`, or do without `requires_new`",
+            )),
+            Err(_) => Err(Error::new(
+                ErrorKind::PoolTimeout,
+                format!(
+                    "get a connection within {:?}: all {} are in use; raise `pool_size`, or shorten transactions",
+                    self.shared.timeout,
+                    self.pool.status().max_size
+                ),
+            )),
+        }
+    }
+
+    pub(crate) fn status(&self) -> PoolStatus {
+        let status = self.pool.status();
+        PoolStatus {
+            max_size: status.max_size,
+            size: status.size,
+            in_use: self.shared.leased.load(Ordering::Acquire),
+            waiting: status.waiting,
+        }
+    }
+
+    pub(crate) fn target(&self) -> &Target {
+        &self.pool.manager().target
+    }
+
+    /// Refuses new leases and waits until those in use have come back; answers whether all did in time.
+    pub(crate) async fn close(&self, deadline: Duration) -> bool {
+        self.pool.close();
+        let drained = async {
+            loop {
+                let returned = self.shared.returned.notified();
+                if self.shared.leased.load(Ordering::Acquire) == 0 {
+                    return;
+                }
+                returned.await;
+            }
+        };
+        tokio::time::timeout(deadline, drained).await.is_ok()
+    }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Connection, "get a connection: the session manager has been closed")
+}
+
+/// A connection on loan from the pool.
+pub(crate) struct Lease {
+    object: Option<managed::Object<Connector>>,
+    connection: Arc<Connection>,
+    shared: Arc<Shared>,
+}
+
+impl Lease {
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    /// Returns a connection that is clean: nothing of the session is left on it.
+    pub(crate) fn release(mut self) {
+        if let Some(mut object) = self.object.take() {
+            object.last_used = Instant::now();
+            // One after the other, so that each sees those that came back before it.
+            let _turn = self.shared.returning.lock().unwrap_or_else(PoisonError::into_inner);
+            let idle = managed::Object::pool(&object).map(|pool| pool.status().available);
+            let surplus = idle.is_none_or(|idle| idle >= self.shared.kept);
+            if surplus || !self.connection.is_usable() {
+                drop(managed::Object::take(object));
+            } else {
+                drop(object);
+            }
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(object) = self.object.take() {
+            drop(managed::Object::take(object));
+        }
+        self.shared.leased.fetch_sub(1, Ordering::AcqRel);
+        self.shared.returned.notify_waiters();
+    }
+}
+
+impl std::fmt::Debug for Lease {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lease").field("connection", &self.connection).finish()
+    }
+}

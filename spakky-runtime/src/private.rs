@@ -1,0 +1,48 @@
+//! What generated code names. Hidden: it may change in any release.
+
+pub use inventory;
+
+pub use crate::error::Error;
+pub use crate::mappable::{Mappable, MappingError, Revision, VersionField};
+pub use crate::schema::role::{SingleKey, check};
+pub use crate::schema::spec::{
+    ColumnName, ColumnSpec, ForeignKeySpec, IndexSpec, TableCell, TableSpec, describe, encode_key,
+};
+pub use crate::schema::{
+    Check, Column, ColumnDescriptor, Columns, Embedded, FieldPrefix, ForeignKey, ForeignKeyAction, Index, IndexColumn,
+    MappingEntry, Nested, NoPrefix, Part, Prefix, Record, RecordReader, RecordWriter, Role, StampColumn, Table,
+    TableDescriptor, TableEntry, UniqueKey, VersionColumn,
+};
+pub use crate::session::{HasSessions, Session, SessionManager, SessionRegistry};
+pub use crate::transaction::{
+    Attempt, Body, Isolation, Policy, Propagation, Retry, RetryOn, RetryPolicy, TransactionOptions, run, run_once,
+};
+pub use crate::value::{ArrayElement, ColumnType, ColumnValue, Json, ScalarType, Value, ValueError};
+
+mod column_value;
+mod json;
+mod mappable;
+pub mod native;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod transactional;
+
+pub use column_value::{CatchAll, read_text, text, unknown_number, unknown_text};
+pub use json::JsonColumn;
+pub use mappable::{
+    FromGetter, MappedCell, MappedSpec, NestedRow, NewRowDefault, RevisionGetter, SameAs, Wrapped, constructed,
+    converted, nested,
+};
+pub use transactional::{
+    Again, FromSpakkyError, ReturnType, Returned, again, nothing, policy, registered, returned, sessions_of,
+};
+// Under names that no item of the user's hides.
+pub use std::clone::Clone;
+pub use std::convert::{From, Into, TryInto};
+pub use std::default::Default;
+pub use std::marker::{PhantomData, Send, Sized, Sync};
+pub use std::option::Option;
+pub use std::primitive::{bool, i16, i32, i64, str};
+pub use std::result::Result;
+pub use std::string::String;
+pub use std::vec::Vec;

@@ -1,0 +1,360 @@
+//! What `#[derive(Mappable)]` calls.
+
+use std::error::Error;
+use std::sync::OnceLock;
+
+use crate::mappable::{Mappable, MappingError, Revision, VersionField};
+use crate::schema::{ColumnDescriptor, Tagged};
+use crate::value::Json;
+
+/// The types of a row field and of the domain field it is mapped to without a conversion: the same.
+///
+/// Both directions of a mapping go through this trait, so that a mismatch is one error.
+#[diagnostic::on_unimplemented(
+    message = "the row field is a `{Self}`, but the domain field is a `{Domain}`",
+    label = "not the type of the domain field",
+    note = "convert with `#[mappable(into)]`, `#[mappable(try_into)]` or `#[mappable(with = module)]`; a struct that \
+            is mapped itself is `#[mappable(nested)]`"
+)]
+pub trait SameAs<Domain> {
+    /// A copy of the domain field.
+    fn from_domain(domain: &Domain) -> Self;
+
+    /// The domain field.
+    fn into_domain(self) -> Domain;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone> SameAs<T> for T {
+    fn from_domain(domain: &T) -> T {
+        domain.clone()
+    }
+
+    fn into_domain(self) -> T {
+        self
+    }
+}
+
+/// Keeps the impl above from being the only one, by which the compiler would infer the domain field's type
+/// and report a mismatch where it is no help.
+#[derive(Debug, Clone, Copy)]
+pub struct Unmatched<T>(T);
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone> SameAs<Unmatched<T>> for T {
+    fn from_domain(domain: &Unmatched<T>) -> T {
+        domain.0.clone()
+    }
+
+    fn into_domain(self) -> Unmatched<T> {
+        Unmatched(self)
+    }
+}
+
+/// What a getter may return for a row field: the value, or a reference to one.
+#[diagnostic::on_unimplemented(
+    message = "the row field is a `{Self}`, but the getter returns a `{Domain}`",
+    label = "not what the getter returns",
+    note = "a getter returns the field's type or a reference to it; convert with `#[mappable(into)]`, \
+            `#[mappable(try_into)]` or `#[mappable(with = module)]`"
+)]
+pub trait FromGetter<Domain> {
+    /// The row field's value.
+    fn from_getter(domain: Domain) -> Self;
+}
+
+impl<T> FromGetter<T> for T {
+    fn from_getter(domain: T) -> T {
+        domain
+    }
+}
+
+impl<T: Clone> FromGetter<&T> for T {
+    fn from_getter(domain: &T) -> T {
+        domain.clone()
+    }
+}
+
+impl FromGetter<&str> for String {
+    fn from_getter(domain: &str) -> String {
+        domain.to_owned()
+    }
+}
+
+impl<T: Clone> FromGetter<&[T]> for Vec<T> {
+    fn from_getter(domain: &[T]) -> Vec<T> {
+        domain.to_vec()
+    }
+}
+
+impl<T: Clone> FromGetter<Option<&T>> for Option<T> {
+    fn from_getter(domain: Option<&T>) -> Option<T> {
+        domain.cloned()
+    }
+}
+
+impl FromGetter<Option<&str>> for Option<String> {
+    fn from_getter(domain: Option<&str>) -> Option<String> {
+        domain.map(str::to_owned)
+    }
+}
+
+/// What a getter may return for the version of a row.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot hold the version of a row",
+    label = "not a version",
+    note = "the getter returns a `Revision` or an `i64`, or a reference to one"
+)]
+pub trait RevisionGetter {
+    /// The revision.
+    fn revision(self) -> Revision;
+}
+
+impl RevisionGetter for Revision {
+    fn revision(self) -> Revision {
+        self
+    }
+}
+
+impl RevisionGetter for &Revision {
+    fn revision(self) -> Revision {
+        self.clone()
+    }
+}
+
+impl RevisionGetter for i64 {
+    fn revision(self) -> Revision {
+        self.to_revision()
+    }
+}
+
+impl RevisionGetter for &i64 {
+    fn revision(self) -> Revision {
+        self.to_revision()
+    }
+}
+
+/// The value of a `row_only` field in a new row.
+#[diagnostic::on_unimplemented(
+    message = "a new row has no value for a field of type `{Self}`",
+    label = "no default",
+    note = "give one with `#[mappable(row_only = expression)]`, or implement `Default` for `{Self}`"
+)]
+pub trait NewRowDefault {
+    /// The value.
+    fn new_row_default() -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Default> NewRowDefault for T {
+    fn new_row_default() -> T {
+        T::default()
+    }
+}
+
+/// A field marked `#[mappable(nested)]`: a mapped row, or several.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not mapped to a domain type",
+    label = "no mapping",
+    note = "a `#[mappable(nested)]` field is a type that derives `Mappable`, or an `Option` or `Vec` of one"
+)]
+pub trait NestedRow: Sized {
+    /// The domain field's type.
+    type Domain;
+
+    /// [`Mappable::merge`].
+    fn merge_nested(domain: &Self::Domain, base: Option<&Self>) -> Self;
+
+    /// [`Mappable::to_domain`].
+    ///
+    /// # Errors
+    /// When a conversion refuses the stored data.
+    fn nested_to_domain(self) -> Result<Self::Domain, MappingError>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<Row: Mappable> NestedRow for Row {
+    type Domain = Row::Domain;
+
+    fn merge_nested(domain: &Row::Domain, base: Option<&Row>) -> Row {
+        Row::merge(domain, base)
+    }
+
+    fn nested_to_domain(self) -> Result<Row::Domain, MappingError> {
+        self.to_domain()
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<Row: Mappable> NestedRow for Option<Row> {
+    type Domain = Option<Row::Domain>;
+
+    fn merge_nested(domain: &Self::Domain, base: Option<&Self>) -> Self {
+        domain.as_ref().map(|domain| Row::merge(domain, base.and_then(Option::as_ref)))
+    }
+
+    fn nested_to_domain(self) -> Result<Self::Domain, MappingError> {
+        self.map(Row::to_domain).transpose()
+    }
+}
+
+/// Elements have no identity, so that each is mapped as a new one.
+#[diagnostic::do_not_recommend]
+impl<Row: Mappable> NestedRow for Vec<Row> {
+    type Domain = Vec<Row::Domain>;
+
+    fn merge_nested(domain: &Self::Domain, _: Option<&Self>) -> Self {
+        domain.iter().map(Row::from_domain).collect()
+    }
+
+    fn nested_to_domain(self) -> Result<Self::Domain, MappingError> {
+        self.into_iter().map(Row::to_domain).collect()
+    }
+}
+
+/// Why a conversion or a constructor refused a row.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the reason why a row was refused",
+    label = "not an error",
+    note = "implement `std::error::Error` for `{Self}`, or return a `String`"
+)]
+pub trait Refusal {
+    /// As the source of an error.
+    fn into_source(self) -> Box<dyn Error + Send + Sync>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Into<Box<dyn Error + Send + Sync>>> Refusal for T {
+    fn into_source(self) -> Box<dyn Error + Send + Sync> {
+        self.into()
+    }
+}
+
+/// What a conversion or a constructor that may fail returns.
+#[diagnostic::on_unimplemented(
+    message = "expected a `Result`, found `{Self}`",
+    label = "cannot fail",
+    note = "`try_with` and `try_construct` name functions that return a `Result`; use `with` or `construct` for one \
+            that cannot fail"
+)]
+pub trait Outcome {
+    /// The domain value.
+    type Value;
+
+    /// As a result whose error is a source.
+    ///
+    /// # Errors
+    /// When the row was refused.
+    fn into_result(self) -> Result<Self::Value, Box<dyn Error + Send + Sync>>;
+}
+
+impl<T, E: Refusal> Outcome for Result<T, E> {
+    type Value = T;
+
+    fn into_result(self) -> Result<T, Box<dyn Error + Send + Sync>> {
+        self.map_err(E::into_source)
+    }
+}
+
+/// The outcome of a column's conversion.
+///
+/// # Errors
+/// When it refused the stored value.
+pub fn converted<T: Outcome>(column: &str, outcome: T) -> Result<T::Value, MappingError> {
+    outcome.into_result().map_err(|error| MappingError::column(column, error))
+}
+
+/// The outcome of a constructor.
+///
+/// # Errors
+/// When it refused the row.
+pub fn constructed<T: Outcome>(outcome: T) -> Result<T::Value, MappingError> {
+    outcome.into_result().map_err(MappingError::construct)
+}
+
+/// A field marked `#[mappable(wrapped)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` wraps no domain type",
+    label = "not a wrapper",
+    note = "a `#[mappable(wrapped)]` field is a `Json<T>` or a `Tagged<T>` of the domain field's type `T`"
+)]
+pub trait Wrapped {
+    /// The domain field's type.
+    type Inner;
+
+    /// The row field of a domain field.
+    fn wrap(inner: Self::Inner) -> Self;
+
+    /// The domain field.
+    fn unwrap(self) -> Self::Inner;
+}
+
+macro_rules! wrapped {
+    ($($wrapper:ident)+) => {$(
+        impl<T> Wrapped for $wrapper<T> {
+            type Inner = T;
+
+            fn wrap(inner: T) -> Self {
+                $wrapper(inner)
+            }
+
+            fn unwrap(self) -> T {
+                self.0
+            }
+        }
+    )+};
+}
+
+wrapped!(Json Tagged);
+
+/// The outcome of a flattened struct's mapping.
+///
+/// # Errors
+/// When it refused the stored data.
+pub fn nested<T>(prefix: &str, outcome: Result<T, MappingError>) -> Result<T, MappingError> {
+    outcome.map_err(|error| error.prefixed(prefix))
+}
+
+/// One field, as derived code says which of its columns are mapped.
+#[derive(Debug, Clone, Copy)]
+pub enum MappedSpec {
+    /// One column.
+    Column(bool),
+    /// A flattened struct, as a whole.
+    Group(fn(&str, &mut Vec<ColumnDescriptor>), bool),
+    /// A flattened struct with a mapping of its own.
+    Nested(fn() -> &'static [bool]),
+}
+
+/// Holds one row's mapped columns, made at first use.
+#[derive(Debug)]
+pub struct MappedCell {
+    specs: &'static [MappedSpec],
+    mapped: OnceLock<Vec<bool>>,
+}
+
+impl MappedCell {
+    /// A cell that will hold what `specs` say.
+    pub const fn new(specs: &'static [MappedSpec]) -> Self {
+        MappedCell { specs, mapped: OnceLock::new() }
+    }
+
+    /// For each column, whether it is mapped.
+    pub fn get(&'static self) -> &'static [bool] {
+        self.mapped.get_or_init(|| {
+            let mut mapped = Vec::new();
+            for spec in self.specs {
+                match *spec {
+                    MappedSpec::Column(is_mapped) => mapped.push(is_mapped),
+                    MappedSpec::Group(describe, is_mapped) => {
+                        let mut columns = Vec::new();
+                        describe("", &mut columns);
+                        mapped.resize(mapped.len() + columns.len(), is_mapped);
+                    }
+                    MappedSpec::Nested(nested) => mapped.extend(nested()),
+                }
+            }
+            mapped
+        })
+    }
+}

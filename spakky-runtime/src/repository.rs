@@ -1,0 +1,212 @@
+//! Repositories: aggregates in and out of one table.
+//!
+//! Writes are queued (`add`, `save`, `delete`: no I/O, so nothing to await) and travel with COMMIT, or executed at once
+//! (`add_now`, `save_now`, …), which gives the database's verdict at the call.
+
+mod find;
+mod query;
+mod write;
+mod write_now;
+
+pub use find::LockWait;
+pub use query::{Query, RowStream};
+
+use std::marker::PhantomData;
+
+use crate::backend::{Backend, Statement, Step};
+use crate::error::{Error, ErrorKind};
+use crate::mappable::Mappable;
+use crate::schema::{Record, RecordReader, RecordWriter, Table};
+use crate::session::{Call, Session, SessionManager};
+use crate::unit_of_work::{RowKey, show_key};
+use crate::value::Value;
+
+/// The aggregates stored in the table of `Row`.
+///
+/// A repository finds the session of the scope it is used in. Outside any scope it reads by itself and refuses to write,
+/// unless [`autocommit`](Self::autocommit) makes each call a transaction of its own.
+///
+/// Cheap to clone and to make; keep one per service.
+pub struct Repository<Row> {
+    manager: SessionManager,
+    session: Option<Session>,
+    autocommit: bool,
+    untracked: bool,
+    marker: PhantomData<fn() -> Row>,
+}
+
+impl<Row> Clone for Repository<Row> {
+    fn clone(&self) -> Self {
+        Repository {
+            manager: self.manager.clone(),
+            session: self.session.clone(),
+            autocommit: self.autocommit,
+            untracked: self.untracked,
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<Row: Table> std::fmt::Debug for Repository<Row> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Repository").field("table", &Row::descriptor().name).finish_non_exhaustive()
+    }
+}
+
+/// A domain value with the version it was loaded with, to be carried to another request (an `ETag`) and back into
+/// [`Repository::save_if`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Versioned<T> {
+    /// The domain value.
+    pub value: T,
+    /// The row's version.
+    pub version: i64,
+}
+
+impl<Row> Repository<Row> {
+    /// A repository on the database of `manager`.
+    pub fn new(manager: &SessionManager) -> Self {
+        Repository {
+            autocommit: manager.config().autocommit,
+            manager: manager.clone(),
+            session: None,
+            untracked: false,
+            marker: PhantomData,
+        }
+    }
+
+    /// The same repository, working in `session` wherever it is called.
+    #[must_use]
+    pub fn in_session(&self, session: &Session) -> Self {
+        Repository { session: Some(session.clone()), ..self.clone() }
+    }
+
+    /// The same repository; outside a scope each of its `_now` calls is a transaction of its own.
+    #[must_use]
+    pub fn autocommit(&self) -> Self {
+        Repository { autocommit: true, ..self.clone() }
+    }
+
+    /// The same repository; what it loads is not remembered by the session, and cannot be saved without
+    /// [`attach`](Repository::attach). For reads of many rows.
+    #[must_use]
+    pub fn untracked(&self) -> Self {
+        Repository { untracked: true, ..self.clone() }
+    }
+
+    /// The session to work in, if there is one.
+    fn place(&self) -> Option<Session> {
+        self.session.clone().or_else(|| self.manager.find_current())
+    }
+
+    /// The session to write in.
+    fn writing(&self, table: &str) -> Result<Session, Error> {
+        self.place().ok_or_else(|| {
+            Error::new(
+                ErrorKind::NoSession,
+                format!(
+                    "write to `{table}` outside a scope: mark the method `#[transactional]`, use \
+                     `sessions.transaction(..)`, or make each call a transaction of its own with the `_now` methods of \
+                     `Repository::autocommit()`"
+                ),
+            )
+        })
+    }
+}
+
+impl<Row: Table> Repository<Row> {
+    /// The one value of a query that returns one.
+    async fn scalar(&self, statement: Statement) -> Result<Value, Error> {
+        let answers = match self.place() {
+            Some(session) => session.execute(Call::query(&session, vec![statement])).await?,
+            None => self.manager.run_alone(vec![Step::Statement(statement)], false).await?,
+        };
+        let value = answers.into_iter().flat_map(|answer| answer.rows).flatten().next();
+        value.ok_or_else(|| Error::new(ErrorKind::Database, "read the result: the database returned no row"))
+    }
+
+    /// Runs a write on any number of rows and answers how many there were.
+    async fn bulk(&self, statement: Statement) -> Result<u64, Error> {
+        let table = Row::descriptor();
+        let answers = match self.place() {
+            None if self.autocommit => self.manager.run_alone(vec![Step::Statement(statement)], true).await?,
+            None => return self.writing(table.name).map(|_| 0),
+            Some(session) => {
+                session.check_writable()?;
+                let call = Call { statements: vec![statement], flush: true, writes: true, transaction: true };
+                let answers = session.execute(call).await?;
+                session.state().map.expire(session.depth, Some(table.row_type));
+                answers
+            }
+        };
+        Ok(answers.first().map_or(0, |answer| answer.affected))
+    }
+}
+
+impl<Row: Table + Mappable> Repository<Row> {
+    /// The domain value of a record.
+    fn domain(&self, record: Record, saves: u64) -> Result<Row::Domain, Error> {
+        let table = Row::descriptor();
+        let version = crate::unit_of_work::version_of(table, &record);
+        let key = show_key(&key_of(table, &record));
+        let row = Row::decode(&mut RecordReader::new(table, record))?;
+        let mut domain = row.to_domain().map_err(|error| error.into_error::<Row>(&key))?;
+        if version.is_some() {
+            Row::set_revision(&mut domain, crate::mappable::Revision { version, save: saves });
+        }
+        Ok(domain)
+    }
+
+    /// Takes note of a record that was read, and makes the domain value the caller gets.
+    fn take_in(&self, session: Option<&Session>, record: Record) -> Result<Row::Domain, Error> {
+        let table = Row::descriptor();
+        let Some(session) = session.filter(|session| self.tracks(session)) else {
+            return self.domain(record, 0);
+        };
+        let key = RowKey::new(table, key_of(table, &record));
+        let (record, saves) = {
+            let mut state = session.state();
+            let record = state.map.note_loaded(session.depth, table, key.clone(), record);
+            let saves = state.map.get(&key).map_or(0, |entry| entry.saves);
+            (record, saves)
+        };
+        self.domain(Record::clone(&record), saves)
+    }
+
+    /// Drops what the session knows of these rows, since they are read anew.
+    fn forget(&self, session: &Session, records: &[Record]) {
+        let table = Row::descriptor();
+        let mut state = session.state();
+        for record in records {
+            state.map.forget(session.depth, &RowKey::new(table, key_of(table, record)));
+        }
+    }
+
+    fn tracks(&self, session: &Session) -> bool {
+        !self.untracked && !session.inner.mode.read_only
+    }
+}
+
+/// The key in a record.
+fn key_of(table: &crate::schema::TableDescriptor, record: &Record) -> Vec<Value> {
+    table.key.iter().map(|&at| record[at].clone()).collect()
+}
+
+/// A record as writing it would give it, whichever backend it comes from.
+fn canonical(table: &crate::schema::TableDescriptor, record: Record, backend: Backend) -> Result<Record, Error> {
+    if record.len() != table.columns.len() {
+        let message = format!("read `{}`: {} columns came back for {}", table.name, record.len(), table.columns.len());
+        return Err(Error::new(ErrorKind::Mapping, message).with_table(table.name));
+    }
+    let values = record.into_iter().enumerate().map(|(at, value)| {
+        table.columns[at].ty.canonical(value, backend).map_err(|error| Error::unreadable_value(table, at, error))
+    });
+    values.collect()
+}
+
+/// A row as values.
+fn encode<Row: Table>(row: &Row) -> Result<Record, Error> {
+    let mut writer = RecordWriter::new(Row::descriptor());
+    row.encode(&mut writer)?;
+    Ok(writer.finish())
+}

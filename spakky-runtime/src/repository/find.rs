@@ -1,0 +1,285 @@
+//! Reading aggregates by key.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Repository, Versioned, canonical, key_of};
+use crate::backend::{Statement, Step};
+use crate::error::{Error, ErrorKind};
+use crate::mappable::Mappable;
+use crate::query::Condition;
+use crate::schema::{Record, Table};
+use crate::session::{Call, Session};
+use crate::statement::{Lock, Select};
+use crate::unit_of_work::{RowKey, show_key, version_of};
+use crate::value::Value;
+
+/// What locking a row does when another transaction holds it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LockWait {
+    /// Waits for it, up to the lock time-out.
+    #[default]
+    Wait,
+    /// Fails at once with [`is_lock_timeout`](Error::is_lock_timeout).
+    NoWait,
+    /// Finds nothing.
+    SkipLocked,
+}
+
+impl From<LockWait> for Lock {
+    fn from(wait: LockWait) -> Self {
+        match wait {
+            LockWait::Wait => Lock::Wait,
+            LockWait::NoWait => Lock::NoWait,
+            LockWait::SkipLocked => Lock::SkipLocked,
+        }
+    }
+}
+
+/// What a session knows of a row that it need not ask for.
+enum Known {
+    /// The row, and how often it was saved.
+    Row(Record, u64),
+    /// The row was deleted in this session.
+    Deleted,
+}
+
+impl<Row: Table + Mappable> Repository<Row> {
+    /// The aggregate with this id.
+    ///
+    /// In a scope the session remembers it: a second `get` costs no query and sees what was saved in between.
+    ///
+    /// # Errors
+    /// [`is_not_found`](Error::is_not_found), naming table and id.
+    ///
+    /// # Cancellation
+    /// Dropping the future has no effect.
+    pub async fn get(&self, id: Row::Id) -> Result<Row::Domain, Error> {
+        let key = Row::encode_id(&id)?;
+        self.find_by(&key).await?.ok_or_else(|| not_found::<Row>(&[key]))
+    }
+
+    /// The aggregate with this id, if there is one.
+    ///
+    /// # Errors
+    /// What the database says.
+    ///
+    /// # Cancellation
+    /// Dropping the future has no effect.
+    pub async fn find(&self, id: Row::Id) -> Result<Option<Row::Domain>, Error> {
+        self.find_by(&Row::encode_id(&id)?).await
+    }
+
+    /// Whether there is an aggregate with this id.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn exists(&self, id: Row::Id) -> Result<bool, Error> {
+        let key = Row::encode_id(&id)?;
+        let session = self.place();
+        match self.known(session.as_ref(), &key)? {
+            Some(known) => Ok(matches!(known, Known::Row(..))),
+            None => Ok(self.select_key(session.as_ref(), &key).await?.is_some()),
+        }
+    }
+
+    /// The aggregates with these ids, in their order; an id given twice is answered twice.
+    ///
+    /// # Errors
+    /// [`is_not_found`](Error::is_not_found), naming every id that has no row.
+    pub async fn get_many(&self, ids: impl IntoIterator<Item = Row::Id>) -> Result<Vec<Row::Domain>, Error> {
+        let keys = encode_ids::<Row>(ids)?;
+        let found = self.find_by_keys(&keys).await?;
+        let missing: Vec<Vec<Value>> =
+            keys.iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(key, _)| key.clone()).collect();
+        if missing.is_empty() {
+            return Ok(found.into_iter().flatten().collect());
+        }
+        Err(not_found::<Row>(&missing))
+    }
+
+    /// For each id in turn the aggregate, if there is one.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn find_many(&self, ids: impl IntoIterator<Item = Row::Id>) -> Result<Vec<Option<Row::Domain>>, Error> {
+        self.find_by_keys(&encode_ids::<Row>(ids)?).await
+    }
+
+    /// The aggregate with this id and its version, to be carried across requests and given to
+    /// [`save_if`](Self::save_if).
+    ///
+    /// # Errors
+    /// [`is_not_found`](Error::is_not_found); [`is_invalid_query`](Error::is_invalid_query) on a table without a version.
+    pub async fn get_versioned(&self, id: Row::Id) -> Result<Versioned<Row::Domain>, Error> {
+        let table = Row::descriptor();
+        if table.version.is_none() {
+            return Err(no_version(table.name));
+        }
+        let key = Row::encode_id(&id)?;
+        let session = self.place();
+        let (record, value) = match self.known(session.as_ref(), &key)? {
+            Some(Known::Deleted) => return Err(not_found::<Row>(&[key])),
+            Some(Known::Row(record, saves)) => (record.clone(), self.domain(record, saves)?),
+            None => match self.select_key(session.as_ref(), &key).await? {
+                Some(record) => (record.clone(), self.take_in(session.as_ref(), record)?),
+                None => return Err(not_found::<Row>(&[key])),
+            },
+        };
+        Ok(Versioned { value, version: version_of(table, &record).unwrap_or_default() })
+    }
+
+    /// The aggregate with this id, locked against writers until the transaction ends. It is always read anew and replaces
+    /// what the session knew of it: copies loaded before are stale.
+    ///
+    /// On SQLite, which has one writer at a time, the whole database is locked against writers.
+    ///
+    /// # Errors
+    /// [`is_not_found`](Error::is_not_found); [`is_lock_timeout`](Error::is_lock_timeout);
+    /// [`is_no_session`](Error::is_no_session) outside a scope, where the lock would be gone at once.
+    ///
+    /// # Cancellation
+    /// Dropping the future leaves the scope rollback-only.
+    pub async fn lock(&self, id: Row::Id) -> Result<Row::Domain, Error> {
+        let key = Row::encode_id(&id)?;
+        self.lock_by(&key, LockWait::Wait).await?.ok_or_else(|| not_found::<Row>(&[key]))
+    }
+
+    /// The same as [`lock`](Self::lock), with a choice of what happens when another transaction holds the row; `None` if
+    /// there is no such row, or with [`LockWait::SkipLocked`] if it is locked.
+    ///
+    /// # Errors
+    /// As [`lock`](Self::lock).
+    ///
+    /// # Cancellation
+    /// Dropping the future leaves the scope rollback-only.
+    pub async fn find_locked(&self, id: Row::Id, wait: LockWait) -> Result<Option<Row::Domain>, Error> {
+        self.lock_by(&Row::encode_id(&id)?, wait).await
+    }
+
+    async fn lock_by(&self, key: &[Value], wait: LockWait) -> Result<Option<Row::Domain>, Error> {
+        let table = Row::descriptor();
+        let Some(session) = self.place() else {
+            return Err(lock_outside::<Row>());
+        };
+        session.check_writable()?;
+        let statement = self.by_keys(vec![key.to_vec()], Some(wait.into()))?;
+        let call = Call { statements: vec![statement], flush: true, writes: true, transaction: true };
+        let answers = session.execute(call).await?;
+        session.state().map.forget(session.depth, &RowKey::new(table, key.to_vec()));
+        match answers.into_iter().flat_map(|answer| answer.rows).next() {
+            Some(record) => self.take_in(Some(&session), canonical(table, record, self.manager.backend())?).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn find_by(&self, key: &[Value]) -> Result<Option<Row::Domain>, Error> {
+        let session = self.place();
+        match self.known(session.as_ref(), key)? {
+            Some(Known::Row(record, saves)) => self.domain(record, saves).map(Some),
+            Some(Known::Deleted) => Ok(None),
+            None => match self.select_key(session.as_ref(), key).await? {
+                Some(record) => self.take_in(session.as_ref(), record).map(Some),
+                None => Ok(None),
+            },
+        }
+    }
+
+    async fn find_by_keys(&self, keys: &[Vec<Value>]) -> Result<Vec<Option<Row::Domain>>, Error> {
+        let table = Row::descriptor();
+        let session = self.place();
+        let mut wanted = Vec::new();
+        let mut seen = HashSet::new();
+        for key in keys {
+            if self.known(session.as_ref(), key)?.is_none() && seen.insert(key) {
+                wanted.push(key.clone());
+            }
+        }
+        let mut loaded = HashMap::new();
+        if !wanted.is_empty() {
+            // Rows that the session knows only in part are asked for behind the writes that are pending.
+            let flush = session.as_ref().is_some_and(|session| {
+                let state = session.state();
+                wanted.iter().any(|key| state.map.get(&RowKey::new(table, key.clone())).is_some())
+            });
+            let statements = vec![self.by_keys(wanted, None)?];
+            let call = Call { statements, flush, writes: false, transaction: false };
+            for record in self.read(session.as_ref(), call).await? {
+                loaded.insert(key_of(table, &record), record);
+            }
+        }
+        keys.iter()
+            .map(|key| match self.known(session.as_ref(), key)? {
+                Some(Known::Row(record, saves)) => self.domain(record, saves).map(Some),
+                Some(Known::Deleted) => Ok(None),
+                None => loaded.get(key).map(|record| self.take_in(session.as_ref(), record.clone())).transpose(),
+            })
+            .collect()
+    }
+
+    fn known(&self, session: Option<&Session>, key: &[Value]) -> Result<Option<Known>, Error> {
+        let Some(session) = session.filter(|session| self.tracks(session)) else { return Ok(None) };
+        session.check()?;
+        let state = session.state();
+        let entry = state.map.get(&RowKey::new(Row::descriptor(), key.to_vec()));
+        Ok(match entry {
+            Some(entry) if entry.deleted => Some(Known::Deleted),
+            Some(entry) => entry.readable().map(|record| Known::Row(Record::clone(record), entry.saves)),
+            None => None,
+        })
+    }
+
+    /// The rows with these keys, in no order, each once.
+    fn by_keys(&self, keys: Vec<Vec<Value>>, lock: Option<Lock>) -> Result<Statement, Error> {
+        let select = Select { lock, ..Select::filtered(Row::descriptor(), Condition::Keys(keys)) };
+        select.rows(self.manager.backend())
+    }
+
+    async fn select_key(&self, session: Option<&Session>, key: &[Value]) -> Result<Option<Record>, Error> {
+        let statement = self.by_keys(vec![key.to_vec()], None)?;
+        // A row that the session wrote itself and knows only in part is asked for behind the writes that are pending.
+        let flush = session
+            .is_some_and(|session| session.state().map.get(&RowKey::new(Row::descriptor(), key.to_vec())).is_some());
+        let call = Call { statements: vec![statement], flush, writes: false, transaction: false };
+        Ok(self.read(session, call).await?.into_iter().next())
+    }
+
+    /// Runs queries for whole rows in the session, or by themselves outside any.
+    pub(super) async fn read(&self, session: Option<&Session>, call: Call) -> Result<Vec<Record>, Error> {
+        let table = Row::descriptor();
+        let answers = match session {
+            Some(session) => session.execute(call).await?,
+            None => {
+                let steps = call.statements.into_iter().map(Step::Statement).collect();
+                self.manager.run_alone(steps, false).await?
+            }
+        };
+        let backend = self.manager.backend();
+        answers.into_iter().flat_map(|answer| answer.rows).map(|record| canonical(table, record, backend)).collect()
+    }
+}
+
+fn encode_ids<Row: Table>(ids: impl IntoIterator<Item = Row::Id>) -> Result<Vec<Vec<Value>>, Error> {
+    ids.into_iter().map(|id| Row::encode_id(&id)).collect()
+}
+
+pub(super) fn lock_outside<Row: Table>() -> Error {
+    let table = Row::descriptor().name;
+    let message = format!("lock a row of `{table}` outside a scope: the lock would be gone at once");
+    Error::new(ErrorKind::NoSession, message).with_table(table)
+}
+
+pub(super) fn not_found<Row: Table>(keys: &[Vec<Value>]) -> Error {
+    let table = Row::descriptor();
+    let ids: Vec<String> = keys.iter().map(|key| show_key(key)).collect();
+    let message = format!("find `{}` with id {} in `{}`", table.rust_name, ids.join(", "), table.name);
+    Error::new(ErrorKind::NotFound, message).with_table(table.name).with_ids(ids)
+}
+
+pub(super) fn no_version(table: &str) -> Error {
+    Error::new(
+        ErrorKind::InvalidQuery,
+        format!("use the version of `{table}`, which has none; mark an `i64` field `#[table(version)]`"),
+    )
+    .with_table(table)
+}

@@ -1,0 +1,298 @@
+//! Queries by condition.
+
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_util::Stream;
+
+use super::find::LockWait;
+use super::{Repository, canonical};
+use crate::backend::{Backend, Statement};
+use crate::error::{Error, ErrorKind};
+use crate::mappable::Mappable;
+use crate::query::{Assignment, Condition, Order, Ordering, Predicate};
+use crate::schema::{RecordReader, Table};
+use crate::session::{Call, SessionStream};
+use crate::statement::{Lock, Select, delete_where, update_where};
+use crate::unit_of_work::show_key;
+use crate::value::Value;
+
+/// A query under construction, from [`Repository::filter`] or [`Repository::query`].
+///
+/// In a scope it sees what is pending: queued writes are sent ahead of it (unless `autoflush` is off). Rows that the
+/// session already knows come back as the session knows them.
+#[must_use = "a query is run by `all`, `one`, `first`, `count`, `exists`, `stream`, `update` or `delete`"]
+pub struct Query<Row> {
+    repository: Repository<Row>,
+    condition: Condition,
+    order: Vec<Ordering>,
+    limit: Option<u64>,
+    offset: Option<u64>,
+    lock: Option<Lock>,
+}
+
+impl<Row: Table> Repository<Row> {
+    /// A query for every row.
+    pub fn query(&self) -> Query<Row> {
+        Query {
+            repository: self.clone(),
+            condition: Condition::Constant(true),
+            order: Vec::new(),
+            limit: None,
+            offset: None,
+            lock: None,
+        }
+    }
+
+    /// A query for the rows that fulfil `predicate`.
+    pub fn filter(&self, predicate: Predicate<Row>) -> Query<Row> {
+        self.query().filter(predicate)
+    }
+}
+
+impl<Row: Table> Query<Row> {
+    /// Narrows the query to rows that fulfil `predicate` as well.
+    pub fn filter(mut self, predicate: Predicate<Row>) -> Self {
+        self.condition = std::mem::replace(&mut self.condition, Condition::Constant(true)).and(predicate.condition);
+        self
+    }
+
+    /// Sorts by `order`, after what was asked for before.
+    pub fn order_by(mut self, order: Order<Row>) -> Self {
+        self.order.push(order.ordering);
+        self
+    }
+
+    /// At most this many rows.
+    pub fn limit(mut self, limit: u64) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// Leaves out the first rows.
+    pub fn offset(mut self, offset: u64) -> Self {
+        self.offset = Some(offset);
+        self
+    }
+
+    /// Locks the rows until the transaction ends; refused outside a scope. What the session knew of them is replaced.
+    pub fn for_update(mut self, wait: LockWait) -> Self {
+        self.lock = Some(wait.into());
+        self
+    }
+
+    fn select(&self) -> Select<'static> {
+        Select {
+            condition: self.condition.clone(),
+            order: self.order.clone(),
+            limit: self.limit,
+            offset: self.offset,
+            lock: self.lock,
+            ..Select::new(Row::descriptor())
+        }
+    }
+
+    fn rows(&self) -> Result<Statement, Error> {
+        self.select().rows(self.repository.manager.backend()).map(unnamed)
+    }
+
+    /// How many rows there are.
+    ///
+    /// # Errors
+    /// [`is_invalid_query`](Error::is_invalid_query) for a condition that cannot be written, else what the database says.
+    pub async fn count(self) -> Result<u64, Error> {
+        let statement = unnamed(self.select().count(self.repository.manager.backend())?);
+        match self.repository.scalar(statement).await? {
+            Value::I64(count) => Ok(u64::try_from(count).unwrap_or_default()),
+            other => Err(unexpected("count", &other)),
+        }
+    }
+
+    /// Whether there is such a row.
+    ///
+    /// # Errors
+    /// As [`count`](Self::count).
+    pub async fn exists(self) -> Result<bool, Error> {
+        let statement = unnamed(self.select().exists(self.repository.manager.backend())?);
+        match self.repository.scalar(statement).await? {
+            Value::Bool(exists) => Ok(exists),
+            Value::I64(exists) => Ok(exists != 0),
+            other => Err(unexpected("bool", &other)),
+        }
+    }
+
+    /// Sets columns in every row that fulfils the condition, in one statement, and answers how many there were. Versions go
+    /// up; what the session knew of the table's rows is read again when next needed. Domain types are not involved.
+    ///
+    /// # Errors
+    /// [`is_no_session`](Error::is_no_session) outside a scope without [`autocommit`](Repository::autocommit),
+    /// [`is_invalid_query`](Error::is_invalid_query) with an order or a limit, else what the database says.
+    ///
+    /// # Cancellation
+    /// Dropping the future after the statement was sent leaves the scope rollback-only.
+    pub async fn update(self, assignments: impl IntoIterator<Item = Assignment<Row>>) -> Result<u64, Error> {
+        self.check_bulk("update")?;
+        let assignments: Vec<_> = assignments.into_iter().map(|assignment| assignment.assigned).collect();
+        let backend = self.repository.manager.backend();
+        let statement = update_where(Row::descriptor(), &assignments, &self.condition, backend)?;
+        self.repository.bulk(unnamed(statement)).await
+    }
+
+    /// Deletes every row that fulfils the condition, in one statement, and answers how many there were.
+    ///
+    /// # Errors
+    /// As [`update`](Self::update).
+    ///
+    /// # Cancellation
+    /// As [`update`](Self::update).
+    pub async fn delete(self) -> Result<u64, Error> {
+        self.check_bulk("delete")?;
+        let statement = delete_where(Row::descriptor(), &self.condition, self.repository.manager.backend())?;
+        self.repository.bulk(unnamed(statement)).await
+    }
+
+    fn check_bulk(&self, verb: &str) -> Result<(), Error> {
+        if self.order.is_empty() && self.limit.is_none() && self.offset.is_none() && self.lock.is_none() {
+            return Ok(());
+        }
+        let table = Row::descriptor().name;
+        let message = format!("{verb} `{table}` by a query with an order, a limit or a lock: leave them out");
+        Err(Error::new(ErrorKind::InvalidQuery, message).with_table(table))
+    }
+}
+
+/// Conditions come in any number of shapes, so that their texts are not worth a place in the statement cache.
+fn unnamed(statement: Statement) -> Statement {
+    Statement { cached: false, ..statement }
+}
+
+fn unexpected(expected: &str, found: &Value) -> Error {
+    Error::new(ErrorKind::Mapping, format!("read the result: expected {expected}, found {}", found.kind()))
+}
+
+impl<Row: Table + Mappable> Query<Row> {
+    /// Every aggregate found, in order.
+    ///
+    /// # Errors
+    /// [`is_invalid_query`](Error::is_invalid_query) for a condition that cannot be written, else what the database says.
+    ///
+    /// # Cancellation
+    /// Dropping the future has no effect on the scope, unless rows were to be locked.
+    pub async fn all(self) -> Result<Vec<Row::Domain>, Error> {
+        let repository = &self.repository;
+        let session = repository.place();
+        let statement = self.rows()?;
+        let call = match (&session, self.lock) {
+            (Some(session), Some(_)) => {
+                session.check_writable()?;
+                Call { statements: vec![statement], flush: true, writes: true, transaction: true }
+            }
+            (None, Some(_)) => return Err(super::find::lock_outside::<Row>()),
+            (Some(session), None) => Call::query(session, vec![statement]),
+            (None, None) => Call::by_key(statement),
+        };
+        let records = repository.read(session.as_ref(), call).await?;
+        if self.lock.is_some()
+            && let Some(session) = &session
+        {
+            repository.forget(session, &records);
+        }
+        records.into_iter().map(|record| repository.take_in(session.as_ref(), record)).collect()
+    }
+
+    /// The only aggregate found.
+    ///
+    /// # Errors
+    /// [`is_not_found`](Error::is_not_found) if there is none, [`is_invalid_query`](Error::is_invalid_query) if there are
+    /// several, else as [`all`](Self::all).
+    pub async fn one(self) -> Result<Row::Domain, Error> {
+        let table = Row::descriptor();
+        let limit = self.limit.map_or(2, |limit| limit.min(2));
+        let mut found = self.limit(limit).all().await?;
+        match (found.pop(), found.is_empty()) {
+            (Some(only), true) => Ok(only),
+            (None, _) => Err(Error::new(
+                ErrorKind::NotFound,
+                format!("find one `{}` in `{}`: there is none", table.rust_name, table.name),
+            )
+            .with_table(table.name)),
+            (Some(_), false) => Err(Error::new(
+                ErrorKind::InvalidQuery,
+                format!("find one `{}` in `{}`: there are several; use `first` or `all`", table.rust_name, table.name),
+            )
+            .with_table(table.name)),
+        }
+    }
+
+    /// The first aggregate found, if there is one.
+    ///
+    /// # Errors
+    /// As [`all`](Self::all).
+    pub async fn first(self) -> Result<Option<Row::Domain>, Error> {
+        let limit = self.limit.map_or(1, |limit| limit.min(1));
+        Ok(self.limit(limit).all().await?.pop())
+    }
+
+    /// The aggregates one by one as they arrive, for results too large to hold. The session does not remember them. The
+    /// session's connection is taken until the stream ends or is dropped: other calls in the scope are refused meanwhile.
+    ///
+    /// # Errors
+    /// As [`all`](Self::all); an error after the start is the stream's last item.
+    pub async fn stream(self) -> Result<RowStream<Row>, Error> {
+        let statement = self.rows()?;
+        if self.lock.is_some() {
+            let message = "stream rows with a lock on them: use `all`, or leave the lock out";
+            return Err(Error::new(ErrorKind::InvalidQuery, message).with_table(Row::descriptor().name));
+        }
+        let source = match self.repository.place() {
+            Some(session) => session.stream(statement).await?,
+            None => self.repository.manager.stream_alone(statement).await?,
+        };
+        let backend = self.repository.manager.backend();
+        Ok(RowStream { source, backend, ended: false, marker: PhantomData })
+    }
+}
+
+/// The aggregates of a query, one by one.
+///
+/// Polled after the scope it was made in has ended, it gives [`is_no_session`](Error::is_no_session).
+pub struct RowStream<Row> {
+    source: SessionStream,
+    backend: Backend,
+    ended: bool,
+    marker: PhantomData<fn() -> Row>,
+}
+
+impl<Row: Table + Mappable> Stream for RowStream<Row> {
+    type Item = Result<Row::Domain, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let item = std::task::ready!(self.source.poll_record(context)).map(|result| {
+            let table = Row::descriptor();
+            let record = canonical(table, result?, self.backend)?;
+            let key = show_key(&super::key_of(table, &record));
+            let row = Row::decode(&mut RecordReader::new(table, record))?;
+            row.to_domain().map_err(|error| error.into_error::<Row>(&key))
+        });
+        if !matches!(item, Some(Ok(_))) {
+            self.ended = true;
+        }
+        Poll::Ready(item)
+    }
+}
+
+impl<Row> std::fmt::Debug for RowStream<Row> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RowStream").field("ended", &self.ended).finish_non_exhaustive()
+    }
+}
+
+impl<Row: Table> std::fmt::Debug for Query<Row> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Query").field("table", &Row::descriptor().name).finish_non_exhaustive()
+    }
+}

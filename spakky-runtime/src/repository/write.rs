@@ -1,0 +1,449 @@
+//! Queueing writes.
+
+use std::panic::Location;
+use std::sync::Arc;
+
+use super::find::no_version;
+use super::{Repository, encode};
+use crate::error::{Error, ErrorKind};
+use crate::mappable::{Mappable, Revision};
+use crate::schema::{Record, RecordReader, Role, Table, TableDescriptor};
+use crate::session::Session;
+use crate::unit_of_work::{Change, Entry, PendingWrite, RowKey, changed, show_key};
+use crate::value::Value;
+
+impl<Row: Table + Mappable> Repository<Row> {
+    /// Queues the INSERT of a new aggregate. No I/O: the database's verdict comes with the flush, or from
+    /// [`add_now`](Self::add_now).
+    ///
+    /// The id of a table whose database assigns it is not known to the aggregate afterwards; use `add_now` to have it.
+    ///
+    /// # Errors
+    /// [`is_no_session`](Error::is_no_session) outside a scope, [`is_read_only`](Error::is_read_only) in one that only reads,
+    /// [`is_mapping`](Error::is_mapping) for a value that cannot be stored,
+    /// [`is_unique_violation`](Error::is_unique_violation) if this session already has an aggregate with this id.
+    #[track_caller]
+    pub fn add(&self, domain: &mut Row::Domain) -> Result<(), Error> {
+        let session = self.writing(Row::descriptor().name)?;
+        queue_add::<Row>(&session, domain, Location::caller())
+    }
+
+    /// Queues the INSERT of several new aggregates: one statement, however many.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add); nothing of the rest is queued then.
+    #[track_caller]
+    pub fn add_all<'d>(&self, domains: impl IntoIterator<Item = &'d mut Row::Domain>) -> Result<(), Error> {
+        let origin = Location::caller();
+        let session = self.writing(Row::descriptor().name)?;
+        domains.into_iter().try_for_each(|domain| queue_add::<Row>(&session, domain, origin))
+    }
+
+    /// Queues the UPDATE of an aggregate that this session knows: loaded here, attached, or holding a
+    /// [`Revision`]. Only changed columns are written; without a change there is no statement.
+    ///
+    /// # Errors
+    /// [`is_not_loaded`](Error::is_not_loaded), [`is_stale_copy`](Error::is_stale_copy), and as [`add`](Self::add). A
+    /// conflict with another transaction comes with the flush: [`is_conflict`](Error::is_conflict).
+    #[track_caller]
+    pub fn save(&self, domain: &mut Row::Domain) -> Result<(), Error> {
+        let session = self.writing(Row::descriptor().name)?;
+        queue_save::<Row>(&session, domain, Location::caller())
+    }
+
+    /// Queues the UPDATE of several aggregates.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save); nothing of the rest is queued then.
+    #[track_caller]
+    pub fn save_all<'d>(&self, domains: impl IntoIterator<Item = &'d mut Row::Domain>) -> Result<(), Error> {
+        let origin = Location::caller();
+        let session = self.writing(Row::descriptor().name)?;
+        domains.into_iter().try_for_each(|domain| queue_save::<Row>(&session, domain, origin))
+    }
+
+    /// Tells the session that `domain` is what the row held at `version`, so that it can be saved without being loaded: all
+    /// its mapped columns are written, if the row still has that version.
+    ///
+    /// # Errors
+    /// [`is_invalid_query`](Error::is_invalid_query) on a table without a version, and as [`add`](Self::add).
+    pub fn attach(&self, domain: &Row::Domain, version: i64) -> Result<(), Error> {
+        let table = Row::descriptor();
+        if table.version.is_none() {
+            return Err(no_version(table.name));
+        }
+        let session = self.writing(table.name)?;
+        session.check_writable()?;
+        let row = Row::merge(domain, None);
+        let key = RowKey::new(table, Row::encode_id(&row.id())?);
+        if session.known(&key).is_some_and(|entry| entry.queued) {
+            let shown = show_key(&key.key);
+            let message = format!("attach `{}` with id {shown}: a write of it is queued; flush it before", table.name);
+            return Err(Error::new(ErrorKind::InvalidQuery, message).with_table(table.name).with_ids(vec![shown]));
+        }
+        session.state().map.insert(session.depth, key, Entry::attached(Some(version)));
+        Ok(())
+    }
+
+    /// Queues the UPDATE of an aggregate from another request, if its row still has `version` (an `If-Match`).
+    ///
+    /// # Errors
+    /// As [`attach`](Self::attach) and [`save`](Self::save). That the row has another version comes with the flush:
+    /// [`is_conflict`](Error::is_conflict).
+    #[track_caller]
+    pub fn save_if(&self, domain: &mut Row::Domain, version: i64) -> Result<(), Error> {
+        self.attach(domain, version)?;
+        Row::set_revision(domain, Revision { version: Some(version), save: 0 });
+        let session = self.writing(Row::descriptor().name)?;
+        queue_save::<Row>(&session, domain, Location::caller())
+    }
+
+    /// Queues an INSERT that becomes an UPDATE of the mapped columns if the id is taken, whatever its version.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    #[track_caller]
+    pub fn upsert(&self, domain: &mut Row::Domain) -> Result<(), Error> {
+        let session = self.writing(Row::descriptor().name)?;
+        queue_upsert::<Row>(&session, domain, Location::caller())
+    }
+
+    /// Queues several upserts.
+    ///
+    /// # Errors
+    /// As [`upsert`](Self::upsert).
+    #[track_caller]
+    pub fn upsert_all<'d>(&self, domains: impl IntoIterator<Item = &'d mut Row::Domain>) -> Result<(), Error> {
+        let origin = Location::caller();
+        let session = self.writing(Row::descriptor().name)?;
+        domains.into_iter().try_for_each(|domain| queue_upsert::<Row>(&session, domain, origin))
+    }
+
+    /// Queues the DELETE of an aggregate that this session knows, if its row still has the version it was loaded with.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    #[track_caller]
+    pub fn delete(&self, domain: &mut Row::Domain) -> Result<(), Error> {
+        let session = self.writing(Row::descriptor().name)?;
+        queue_delete::<Row>(&session, domain, Location::caller())
+    }
+
+    /// Queues the DELETE of several aggregates.
+    ///
+    /// # Errors
+    /// As [`delete`](Self::delete).
+    #[track_caller]
+    pub fn delete_all<'d>(&self, domains: impl IntoIterator<Item = &'d mut Row::Domain>) -> Result<(), Error> {
+        let origin = Location::caller();
+        let session = self.writing(Row::descriptor().name)?;
+        domains.into_iter().try_for_each(|domain| queue_delete::<Row>(&session, domain, origin))
+    }
+
+    /// Queues the DELETE of the row with this id, whatever its version, and whether or not there is one.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    #[track_caller]
+    pub fn delete_by_id(&self, id: Row::Id) -> Result<(), Error> {
+        let session = self.writing(Row::descriptor().name)?;
+        queue_delete_key::<Row>(&session, Row::encode_id(&id)?, Location::caller())
+    }
+
+    /// Queues the DELETE of the rows with these ids.
+    ///
+    /// # Errors
+    /// As [`delete_by_id`](Self::delete_by_id).
+    #[track_caller]
+    pub fn delete_all_by_id(&self, ids: impl IntoIterator<Item = Row::Id>) -> Result<(), Error> {
+        let origin = Location::caller();
+        let session = self.writing(Row::descriptor().name)?;
+        ids.into_iter().try_for_each(|id| queue_delete_key::<Row>(&session, Row::encode_id(&id)?, origin))
+    }
+}
+
+pub(super) type Origin = &'static Location<'static>;
+
+pub(super) fn queue_add<Row: Table + Mappable>(
+    session: &Session,
+    domain: &mut Row::Domain,
+    origin: Origin,
+) -> Result<(), Error> {
+    let table = Row::descriptor();
+    let row = Row::merge(domain, None);
+    let mut record = checked(session, table, encode(&row)?)?;
+    set_version(table, &mut record, 1);
+    stamp(table, &mut record, true);
+    let columns = Row::mapped();
+    if table.generates_key() {
+        let change = Change::Insert { record, columns };
+        return session.queue(PendingWrite { table, key: None, change, origin }, None);
+    }
+    let key = Row::encode_id(&row.id())?;
+    let row_key = RowKey::new(table, key.clone());
+    let mut entry = Entry { version: table.version.map(|_| 0), partial: false, ..Entry::attached(None) };
+    entry.saves = 1;
+    match session.known(&row_key) {
+        Some(known) if !known.deleted => return Err(added_twice(table, &key)),
+        // Deleted and not sent yet: the two become an update.
+        Some(known) if known.queued => match session.pending(&row_key) {
+            Some(Change::Delete { must_exist: true }) => {
+                if let Some(version) = known.version {
+                    set_version(table, &mut record, version + 1);
+                }
+                entry = Entry { stored: known.stored, version: known.version, saves: known.saves + 1, ..entry };
+            }
+            Some(Change::Delete { must_exist: false }) => entry = Entry { saves: 1, ..Entry::attached(None) },
+            _ => return Err(deleted_around(table, &key)),
+        },
+        _ => {}
+    }
+    if !entry.partial {
+        entry.current = Some(Arc::new(record.clone()));
+    }
+    let revision = entry.current.as_ref().and_then(|record| crate::unit_of_work::version_of(table, record));
+    let saves = entry.saves;
+    let change = Change::Insert { record, columns };
+    session.queue(PendingWrite { table, key: Some(key), change, origin }, Some((row_key, entry)))?;
+    if revision.is_some() {
+        Row::set_revision(domain, Revision { version: revision, save: saves });
+    }
+    Ok(())
+}
+
+fn added_twice(table: &TableDescriptor, key: &[Value]) -> Error {
+    let shown = show_key(key);
+    let message = format!("add to `{}`: this session already has an aggregate with id {shown}", table.name);
+    Error::new(ErrorKind::UniqueViolation, message)
+        .with_table(table.name)
+        .with_constraint(Some(table.key_name.to_owned()))
+        .with_ids(vec![shown])
+}
+
+fn deleted_around(table: &TableDescriptor, key: &[Value]) -> Error {
+    let shown = show_key(key);
+    let message = format!(
+        "add to `{}` with id {shown}: its deletion is queued in the scope around this nested one; flush it before",
+        table.name
+    );
+    Error::new(ErrorKind::InvalidTransaction, message).with_table(table.name).with_ids(vec![shown])
+}
+
+pub(super) fn queue_save<Row: Table + Mappable>(
+    session: &Session,
+    domain: &mut Row::Domain,
+    origin: Origin,
+) -> Result<(), Error> {
+    session.check_writable()?;
+    let table = Row::descriptor();
+    let key = Row::encode_id(&Row::merge(domain, None).id())?;
+    let row_key = RowKey::new(table, key.clone());
+    let revision = Row::revision(domain);
+    let entry = known_entry(session, table, &row_key, revision.as_ref(), "save")?;
+
+    let base_row = match &entry.current {
+        Some(record) => Some(Row::decode(&mut RecordReader::new(table, Record::clone(record)))?),
+        None => None,
+    };
+    let row = Row::merge(domain, base_row.as_ref());
+    let mut record = checked(session, table, encode(&row)?)?;
+    if let Some(current) = &entry.current {
+        keep_roles(table, &mut record, current);
+    }
+    let columns = Row::mapped();
+    let same = |stored: &Arc<Record>| changed(table, columns, stored, &record).next().is_none();
+    if !entry.queued && entry.stored.as_ref().is_some_and(same) {
+        // Nothing to write. The domain value is as good as the one that was loaded.
+        if entry.version.is_some() {
+            Row::set_revision(domain, Revision { version: entry.version, save: entry.saves });
+        }
+        return Ok(());
+    }
+    let next = entry.version.map(|version| version + 1);
+    if let Some(next) = next {
+        set_version(table, &mut record, next);
+    }
+    let saves = entry.saves + 1;
+    let queued = Entry { current: Some(Arc::new(record.clone())), saves, ..entry };
+    let change = Change::Update { record, columns };
+    session.queue(PendingWrite { table, key: Some(key), change, origin }, Some((row_key, queued)))?;
+    if next.is_some() {
+        Row::set_revision(domain, Revision { version: next, save: saves });
+    }
+    Ok(())
+}
+
+pub(super) fn queue_upsert<Row: Table + Mappable>(
+    session: &Session,
+    domain: &mut Row::Domain,
+    origin: Origin,
+) -> Result<(), Error> {
+    let table = Row::descriptor();
+    if table.generates_key() {
+        let message = format!(
+            "upsert into `{}`: the database assigns its ids, so that none can be taken; use `add_now` for a new row, `save` for \
+             one that was loaded",
+            table.name
+        );
+        return Err(Error::new(ErrorKind::InvalidQuery, message).with_table(table.name));
+    }
+    let row = Row::merge(domain, None);
+    let mut record = checked(session, table, encode(&row)?)?;
+    let key = Row::encode_id(&row.id())?;
+    let row_key = RowKey::new(table, key.clone());
+    let entry = match session.known(&row_key) {
+        // It joins what is queued for the row, and is guarded as that is.
+        Some(known) if known.queued && known.version.is_some() => {
+            set_version(table, &mut record, known.version.unwrap_or_default() + 1);
+            let current = Some(Arc::new(record.clone()));
+            Entry { current, saves: known.saves + 1, deleted: false, ..known }
+        }
+        // What the row becomes is the database's to say: ask when it is next needed.
+        _ => Entry::attached(None),
+    };
+    let change = Change::Upsert { record, columns: Row::mapped() };
+    session.queue(PendingWrite { table, key: Some(key), change, origin }, Some((row_key, entry)))
+}
+
+pub(super) fn queue_delete<Row: Table + Mappable>(
+    session: &Session,
+    domain: &mut Row::Domain,
+    origin: Origin,
+) -> Result<(), Error> {
+    session.check_writable()?;
+    let table = Row::descriptor();
+    let key = Row::encode_id(&Row::merge(domain, None).id())?;
+    let row_key = RowKey::new(table, key.clone());
+    let revision = Row::revision(domain);
+    let entry = known_entry(session, table, &row_key, revision.as_ref(), "delete")?;
+    let change = Change::Delete { must_exist: true };
+    let gone = Entry { deleted: true, saves: entry.saves + 1, ..entry };
+    session.queue(PendingWrite { table, key: Some(key), change, origin }, Some((row_key, gone)))
+}
+
+pub(super) fn queue_delete_key<Row: Table>(session: &Session, key: Vec<Value>, origin: Origin) -> Result<(), Error> {
+    let table = Row::descriptor();
+    let row_key = RowKey::new(table, key.clone());
+    let change = Change::Delete { must_exist: false };
+    let gone = Entry { deleted: true, ..Entry::attached(None) };
+    session.queue(PendingWrite { table, key: Some(key), change, origin }, Some((row_key, gone)))
+}
+
+/// What the session knows of an aggregate that is to be written, or what its revision tells.
+fn known_entry(
+    session: &Session,
+    table: &TableDescriptor,
+    key: &RowKey,
+    revision: Option<&Revision>,
+    verb: &str,
+) -> Result<Entry, Error> {
+    let shown = || show_key(&key.key);
+    let carried = revision.and_then(|revision| revision.version.map(|version| (version, revision.save)));
+    match session.known(key) {
+        Some(entry) if entry.deleted => Err(Error::new(
+            ErrorKind::NotLoaded,
+            format!("{verb} `{}` with id {}: it was deleted in this session; add it again with `add`", table.name, shown()),
+        )
+        .with_table(table.name)
+        .with_ids(vec![shown()])),
+        Some(entry) => {
+            if let Some((version, save)) = carried {
+                check_copy(table, &entry, version, save, verb, &shown())?;
+            }
+            Ok(entry)
+        }
+        None => match carried {
+            Some((version, _)) if table.version.is_some() => Ok(Entry::attached(Some(version))),
+            _ => Err(Error::new(
+                ErrorKind::NotLoaded,
+                format!(
+                    "{verb} `{}` with id {}: this session did not load it; load it here, use `add` for a new one, `upsert` \
+                     if it may exist, or `attach` with the version it was loaded with",
+                    table.name,
+                    shown()
+                ),
+            )
+            .with_table(table.name)
+            .with_ids(vec![shown()])),
+        },
+    }
+}
+
+/// Refuses a copy that is not the one last saved or loaded in this session. A save leaves its copy at the version that the
+/// row will have; whoever holds another has not seen that save, or has seen one that was undone.
+fn check_copy(
+    table: &TableDescriptor,
+    entry: &Entry,
+    version: i64,
+    save: u64,
+    verb: &str,
+    shown: &str,
+) -> Result<(), Error> {
+    let Some(current) = entry.current.as_ref().and_then(|record| crate::unit_of_work::version_of(table, record)) else {
+        return Ok(());
+    };
+    let older_save = save != 0 && save < entry.saves;
+    let why = if version > current {
+        format!(
+            "this copy (version {version}) is ahead of what this session knows (version {current}): it was saved in a scope \
+             that was rolled back, or loaded elsewhere; load it again"
+        )
+    } else if version < current || older_save {
+        format!(
+            "this copy (version {version}) is older than the last one saved or loaded in this session (version \
+             {current}); change that one instead"
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(ErrorKind::StaleCopy, format!("{verb} `{}` with id {shown}: {why}", table.name))
+        .with_table(table.name)
+        .with_ids(vec![shown.to_owned()])
+        .with_expected_version(Some(version)))
+}
+
+/// Refuses at once what the backend cannot hold.
+pub(super) fn checked(session: &Session, table: &TableDescriptor, record: Record) -> Result<Record, Error> {
+    let manager = session.manager();
+    for (at, value) in record.iter().enumerate() {
+        manager.backend().check(value).map_err(|error| Error::unstorable_value(table, at, error))?;
+        if value.is_null() && !table.columns[at].ty.nullable && !table.columns[at].generated {
+            let error = crate::value::ValueError::new("the value is null, but the column is required");
+            return Err(Error::unstorable_value(table, at, error));
+        }
+    }
+    Ok(record)
+}
+
+fn set_version(table: &TableDescriptor, record: &mut Record, version: i64) {
+    if let Some(at) = table.version {
+        record[at] = Value::I64(version);
+    }
+}
+
+/// A first guess of the stamps that the database will set, for a reader in the same session before the flush.
+fn stamp(table: &TableDescriptor, record: &mut Record, new: bool) {
+    let now = crate::value::now_micros();
+    for (at, column) in table.columns.iter().enumerate() {
+        let stamped = match column.role {
+            Role::CreatedAt => new,
+            Role::UpdatedAt => true,
+            _ => false,
+        };
+        if stamped {
+            record[at] = match record[at] {
+                Value::Timestamp(_) => Value::Timestamp(now.naive_utc()),
+                _ => Value::TimestampTz(now),
+            };
+        }
+    }
+}
+
+/// The version and the stamps are the runtime's, whatever the domain type says.
+fn keep_roles(table: &TableDescriptor, record: &mut Record, current: &Record) {
+    for (at, column) in table.columns.iter().enumerate() {
+        if !matches!(column.role, Role::Plain | Role::Id) {
+            record[at] = current[at].clone();
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Which Rust types a column with a role may have.
+//!
+//! Derived code reaches a role column through these traits alone, so that a wrong type is one error.
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+
+use crate::mappable::Revision;
+use crate::value::{ColumnType, ColumnValue, Value, ValueError};
+
+/// The type of a `#[table(version)]` column.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the version of a row",
+    label = "not a version",
+    note = "a `#[table(version)]` field is an `i64`"
+)]
+pub trait VersionColumn: Sized {
+    /// [`ColumnValue::TYPE`].
+    const TYPE: ColumnType;
+
+    /// [`ColumnValue::to_value`].
+    ///
+    /// # Errors
+    /// Never.
+    fn to_value(&self) -> Result<Value, ValueError>;
+
+    /// [`ColumnValue::from_value`].
+    ///
+    /// # Errors
+    /// When the stored value is no integer.
+    fn from_value(value: Value) -> Result<Self, ValueError>;
+
+    /// The version of a row that is not stored yet; the runtime writes the first one.
+    fn initial() -> Self;
+
+    /// The version as a domain value carries it.
+    fn to_revision(&self) -> Revision;
+
+    /// The version that a domain value carries; that of a new row if it carries none.
+    fn from_revision(revision: &Revision) -> Self;
+}
+
+impl VersionColumn for i64 {
+    const TYPE: ColumnType = <i64 as ColumnValue>::TYPE;
+
+    fn to_value(&self) -> Result<Value, ValueError> {
+        ColumnValue::to_value(self)
+    }
+
+    fn from_value(value: Value) -> Result<Self, ValueError> {
+        ColumnValue::from_value(value)
+    }
+
+    fn initial() -> Self {
+        0
+    }
+
+    fn to_revision(&self) -> Revision {
+        crate::mappable::VersionField::to_revision(self)
+    }
+
+    fn from_revision(revision: &Revision) -> Self {
+        revision.version().unwrap_or_default()
+    }
+}
+
+/// The type of a `#[table(created_at)]` or `#[table(updated_at)]` column.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the time stamp of a row",
+    label = "not a time stamp",
+    note = "a `#[table(created_at)]` or `#[table(updated_at)]` field is a `DateTime<Utc>` or a `NaiveDateTime`"
+)]
+pub trait StampColumn: Sized {
+    /// [`ColumnValue::TYPE`].
+    const TYPE: ColumnType;
+
+    /// [`ColumnValue::to_value`].
+    ///
+    /// # Errors
+    /// When the year cannot be stored.
+    fn to_value(&self) -> Result<Value, ValueError>;
+
+    /// [`ColumnValue::from_value`].
+    ///
+    /// # Errors
+    /// When the stored value is no time stamp.
+    fn from_value(value: Value) -> Result<Self, ValueError>;
+
+    /// The stamp of a row that is not stored yet; the runtime writes the database's clock.
+    fn initial() -> Self;
+}
+
+macro_rules! stamp {
+    ($($ty:ty)+) => {$(
+        impl StampColumn for $ty {
+            const TYPE: ColumnType = <$ty as ColumnValue>::TYPE;
+
+            fn to_value(&self) -> Result<Value, ValueError> {
+                ColumnValue::to_value(self)
+            }
+
+            fn from_value(value: Value) -> Result<Self, ValueError> {
+                ColumnValue::from_value(value)
+            }
+
+            fn initial() -> Self {
+                // The default of both types is 1970-01-01.
+                Self::default()
+            }
+        }
+    )+};
+}
+
+stamp!(DateTime<Utc> NaiveDateTime);
+
+/// The key of a table that a column may refer to: one column's value.
+#[diagnostic::on_unimplemented(
+    message = "a column cannot refer to a table whose key is `{Self}`",
+    label = "the key has several columns",
+    note = "`references(..)` names a table with one `#[table(id)]` field"
+)]
+pub trait SingleKey {
+    /// The key column's type.
+    const TYPE: ColumnType;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: ColumnValue> SingleKey for T {
+    const TYPE: ColumnType = <T as ColumnValue>::TYPE;
+}
+
+/// Compile-time checks of a column's type. Each panics in a constant, at the field's type.
+pub mod check {
+    use crate::value::{ColumnType, ScalarType};
+
+    /// An id is never NULL.
+    #[track_caller]
+    pub const fn id(ty: ColumnType) {
+        assert!(!ty.nullable, "an `#[table(id)]` field cannot be an `Option`; a key is never NULL");
+        assert!(!ty.array, "an `#[table(id)]` field cannot be an array");
+    }
+
+    /// A database assigns integers.
+    #[track_caller]
+    pub const fn generated(ty: ColumnType) {
+        assert!(
+            matches!(ty.scalar, ScalarType::I16 | ScalarType::I32 | ScalarType::I64) && !ty.array,
+            "a `#[table(generated)]` field is an `i16`, `i32`, `i64` or a newtype of one"
+        );
+    }
+
+    /// Only text has a length.
+    #[track_caller]
+    pub const fn length(ty: ColumnType) {
+        assert!(matches!(ty.scalar, ScalarType::Text) && !ty.array, "`length` needs a field that is stored as text");
+    }
+
+    /// A foreign key is stored as the key it refers to.
+    #[track_caller]
+    pub const fn references(ty: ColumnType, key: ColumnType) {
+        assert!(
+            ty.scalar.number() == key.scalar.number() && !ty.array,
+            "the field is not stored as the key of the table that `references(..)` names"
+        );
+    }
+
+    /// `SET NULL` needs a place for NULL.
+    #[track_caller]
+    pub const fn set_null(ty: ColumnType) {
+        assert!(ty.nullable, "`on_delete = set_null` needs a field that is an `Option`");
+    }
+}

@@ -1,0 +1,31 @@
+//! Sessions: one unit of work on one connection, found by the code inside a scope without being passed along.
+
+mod ambient;
+mod execute;
+mod finish;
+mod handle;
+mod manager;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod native;
+mod nested;
+mod plain;
+mod registry;
+mod state;
+mod stream;
+mod transaction;
+
+pub(crate) use ambient::{
+    InScope, OutOfTime, enter as enter_scope, find as find_session, holds_connection, innermost as innermost_session,
+};
+pub(crate) use execute::Call;
+
+pub use handle::Session;
+pub use manager::{HasSessions, SessionManager};
+#[cfg(feature = "postgres")]
+pub use native::PostgresLoan;
+pub(crate) use nested::ScopeGuard;
+pub use plain::{FromRecord, PlainSql};
+pub use registry::SessionRegistry;
+pub use state::SessionStatistics;
+pub(crate) use stream::SessionStream;
+pub use transaction::Transaction;

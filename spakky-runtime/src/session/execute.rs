@@ -1,0 +1,500 @@
+//! Sending a session's bursts, and what their answers mean for it.
+
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::OwnedMutexGuard;
+
+use super::ambient::{is_inside_nested, writing_around};
+use super::state::{Phase, State};
+use super::{Session, SessionStatistics, holds_connection};
+use crate::backend::{Answer, Backend, Burst, BurstFailure, BurstResult, Connection, Statement, Step};
+use crate::error::{Error, ErrorKind};
+use crate::pool::Lease;
+use crate::schema::TableDescriptor;
+use crate::transaction::Isolation;
+use crate::unit_of_work::{FlushContext, FlushPlan, FlushStep, RowKey};
+use crate::value::Value;
+
+/// What a call wants to send.
+pub(crate) struct Call {
+    pub(crate) statements: Vec<Statement>,
+    /// Pending writes travel ahead of the statements.
+    pub(crate) flush: bool,
+    /// The statements may change or lock something: abandoning them dooms the scope, and COMMIT has to be waited for.
+    pub(crate) writes: bool,
+    /// The statements need a transaction even where reads do without (SQLite before its first write).
+    pub(crate) transaction: bool,
+}
+
+impl Call {
+    /// Queries that see what is pending, if the session's settings say so.
+    pub(crate) fn query(session: &Session, statements: Vec<Statement>) -> Self {
+        Call { statements, flush: session.inner.manager.config().autoflush, writes: false, transaction: false }
+    }
+
+    /// A read by key, which the identity map makes independent of what is pending.
+    pub(crate) fn by_key(statement: Statement) -> Self {
+        Call { statements: vec![statement], flush: false, writes: false, transaction: false }
+    }
+}
+
+/// What each step of a burst is for.
+pub(super) enum Part {
+    Control {
+        depth: usize,
+    },
+    Flush {
+        depth: usize,
+        step: Box<FlushStep>,
+    },
+    Query {
+        depth: usize,
+    },
+    /// Asks for the transaction's id, and whether it has failed unseen.
+    Probe,
+    Commit,
+}
+
+impl Part {
+    fn depth(&self) -> usize {
+        match self {
+            Part::Control { depth } | Part::Flush { depth, .. } | Part::Query { depth } => *depth,
+            Part::Probe | Part::Commit => 0,
+        }
+    }
+}
+
+pub(super) struct Outgoing {
+    pub(super) burst: Burst,
+    pub(super) parts: Vec<Part>,
+    /// Which scope can only be rolled back if nobody waits for the answers: the outermost that something is written in.
+    pub(super) writes_in: Option<usize>,
+}
+
+impl Outgoing {
+    pub(super) fn push(&mut self, step: Step, part: Part) {
+        self.burst.push(step);
+        self.parts.push(part);
+    }
+}
+
+pub(super) type Wire = OwnedMutexGuard<Option<Lease>>;
+
+impl Session {
+    /// Sends the call's statements and waits for their answers.
+    pub(crate) async fn execute(&self, call: Call) -> Result<Vec<Answer>, Error> {
+        // A write that is given up before it was sent was not done, though the caller may go on as if it was.
+        let mut waiting = InFlight::new(self, call.writes.then_some(self.depth));
+        let result = self.execute_now(call, |_| {}).await;
+        waiting.answered();
+        result
+    }
+
+    /// Sends INSERTs that answer with their rows, behind what is pending, and waits for the rows.
+    pub(crate) async fn insert_returning(
+        &self,
+        table: &'static TableDescriptor,
+        origin: &'static Location<'static>,
+        statements: Vec<Statement>,
+    ) -> Result<Vec<Answer>, Error> {
+        let mut waiting = InFlight::new(self, Some(self.depth));
+        let call = Call { statements, flush: true, writes: true, transaction: true };
+        let write = |part: &mut Part| {
+            if let Part::Query { depth } = *part {
+                *part = Part::Flush { depth, step: Box::new(FlushStep::insert_returning(table, origin)) };
+            }
+        };
+        let result = self.execute_now(call, write).await;
+        waiting.answered();
+        result
+    }
+
+    async fn execute_now(&self, call: Call, change: impl FnMut(&mut Part)) -> Result<Vec<Answer>, Error> {
+        let mut wire = self.wire().await?;
+        let connection = self.connection(&mut wire).await?;
+        let wanted = call.statements.len();
+        let mut outgoing = self.assemble(call)?;
+        outgoing.parts.iter_mut().for_each(change);
+        let answers = self.exchange(&connection, outgoing).await?;
+        Ok(last(answers, wanted))
+    }
+
+    /// Sends what is pending and waits until the database has taken it.
+    ///
+    /// # Errors
+    /// Constraint violations and conflicts of the queued writes, naming where each was queued. The scope can then only be
+    /// rolled back, unless it is a nested one, which goes back to its savepoint when it ends.
+    ///
+    /// # Cancellation
+    /// Dropping the future leaves the scope rollback-only, unless nothing was pending.
+    pub async fn flush(&self) -> Result<(), Error> {
+        self.check()?;
+        let nothing = self.state().frames.iter().take(self.depth + 1).all(|frame| frame.queue.is_empty());
+        if nothing {
+            return Ok(());
+        }
+        // What is given up while it waits for its turn would otherwise be sent later all the same.
+        let mut waiting = InFlight::new(self, Some(self.depth));
+        let call = Call { statements: Vec::new(), flush: true, writes: false, transaction: false };
+        let result = self.execute_now(call, |_| {}).await;
+        waiting.answered();
+        result.map(drop)
+    }
+
+    /// The wire, once it is this scope's turn: a nested scope that is open goes first.
+    ///
+    /// # Errors
+    /// When waiting for it could be waiting for the caller itself.
+    pub(super) async fn wire(&self) -> Result<Wire, Error> {
+        loop {
+            self.check_not_taken()?;
+            let turn = self.inner.turn.notified();
+            let wire = Arc::clone(&self.inner.wire).lock_owned().await;
+            {
+                let state = self.state();
+                state.check(self.depth, self.frame)?;
+                if state.frames.len() - 1 == self.depth {
+                    drop(state);
+                    return Ok(wire);
+                }
+            }
+            drop(wire);
+            if is_inside_nested(self) {
+                return Err(Error::new(
+                    ErrorKind::InvalidTransaction,
+                    format!(
+                        "use the session of `{}` inside a scope nested in it, which would wait for itself; use the nested \
+                         scope's own session, as `Session::current()` gives it",
+                        self.scope_name()
+                    ),
+                ));
+            }
+            turn.await;
+        }
+    }
+
+    /// Refuses a call while a stream or a loan has the connection. Their holder is most often the caller, who would wait for
+    /// ever.
+    fn check_not_taken(&self) -> Result<(), Error> {
+        let taken = {
+            let state = self.state();
+            match state.stream.upgrade() {
+                _ if state.lent => "its connection is lent; drop the loan first",
+                Some(stream) if stream.is_open() => {
+                    "rows are being streamed from it; read the stream to its end or drop it first, or use `all`"
+                }
+                _ => return Ok(()),
+            }
+        };
+        let message = format!("use the session of `{}` while {taken}", self.scope_name());
+        Err(Error::new(ErrorKind::InvalidTransaction, message))
+    }
+
+    /// The session's connection, taken from the pool if it has none yet.
+    pub(super) async fn connection(&self, wire: &mut Wire) -> Result<Arc<Connection>, Error> {
+        if let Some(lease) = wire.as_ref() {
+            let connection = Arc::clone(lease.connection());
+            if self.state().stops_first {
+                connection.cancel().await;
+                self.state().stops_first = false;
+            }
+            return Ok(connection);
+        }
+        let manager = &self.inner.manager;
+        // Waiting for the pool while this task holds a connection in another session could be waiting for itself.
+        let wait = !holds_connection(manager.id(), Some(self));
+        let lease = manager.lease(wait).await?;
+        let connection = Arc::clone(lease.connection());
+        self.state().connection = Arc::downgrade(&connection);
+        **wire = Some(lease);
+        Ok(connection)
+    }
+
+    /// Builds the burst: what is owed from before, BEGIN, savepoints, pending writes, then the statements.
+    pub(super) fn assemble(&self, call: Call) -> Result<Outgoing, Error> {
+        let manager = &self.inner.manager;
+        let backend = manager.backend();
+        let depth = self.depth;
+        let outer_writer = (backend == Backend::Sqlite).then(|| writing_around(manager.id(), Some(self))).flatten();
+        let mut guard = self.state();
+        let state = &mut *guard;
+        // The scope may have ended, or have been doomed, while this call waited for a connection.
+        state.check(depth, self.frame)?;
+
+        // What was queued outside of a savepoint after it was made has to wait: it would be undone with it.
+        let first = (0..=depth).rev().find(|&position| state.frames[position].savepoint.is_some()).unwrap_or(0);
+        let pending = |position: usize| !state.frames[position].queue.is_empty();
+        let any_pending = (first..=depth).any(pending);
+        // A savepoint stands between the writes queued before it and those after, so making one flushes what is before.
+        let makes_savepoint = state.frames[1..=depth].iter().any(|frame| frame.savepoint.is_none());
+        // A statement that fails aborts the transaction up to the savepoint, so reads need one too once there is one.
+        let in_transaction = backend == Backend::Postgres || state.phase == Phase::Open;
+        let sends_to_nested = depth > 0 && (in_transaction || call.writes || (call.flush && any_pending));
+        let flushed: Vec<bool> = (0..=depth)
+            .map(|position| {
+                let before_savepoint = sends_to_nested && makes_savepoint && position < depth;
+                position >= first && (call.flush || before_savepoint) && pending(position)
+            })
+            .collect();
+        let writes_in = flushed.iter().position(|flushed| *flushed).or(call.writes.then_some(depth));
+        let needs_transaction = self.needs_transaction(backend, writes_in.is_some(), call.transaction);
+        if let (Phase::Idle, true, false, Some(outer)) =
+            (state.phase, needs_transaction, self.inner.mode.read_only, outer_writer)
+        {
+            return Err(one_writer(self.inner.name, outer));
+        }
+
+        let mut context = FlushContext { backend, raise: manager.raise_style(), wants_xid: false };
+        context.wants_xid = backend == Backend::Postgres && state.xid.is_none();
+        let mut flushes = Vec::with_capacity(flushed.len());
+        for (position, flushed) in flushed.into_iter().enumerate() {
+            let steps = if flushed { plan_flush(state, position, &context)?.steps } else { Vec::new() };
+            context.wants_xid &= steps.is_empty();
+            flushes.push(steps);
+        }
+
+        let mut outgoing = Outgoing { burst: Burst::new(), parts: Vec::new(), writes_in };
+        for step in std::mem::take(&mut state.prelude) {
+            outgoing.push(step, Part::Control { depth: 0 });
+        }
+        // What is queued may come to nothing: rows as they were loaded, one that was added and deleted again.
+        let has_flush = flushes.iter().any(|steps| !steps.is_empty());
+        let sends = has_flush || call.transaction || !call.statements.is_empty();
+        if sends && needs_transaction && state.phase == Phase::Idle {
+            outgoing.push(Step::Begin(manager.transaction_mode(&self.inner.mode)), Part::Control { depth: 0 });
+            state.phase = Phase::Open;
+        }
+        for (position, steps) in flushes.into_iter().enumerate() {
+            let frame = &mut state.frames[position];
+            let open = sends && state.phase == Phase::Open;
+            if position > 0 && frame.savepoint.is_none() && open && sends_to_nested {
+                let name = format!("spakky_{}", frame.id);
+                let control = Step::Control(format!("SAVEPOINT {name}").into());
+                outgoing.push(control, Part::Control { depth: position - 1 });
+                frame.savepoint = Some(name);
+            }
+            for mut step in steps {
+                if let Some(statement) = step.take_statement() {
+                    let part = Part::Flush { depth: position, step: Box::new(step) };
+                    outgoing.push(Step::Statement(statement), part);
+                }
+            }
+        }
+        for statement in call.statements {
+            outgoing.push(Step::Statement(statement), Part::Query { depth });
+        }
+        state.wrote |= call.writes || has_flush;
+        Ok(outgoing)
+    }
+
+    /// Whether the next burst has to be inside a transaction. On SQLite reads before the first write run by themselves, as
+    /// on PostgreSQL under read committed each sees what is committed: a transaction that began with reading could not
+    /// be upgraded once another writer was faster.
+    fn needs_transaction(&self, backend: Backend, writes: bool, asked: bool) -> bool {
+        let mode = &self.inner.mode;
+        match backend {
+            Backend::Postgres => true,
+            Backend::Sqlite => {
+                writes
+                    || asked
+                    || mode.read_only
+                    || mode.isolation.is_some_and(|level| level > Isolation::ReadCommitted)
+            }
+        }
+    }
+
+    /// Sends a burst and takes in its answers.
+    pub(super) async fn exchange(&self, connection: &Connection, outgoing: Outgoing) -> Result<Vec<Answer>, Error> {
+        self.exchange_with(connection, outgoing, || ()).await.map(|(answers, ())| answers)
+    }
+
+    /// The same; `behind` sends what travels behind the burst.
+    pub(super) async fn exchange_with<T>(
+        &self,
+        connection: &Connection,
+        outgoing: Outgoing,
+        behind: impl FnOnce() -> T,
+    ) -> Result<(Vec<Answer>, T), Error> {
+        let Outgoing { burst, parts, writes_in } = outgoing;
+        if burst.is_empty() {
+            return Ok((Vec::new(), behind()));
+        }
+        self.inner.manager.echo(&burst);
+        let started = Instant::now();
+        let pending = connection.send(burst);
+        let behind = behind();
+        let mut in_flight = InFlight::sent(self, writes_in);
+        let result = self.inner.manager.answered(connection, pending).await;
+        in_flight.answered();
+        self.inner.manager.observe_burst(&self.span_from_outside(), self.inner.name, parts.len(), started.elapsed());
+        self.absorb(parts, result).map(|answers| (answers, behind))
+    }
+
+    /// Takes note of what a burst did.
+    pub(super) fn absorb(&self, parts: Vec<Part>, result: BurstResult) -> Result<Vec<Answer>, Error> {
+        let mut sent = SessionStatistics { statements: parts.len() as u64, round_trips: 1, ..Default::default() };
+        let mut state = self.state();
+        let result = match result {
+            Ok(answers) => {
+                // Whatever was sent before has been answered too, and the transaction has survived it.
+                state.observed();
+                // Whatever failed before was dealt with: it is no reason to run the scope again.
+                state.failure = None;
+                for (part, answer) in parts.iter().zip(&answers) {
+                    match part {
+                        Part::Query { .. } => sent.rows_read += answer.rows.len() as u64,
+                        Part::Flush { step, .. } => sent.rows_written += step.row_count() as u64,
+                        Part::Control { .. } | Part::Probe | Part::Commit => {}
+                    }
+                    note_xid(&mut state, part, answer);
+                }
+                Ok(answers)
+            }
+            Err(failure) => Err(self.failed(&mut state, parts, *failure)),
+        };
+        state.statistics += sent;
+        self.inner.manager.count(sent);
+        result
+    }
+
+    /// What a failed burst means: which scope is doomed, and the error for the caller.
+    pub(super) fn failed(&self, state: &mut State, mut parts: Vec<Part>, failure: BurstFailure) -> Error {
+        for (part, answer) in parts.iter().zip(&failure.answers) {
+            note_xid(state, part, answer);
+        }
+        let BurstFailure { step, error, answers, lost } = failure;
+        let position = step.min(parts.len().saturating_sub(1));
+        let ahead_of_query = parts.iter().any(|part| matches!(part, Part::Query { .. }));
+        let part = (position < parts.len()).then(|| parts.swap_remove(position));
+        let depth = if lost { 0 } else { part.as_ref().map_or(0, Part::depth) };
+        let error = match part {
+            Some(Part::Flush { step, .. }) => {
+                step.explain(error, answers.get(position)).with_ahead_of_query(ahead_of_query)
+            }
+            _ => Error::from_database(error),
+        };
+        state.note_failure(&error);
+        let name = state.frames.get(depth).map_or(self.inner.name, |frame| frame.name);
+        state.doom(depth, format!("a statement in `{name}` failed: {error}"));
+        error
+    }
+}
+
+/// The answers of the last `count` steps.
+fn last(mut answers: Vec<Answer>, count: usize) -> Vec<Answer> {
+    answers.split_off(answers.len().saturating_sub(count))
+}
+
+/// The statements of what the frame at `position` has queued, for which the identity map is brought up to date.
+fn plan_flush(state: &mut State, position: usize, context: &FlushContext) -> Result<FlushPlan, Error> {
+    let writes = state.frames[position].queue.take();
+    for write in &writes {
+        if let Some(key) = &write.key {
+            let row = RowKey::new(write.table, key.clone());
+            // A scope nested in this one may have queued more for the row.
+            let queued = state.frames.iter().skip(position + 1).any(|frame| frame.queue.holds(&row));
+            if !queued {
+                state.map.update(position, &row, |entry| entry.queued = false);
+            }
+        }
+    }
+    match FlushPlan::of(writes, &state.map, context) {
+        Ok(mut plan) => {
+            plan.apply(&mut state.map, position);
+            Ok(plan)
+        }
+        Err(error) => {
+            // What outer scopes had queued has been taken for this burst too.
+            state.doom(0, format!("a queued write cannot be sent: {error}"));
+            Err(error)
+        }
+    }
+}
+
+/// The error of a transaction that would wait for the one around it in the same task (SQLite).
+pub(super) fn one_writer(name: &str, outer: &str) -> Error {
+    let message = format!(
+        "write in `{name}`: SQLite has one writer at a time, and `{outer}` around it has written already, so it would wait \
+         for itself; write here before `{outer}` flushes, or after it has ended, or make this scope `nested`"
+    );
+    Error::new(ErrorKind::PoolDeadlock, message)
+}
+
+/// Remembers the transaction's id, which the first write answers with.
+fn note_xid(state: &mut State, part: &Part, answer: &Answer) {
+    if state.xid.is_some() {
+        return;
+    }
+    state.xid = match part {
+        Part::Flush { step, .. } => step.xid(answer),
+        Part::Probe => match answer.rows.first().and_then(|row| row.first()) {
+            Some(Value::Text(xid)) => Some(xid.clone()),
+            _ => None,
+        },
+        Part::Control { .. } | Part::Query { .. } | Part::Commit => None,
+    };
+}
+
+/// A call that has not come to its end. Dropping it means that the caller gave up: after a write nobody knows what it did,
+/// so the scope can only be rolled back; after a read only the answer is lost.
+pub(super) struct InFlight<'a> {
+    session: &'a Session,
+    writes_in: Option<usize>,
+    sent: Sent,
+    armed: bool,
+}
+
+/// Whether a call has sent something, and whether that may be stopped when its scope is undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    Nothing,
+    Kept,
+    Stoppable,
+}
+
+impl<'a> InFlight<'a> {
+    /// A call that has sent nothing yet.
+    fn new(session: &'a Session, writes_in: Option<usize>) -> Self {
+        InFlight { session, writes_in, sent: Sent::Nothing, armed: true }
+    }
+
+    /// A burst that was sent.
+    pub(super) fn sent(session: &'a Session, writes_in: Option<usize>) -> Self {
+        let backend = session.inner.manager.backend();
+        let stoppable = session.state().may_stop(session.depth, backend, writes_in.is_some());
+        let sent = if stoppable { Sent::Stoppable } else { Sent::Kept };
+        InFlight { session, writes_in, sent, armed: true }
+    }
+
+    /// The answer came.
+    pub(super) fn answered(&mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        if !self.armed {
+            return;
+        }
+        let mut state = self.session.state();
+        state.unobserved |= self.sent != Sent::Nothing;
+        if self.sent == Sent::Stoppable {
+            match state.frames.get_mut(self.session.depth) {
+                Some(frame) if frame.id == self.session.frame => frame.left_running = true,
+                // The scope was undone before the call was dropped.
+                _ => state.stops_first = true,
+            }
+        }
+        let is_open =
+            |state: &State| state.frames.get(self.session.depth).is_some_and(|frame| frame.id == self.session.frame);
+        if let Some(depth) = self.writes_in
+            && (depth < self.session.depth || is_open(&state))
+        {
+            let name = state.frames.get(depth).map_or(self.session.inner.name, |frame| frame.name);
+            state.doom(depth, format!("a write in `{name}` was abandoned before its answer came"));
+        }
+    }
+}

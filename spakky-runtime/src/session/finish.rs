@@ -1,0 +1,316 @@
+//! How a session ends: commit, rollback, and a scope that is dropped halfway.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::execute::{Call, Outgoing, Part, Wire};
+use super::state::Phase;
+use super::{Session, SessionStatistics, enter_scope};
+use crate::backend::{Backend, BurstResult, Statement, Step};
+use crate::error::{Error, ErrorKind};
+use crate::pool::Lease;
+use crate::transaction::{Hooks, Isolation, Outcome, Unstoppable};
+
+/// How long the clean-up of a connection may take before it is closed instead.
+const CLEANUP_DEADLINE: Duration = Duration::from_secs(5);
+/// How long the end of a transaction waits for a call in another task before it is stopped, and stopped again.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// How many before-commit hooks may run for one commit, those that hooks register included.
+const MAX_HOOKS: usize = 1_000;
+
+impl Session {
+    /// Ends the session well: before-commit hooks, flush, COMMIT, after-commit hooks.
+    pub(crate) async fn commit(&self) -> Result<(), Error> {
+        match self.prepare_commit().await {
+            Ok((mut wire, Some(outgoing))) => match wire.take() {
+                Some(lease) => self.send_commit(wire, lease, outgoing).await,
+                None => Err(Error::new(ErrorKind::Connection, "commit: the session has no connection")),
+            },
+            Ok((wire, None)) => self.end_unwritten(wire).await,
+            Err(error) => {
+                self.rollback().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Everything that comes before COMMIT. Without steps there is nothing whose commit has to be waited for.
+    async fn prepare_commit(&self) -> Result<(Wire, Option<Outgoing>), Error> {
+        self.check_committable()?;
+        self.run_before_hooks().await?;
+        self.check_committable()?;
+        self.end_stream();
+        let mut wire = self.wire().await?;
+        // A call in another task may have failed while this one waited for its turn.
+        self.check_committable()?;
+        let nothing_pending = self.state().frames.iter().all(|frame| frame.queue.is_empty());
+        if nothing_pending && !self.must_commit() {
+            return Ok((wire, None));
+        }
+        self.connection(&mut wire).await?;
+        let mut outgoing =
+            self.assemble(Call { statements: Vec::new(), flush: true, writes: false, transaction: false })?;
+        if !self.must_commit() {
+            // What was queued turned out to change nothing; what is owed from before ends with the transaction.
+            return Ok((wire, None));
+        }
+        self.add_probe(&mut outgoing);
+        outgoing.push(Step::Commit, Part::Commit);
+        Ok((wire, Some(outgoing)))
+    }
+
+    /// Whether the outcome of COMMIT matters. Reads alone cannot fail in it, unless they have to fit into a serial order.
+    fn must_commit(&self) -> bool {
+        let state = self.state();
+        let serializable = self.inner.mode.isolation == Some(Isolation::Serializable);
+        state.phase == Phase::Open && (state.wrote || serializable)
+    }
+
+    /// Asks for the transaction's id ahead of COMMIT where it is not known. An answer that nobody waited for may also have
+    /// been a failure, after which the server answers COMMIT by rolling back: the statement fails then.
+    fn add_probe(&self, outgoing: &mut Outgoing) {
+        if self.inner.manager.backend() != Backend::Postgres {
+            return;
+        }
+        let answered = {
+            let state = self.state();
+            state.xid.is_some() && !state.unobserved
+        };
+        let told = outgoing.parts.iter().any(|part| matches!(part, Part::Flush { .. })) && !self.state().unobserved;
+        if !answered && !told {
+            outgoing.push(Step::Statement(Statement::transaction_id()), Part::Probe);
+        }
+    }
+
+    /// Ends a transaction that has only read. Its COMMIT is not waited for.
+    async fn end_unwritten(&self, mut wire: Wire) -> Result<(), Error> {
+        let (phase, unobserved) = {
+            let state = self.state();
+            (state.phase, state.unobserved)
+        };
+        let hooks = self.end(Phase::Ended);
+        let lease = wire.take();
+        drop(wire);
+        let mut burst = std::mem::take(&mut self.state().prelude);
+        burst.push(Step::Commit);
+        let echoed = burst.clone();
+        let manager = self.inner.manager.id();
+        let work = async move {
+            match lease {
+                // A read that was given up may still be running.
+                Some(lease) if unobserved => give_back(lease).await,
+                Some(lease) => {
+                    if phase == Phase::Open {
+                        // A savepoint that is still to be undone, or released, goes ahead.
+                        drop(lease.connection().send(burst));
+                    }
+                    lease.release();
+                }
+                None => {}
+            }
+            enter_scope(manager, None, pin!(hooks.run_after_commit())).await
+        };
+        if phase == Phase::Open {
+            self.inner.manager.echo(&echoed);
+            let sent = SessionStatistics { statements: echoed.len() as u64, ..Default::default() };
+            self.state().statistics += sent;
+            self.inner.manager.count(sent);
+        }
+        self.observe_end("committed");
+        Unstoppable::new(self.inner.runtime.clone(), report, work).await
+    }
+
+    /// Sends COMMIT. From here on the outcome is the database's: if this future is dropped, a task of its own waits for
+    /// the answer and runs the hooks that it asks for.
+    async fn send_commit(&self, wire: Wire, lease: Lease, outgoing: Outgoing) -> Result<(), Error> {
+        let Outgoing { burst, parts, .. } = outgoing;
+        self.inner.manager.echo(&burst);
+        let started = Instant::now();
+        let pending = lease.connection().send(burst);
+        let hooks = self.end(Phase::Committing);
+        let session = self.clone();
+        // Hooks that run after the end are no part of a scope around it.
+        let manager = self.inner.manager.id();
+        let work = async move {
+            let result = pending.await;
+            session.inner.manager.observe_burst(&session.span(), session.inner.name, parts.len(), started.elapsed());
+            let ended = session.ended(lease, parts, result).await;
+            session.observe_end(match &ended {
+                Ok(()) => "committed",
+                Err(error) if error.is_outcome_unknown() => "unknown",
+                Err(_) => "rolled back",
+            });
+            session.state().phase = Phase::Ended;
+            drop(wire);
+            match ended {
+                Ok(()) => enter_scope(manager, None, pin!(hooks.run_after_commit())).await,
+                Err(error) => {
+                    if error.kind() != ErrorKind::OutcomeUnknown {
+                        enter_scope(manager, None, pin!(hooks.run_on_rollback())).await;
+                    }
+                    Err(error)
+                }
+            }
+        };
+        Unstoppable::new(self.inner.runtime.clone(), report, work).await
+    }
+
+    /// The outcome of a commit whose answer came, or did not.
+    async fn ended(&self, lease: Lease, parts: Vec<Part>, result: BurstResult) -> Result<(), Error> {
+        let failure = match result {
+            Ok(answers) => {
+                self.absorb(parts, Ok(answers))?;
+                lease.release();
+                return Ok(());
+            }
+            Err(failure) => failure,
+        };
+        let lost = failure.lost;
+        let Err(error) = self.absorb(parts, Err(failure)) else { return Ok(()) };
+        if !lost {
+            // The failed statement turned the COMMIT behind it into a ROLLBACK.
+            give_back(lease).await;
+            return Err(error);
+        }
+        let lost = Arc::clone(lease.connection());
+        drop(lease);
+        let xid = self.state().xid.clone();
+        match self.inner.manager.resolve_outcome(&lost, xid.as_deref()).await {
+            Outcome::Committed => {
+                self.state().map.clear();
+                Ok(())
+            }
+            Outcome::Aborted => Err(error),
+            Outcome::Unknown => {
+                let message = "learn whether the transaction was committed: the connection broke while COMMIT was under \
+                               way; look for what it wrote before doing it again";
+                Err(Error::new(ErrorKind::OutcomeUnknown, message).with_retryable(false).with_source(error))
+            }
+        }
+    }
+
+    /// Runs the before-commit hooks in the scope, so that they find its session.
+    async fn run_before_hooks(&self) -> Result<(), Error> {
+        for _ in 0..MAX_HOOKS {
+            let next = {
+                let mut state = self.state();
+                let hooks = &mut state.frames[0].hooks.before_commit;
+                (!hooks.is_empty()).then(|| hooks.remove(0))
+            };
+            match next {
+                Some(hook) => enter_scope(self.inner.manager.id(), Some(self.clone()), pin!(hook())).await?,
+                None => return Ok(()),
+            }
+        }
+        Err(Error::new(
+            ErrorKind::InvalidTransaction,
+            format!("run the before-commit hooks: {MAX_HOOKS} have run and there are more; does one register itself?"),
+        ))
+    }
+
+    fn check_committable(&self) -> Result<(), Error> {
+        let state = self.state();
+        match state.frames.iter().find_map(|frame| frame.doom.as_ref()) {
+            None => Ok(()),
+            Some(doom) => Err(Error::new(
+                ErrorKind::RollbackOnly,
+                format!("commit `{}`: it can only be rolled back, because {}", self.inner.name, doom.reason),
+            )),
+        }
+    }
+
+    /// Marks the session and takes its hooks.
+    fn end(&self, phase: Phase) -> Hooks {
+        let mut state = self.state();
+        state.phase = phase;
+        let mut hooks = Hooks::default();
+        for frame in &mut state.frames {
+            hooks.extend(std::mem::take(&mut frame.hooks));
+        }
+        drop(state);
+        // Whoever waits for a nested scope to end learns that all of it has.
+        self.inner.turn.notify_waiters();
+        hooks
+    }
+
+    /// Ends the session undoing everything, and waits until its locks are gone.
+    pub(crate) async fn rollback(&self) {
+        if let Some(work) = self.begin_rollback() {
+            Unstoppable::new(self.inner.runtime.clone(), drop, work).await;
+        }
+    }
+
+    /// Ends the session for all who use it; `None` if it has ended already. The rest undoes what the database has of it.
+    fn begin_rollback(&self) -> Option<impl Future<Output = ()> + Send + 'static> {
+        let phase = {
+            let mut state = self.state();
+            if matches!(state.phase, Phase::Committing | Phase::Ended) {
+                return None;
+            }
+            std::mem::replace(&mut state.phase, Phase::Ended)
+        };
+        let hooks = self.end(Phase::Ended);
+        self.end_stream();
+        self.observe_end("rolled back");
+        let session = self.clone();
+        Some(async move {
+            let mut wire = session.seize().await;
+            // Only now: a body that is dropped after this began gives up its calls meanwhile.
+            let unobserved = session.state().unobserved;
+            if let Some(lease) = wire.take() {
+                if phase == Phase::Idle && !unobserved {
+                    lease.release();
+                } else {
+                    give_back(lease).await;
+                }
+            }
+            drop(wire);
+            enter_scope(session.inner.manager.id(), None, pin!(hooks.run_on_rollback())).await;
+        })
+    }
+
+    /// The wire, although another task may be waiting for an answer on it: that is stopped.
+    async fn seize(&self) -> Wire {
+        let mut waiting = pin!(Arc::clone(&self.inner.wire).lock_owned());
+        loop {
+            match tokio::time::timeout(PATIENCE, waiting.as_mut()).await {
+                Ok(wire) => return wire,
+                Err(_) => {
+                    let connection = self.state().connection.upgrade();
+                    if let Some(connection) = connection {
+                        connection.cancel().await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Rolls back in the background, for a scope whose future was dropped.
+    pub(super) fn abandon(&self) {
+        let Some(work) = self.begin_rollback() else { return };
+        match &self.inner.runtime {
+            Some(runtime) => drop(runtime.spawn(work)),
+            // Without a runtime nothing can be sent; dropping the lease closes the connection, which rolls back too.
+            None => {
+                if let Ok(mut wire) = self.inner.wire.try_lock() {
+                    drop(wire.take());
+                }
+            }
+        }
+    }
+}
+
+/// Returns a connection to the pool once it is clean, or closes it.
+pub(super) async fn give_back(lease: Lease) {
+    if lease.connection().reset(CLEANUP_DEADLINE).await {
+        lease.release();
+    }
+}
+
+/// What becomes of the result of a commit whose caller went away.
+fn report(result: Result<(), Error>) {
+    if let Err(error) = result {
+        tracing::warn!(error = %error, "a transaction whose caller went away did not end well");
+    }
+}

@@ -1,0 +1,251 @@
+//! The handle on a session.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tracing::Span;
+
+use super::state::{Frame, State};
+use super::{SessionManager, SessionStatistics, innermost_session};
+use crate::context::RequestContext;
+use crate::error::{Error, ErrorKind};
+use crate::pool::Lease;
+use crate::transaction::{Hook, Propagation, TransactionMode, TransactionOptions};
+use crate::unit_of_work::{Change, Entry, PendingWrite, RowKey, show_key};
+
+/// A unit of work in progress: one transaction on one connection, taken from the pool when it is first needed.
+///
+/// Code inside a scope finds it with [`Session::current`]; repositories do so by themselves. A clone is the same session.
+/// Passing a clone to a spawned task makes that task part of the scope on purpose; its calls are then served one
+/// after the other.
+#[derive(Clone)]
+pub struct Session {
+    pub(crate) inner: Arc<SessionInner>,
+    /// 0 in the root scope, one more in each nested one.
+    pub(crate) depth: usize,
+    /// The frame of the scope, to tell it from an earlier one at the same depth.
+    pub(crate) frame: u64,
+}
+
+pub(crate) struct SessionInner {
+    pub(crate) manager: SessionManager,
+    pub(crate) mode: TransactionMode,
+    pub(crate) name: &'static str,
+    context: RequestContext,
+    state: Mutex<State>,
+    pub(crate) wire: Arc<tokio::sync::Mutex<Option<Lease>>>,
+    /// Told whenever a nested scope ends.
+    pub(crate) turn: Notify,
+    /// The runtime on which a dropped scope is cleaned up.
+    pub(crate) runtime: Option<Handle>,
+}
+
+impl Session {
+    pub(crate) fn new(manager: SessionManager, options: &TransactionOptions, attempt: u32) -> Self {
+        let span = manager.unit_of_work_span(options, attempt);
+        Self::with(manager, options.mode(), options.display_name(), span, RequestContext::current())
+    }
+
+    fn with(
+        manager: SessionManager,
+        mut mode: TransactionMode,
+        name: &'static str,
+        span: Span,
+        context: RequestContext,
+    ) -> Self {
+        mode.settings = context.settings().to_vec();
+        Session {
+            inner: Arc::new(SessionInner {
+                manager,
+                mode,
+                name,
+                context,
+                state: Mutex::new(State::new(name, span)),
+                wire: Arc::new(tokio::sync::Mutex::new(None)),
+                turn: Notify::new(),
+                runtime: Handle::try_current().ok(),
+            }),
+            depth: 0,
+            frame: 0,
+        }
+    }
+
+    /// The session of the innermost scope around this place.
+    ///
+    /// # Errors
+    /// [`is_no_session`](Error::is_no_session) outside any scope, and in a spawned task.
+    pub fn current() -> Result<Session, Error> {
+        innermost_session().ok_or_else(|| {
+            Error::new(
+                ErrorKind::NoSession,
+                "find a session: there is no scope around this call (a spawned task has none of its own); use \
+                 `#[transactional]` or `sessions.transaction(..)`",
+            )
+        })
+    }
+
+    /// The manager the session belongs to.
+    pub fn manager(&self) -> &SessionManager {
+        &self.inner.manager
+    }
+
+    /// The name of the use case, as given by the scope's options.
+    pub fn name(&self) -> &'static str {
+        self.inner.name
+    }
+
+    /// The context of the request, as it was when the session was opened.
+    pub fn context(&self) -> &RequestContext {
+        &self.inner.context
+    }
+
+    /// Marks the transaction as one that can only be rolled back; `reason` is part of the error that its commit gives.
+    pub fn set_rollback_only(&self, reason: &str) {
+        let name = self.scope_name();
+        self.state().doom(self.depth, format!("`{name}` was marked so: {reason}"));
+    }
+
+    /// Whether the transaction can only be rolled back.
+    pub fn is_rollback_only(&self) -> bool {
+        self.state().frames.iter().take(self.depth + 1).any(|frame| frame.doom.is_some())
+    }
+
+    /// What the session sent so far.
+    pub fn statistics(&self) -> SessionStatistics {
+        self.state().statistics
+    }
+
+    /// Runs `hook` inside the transaction before COMMIT, after the body returned `Ok`. An error rolls everything back.
+    pub fn before_commit<F, Fut>(&self, hook: F)
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        let hook: Hook = Box::new(move || Box::pin(hook()));
+        self.with_frame(|frame| frame.hooks.before_commit.push(hook));
+    }
+
+    /// Runs `hook` once the transaction is committed and its connection is back in the pool. An error is reported as
+    /// [`is_post_commit`](Error::is_post_commit).
+    pub fn after_commit<F, Fut>(&self, hook: F)
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        let hook: Hook = Box::new(move || Box::pin(hook()));
+        self.with_frame(|frame| frame.hooks.after_commit.push(hook));
+    }
+
+    /// Runs `hook` once the transaction, or the nested scope it is registered in, was rolled back for whatever reason.
+    pub fn on_rollback<F, Fut>(&self, hook: F)
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        let hook: Hook = Box::new(move || Box::pin(hook()));
+        self.with_frame(|frame| frame.hooks.on_rollback.push(hook));
+    }
+
+    fn with_frame(&self, change: impl FnOnce(&mut Frame)) {
+        let mut state = self.state();
+        let depth = self.depth.min(state.frames.len() - 1);
+        change(&mut state.frames[depth]);
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        // A panic while the lock is held leaves no half-made change behind: what follows it is a rollback.
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn holds_connection(&self) -> bool {
+        match self.inner.wire.try_lock() {
+            Ok(wire) => wire.is_some(),
+            // Somebody is using it.
+            Err(_) => true,
+        }
+    }
+
+    /// The name of this scope, which is a nested one or the root.
+    pub(crate) fn scope_name(&self) -> &'static str {
+        self.state().frames.get(self.depth).map_or(self.inner.name, |frame| frame.name)
+    }
+
+    /// Whether the session can be used.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.state().check(self.depth, self.frame)
+    }
+
+    /// Whether the session can be written to.
+    pub(crate) fn check_writable(&self) -> Result<(), Error> {
+        self.check()?;
+        if self.inner.mode.read_only {
+            return Err(Error::new(
+                ErrorKind::ReadOnly,
+                format!("write in `{}`, which is read-only; drop `read_only` from its scope", self.inner.name),
+            ));
+        }
+        Ok(())
+    }
+
+    /// What the session knows of a row.
+    pub(crate) fn known(&self, key: &RowKey) -> Option<Entry> {
+        self.state().map.get(key).cloned()
+    }
+
+    /// What is queued for a row in this scope.
+    pub(crate) fn pending(&self, key: &RowKey) -> Option<Change> {
+        self.state().frames.get(self.depth)?.queue.get(key).cloned()
+    }
+
+    /// Queues a write, and remembers what the row will be.
+    pub(crate) fn queue(&self, write: PendingWrite, entry: Option<(RowKey, Entry)>) -> Result<(), Error> {
+        self.check_writable()?;
+        let mut state = self.state();
+        if let Some((key, _)) = &entry
+            && state.map.is_changed_below(self.depth, key)
+        {
+            let table = write.table.name;
+            let message = format!(
+                "write to `{table}` with id {}: a nested scope that is still open has changed the same row; wait for its end",
+                show_key(&key.key)
+            );
+            return Err(Error::new(ErrorKind::InvalidTransaction, message).with_table(table));
+        }
+        let Some(frame) = state.frames.get_mut(self.depth) else {
+            return Err(nested_ended());
+        };
+        frame.queue.push(write);
+        if let Some((key, entry)) = entry {
+            // Nothing is queued for a row that was added and deleted again.
+            let queued = frame.queue.get(&key).is_some();
+            state.map.insert(self.depth, key, Entry { queued, ..entry });
+        }
+        Ok(())
+    }
+
+    /// A session like this one, for the transaction that follows it.
+    pub(crate) fn successor(&self) -> Session {
+        let options = TransactionOptions::new().name(self.inner.name).propagation(Propagation::RequiresNew);
+        let span = self.inner.manager.unit_of_work_span(&options, 1);
+        let SessionInner { manager, mode, name, context, .. } = &*self.inner;
+        Self::with(manager.clone(), mode.clone(), name, span, context.clone())
+    }
+
+    /// Takes over what `earlier` knows of its rows.
+    pub(crate) fn inherit(&self, earlier: &Session) {
+        let map = std::mem::take(&mut earlier.state().map);
+        self.state().map = map;
+    }
+}
+
+pub(crate) fn nested_ended() -> Error {
+    Error::new(ErrorKind::NoSession, "use the session of a nested scope that has ended")
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("name", &self.inner.name).field("depth", &self.depth).finish_non_exhaustive()
+    }
+}

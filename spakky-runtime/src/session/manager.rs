@@ -1,0 +1,508 @@
+//! The session manager: one database, its pool, and the way into scopes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tracing::Span;
+
+use super::{PlainSql, Session, SessionStatistics, Transaction, find_session};
+use crate::backend::{Answer, Backend, Burst, BurstResult, Connection, Pending, Statement, Step};
+use crate::config::DatabaseConfig;
+use crate::connect::Target;
+use crate::error::{Error, ErrorKind};
+use crate::pool::{Lease, Pool, PoolStatus};
+use crate::repository::Repository;
+use crate::schema::{SchemaRegistry, Table};
+use crate::statement::RaiseStyle;
+use crate::transaction::{Body, Outcome, Policy, Propagation, TransactionMode, TransactionOptions, run_once};
+
+/// How long the outcome of a COMMIT is asked for whose answer did not come.
+const RESOLVE_LIMIT: Duration = Duration::from_secs(10);
+
+/// One database and its connections. Cheap to clone; clones share the pool.
+///
+/// The URL decides the backend: `postgres://…` or `sqlite://file.db`.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), spakky_runtime::Error> {
+/// use spakky_runtime::session::SessionManager;
+///
+/// let sessions = SessionManager::connect("sqlite://orders.db").await?;
+/// sessions.ping().await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct SessionManager {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    id: u64,
+    config: DatabaseConfig,
+    backend: Backend,
+    pool: Pool,
+    totals: Totals,
+    #[cfg(feature = "testing")]
+    recorders: crate::testing::recorder::Recorders,
+}
+
+/// What all sessions of the manager sent, and the reads outside any.
+#[derive(Default)]
+struct Totals {
+    statements: AtomicU64,
+    round_trips: AtomicU64,
+    rows_read: AtomicU64,
+    rows_written: AtomicU64,
+}
+
+/// A service that knows its sessions; `#[transactional]` methods of it find them through this.
+///
+/// Derive it: `#[derive(HasSessions)]` uses the one field of type [`SessionManager`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no sessions for `#[transactional]` to use",
+    label = "no `SessionManager` known",
+    note = "derive `HasSessions` for `{Self}`, or name them: `#[transactional(sessions = …)]` or `#[transactional(registry = \"…\")]`"
+)]
+pub trait HasSessions {
+    /// The manager whose transactions the methods use.
+    fn sessions(&self) -> &SessionManager;
+}
+
+impl HasSessions for SessionManager {
+    fn sessions(&self) -> &SessionManager {
+        self
+    }
+}
+
+impl<T: HasSessions + ?Sized> HasSessions for &T {
+    fn sessions(&self) -> &SessionManager {
+        (**self).sessions()
+    }
+}
+
+impl<T: HasSessions + ?Sized> HasSessions for Box<T> {
+    fn sessions(&self) -> &SessionManager {
+        (**self).sessions()
+    }
+}
+
+impl<T: HasSessions + ?Sized> HasSessions for Arc<T> {
+    fn sessions(&self) -> &SessionManager {
+        (**self).sessions()
+    }
+}
+
+impl SessionManager {
+    /// Connects to the database at `url` with default settings.
+    ///
+    /// # Errors
+    /// [`is_config`](Error::is_config) for a URL that is none or whose backend is not compiled in;
+    /// [`is_connection`](Error::is_connection) if the database cannot be reached.
+    pub async fn connect(url: impl Into<String>) -> Result<Self, Error> {
+        Self::from_config(DatabaseConfig::new(url.into())).await
+    }
+
+    /// Connects with these settings.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect), and for any setting out of range, named.
+    pub async fn from_config(config: DatabaseConfig) -> Result<Self, Error> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        config.validate()?;
+        let target = Target::new(&config)?;
+        let backend = target.backend();
+        let pool = Pool::new(&config, target)?;
+        let manager = SessionManager {
+            inner: Arc::new(Inner {
+                id: NEXT.fetch_add(1, Ordering::Relaxed),
+                config,
+                backend,
+                pool,
+                totals: Totals::default(),
+                #[cfg(feature = "testing")]
+                recorders: Default::default(),
+            }),
+        };
+        manager.ping().await?;
+        Ok(manager)
+    }
+
+    /// Connects with settings from environment variables: `SPAKKY_DB__URL`, `SPAKKY_DB__POOL_SIZE` and so on.
+    ///
+    /// # Errors
+    /// As [`from_config`](Self::from_config).
+    pub async fn from_env() -> Result<Self, Error> {
+        Self::from_config(DatabaseConfig::from_env()?).await
+    }
+
+    /// The backend that the URL chose.
+    pub fn backend(&self) -> Backend {
+        self.inner.backend
+    }
+
+    /// The settings in force.
+    pub fn config(&self) -> &DatabaseConfig {
+        &self.inner.config
+    }
+
+    /// A repository of this database.
+    pub fn repository<Row: Table>(&self) -> Repository<Row> {
+        Repository::new(self)
+    }
+
+    /// Runs `body` in a transaction: `Ok` commits, `Err` rolls back and comes back unchanged.
+    ///
+    /// ```no_run
+    /// # async fn example(sessions: spakky_runtime::session::SessionManager) -> Result<(), spakky_runtime::Error> {
+    /// use spakky_runtime::transaction::TransactionOptions;
+    ///
+    /// sessions
+    ///     .transaction(TransactionOptions::new().name("pay order"), async |session| {
+    ///         session.sql("UPDATE orders SET status = 'paid'").execute().await?;
+    ///         Ok::<_, spakky_runtime::Error>(())
+    ///     })
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// The body's error, or through `From` whatever kept the transaction from committing. `retry` in the options needs a
+    /// body that can run again: use [`transaction_with_retry`](Self::transaction_with_retry) for it.
+    ///
+    /// # Cancellation
+    /// Dropping the future rolls back, unless COMMIT was already sent.
+    pub async fn transaction<T, E, F>(&self, options: TransactionOptions, body: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(Session) -> Result<T, E>,
+        E: From<Error>,
+    {
+        if options.retry.is_some() {
+            let message = "retry a body that can run only once; use `transaction_with_retry`";
+            return Err(Error::new(ErrorKind::InvalidTransaction, message).into());
+        }
+        self.check_gives_session(&options)?;
+        let body = std::pin::pin!(Some(async move { body(Session::current()?).await }));
+        let body: Body<'_, _> = body;
+        run_once(self, &options, body, &Policy::default()).await
+    }
+
+    /// Runs `body` in a transaction, again after a failure that the options' retry policy covers.
+    ///
+    /// An async closure is such a body, as long as it changes nothing around it; one that counts its runs is written
+    /// `|session| { runs += 1; async move { … } }`.
+    ///
+    /// # Errors
+    /// As [`transaction`](Self::transaction), from the last attempt.
+    ///
+    /// # Cancellation
+    /// Dropping the future rolls back, unless COMMIT was already sent.
+    pub async fn transaction_with_retry<T, E, F, Fut>(&self, options: TransactionOptions, mut body: F) -> Result<T, E>
+    where
+        F: FnMut(Session) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        E: From<Error>,
+    {
+        self.check_gives_session(&options)?;
+        let mut retry = crate::transaction::Retry::new(&options);
+        loop {
+            let attempt = std::pin::pin!(Some(async { body(Session::current()?).await }));
+            match crate::transaction::run(self, &options, attempt, &Policy::default(), &mut retry).await {
+                crate::transaction::Attempt::Done(result) => return result,
+                crate::transaction::Attempt::Again => {}
+            }
+        }
+    }
+
+    /// A body that takes a session needs a scope that has one.
+    fn check_gives_session(&self, options: &TransactionOptions) -> Result<(), Error> {
+        let gives = match options.propagation {
+            Propagation::Never | Propagation::NotSupported => false,
+            Propagation::Supports => self.find_current().is_some(),
+            Propagation::Required | Propagation::RequiresNew | Propagation::Nested | Propagation::Mandatory => true,
+        };
+        if gives {
+            return Ok(());
+        }
+        let message = format!(
+            "give the body of `{}` a session: with this propagation it runs without a transaction here; use \
+             `#[transactional]`, whose body takes none",
+            options.display_name()
+        );
+        Err(Error::new(ErrorKind::InvalidTransaction, message))
+    }
+
+    /// Opens a transaction that the caller ends. Dropping it rolls back.
+    pub fn begin(&self) -> Transaction {
+        self.begin_with(TransactionOptions::new())
+    }
+
+    /// Opens a transaction with options that the caller ends. `timeout` and `retry`, which need a body, have no effect
+    /// here; the propagation is always `requires_new`.
+    pub fn begin_with(&self, options: TransactionOptions) -> Transaction {
+        let options = options.propagation(Propagation::RequiresNew);
+        let session = self.open(&options, 1);
+        if let Err(error) = options.check() {
+            session.state().doom(0, error.to_string());
+        }
+        Transaction::new(session)
+    }
+
+    /// Opens a read-only transaction that the caller ends.
+    pub fn read_only(&self) -> Transaction {
+        self.begin_with(TransactionOptions::new().read_only().name("read-only"))
+    }
+
+    /// The session of the scope around this place, for this database.
+    ///
+    /// # Errors
+    /// [`is_no_session`](Error::is_no_session) outside any scope of this manager.
+    pub fn current(&self) -> Result<Session, Error> {
+        self.find_current().ok_or_else(|| {
+            Error::new(
+                ErrorKind::NoSession,
+                "find a session of this database: there is no scope of it around this call; use `#[transactional]` or \
+                 `sessions.transaction(..)`",
+            )
+        })
+    }
+
+    /// The same as [`current`](Self::current).
+    ///
+    /// # Errors
+    /// As [`current`](Self::current).
+    pub fn session(&self) -> Result<Session, Error> {
+        self.current()
+    }
+
+    /// Plain SQL outside any scope: one statement, in a transaction of its own.
+    pub fn sql(&self, sql: impl Into<String>) -> PlainSql {
+        PlainSql::new(self.clone(), None, sql.into())
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`is_connection`](Error::is_connection) or [`is_pool_timeout`](Error::is_pool_timeout) if not.
+    pub async fn ping(&self) -> Result<(), Error> {
+        let lease = self.lease(true).await?;
+        if lease.connection().ping(self.inner.config.connect_timeout).await {
+            lease.release();
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Connection, "reach the database: it did not answer a ping"))
+    }
+
+    /// The pool's counts.
+    pub fn status(&self) -> PoolStatus {
+        self.inner.pool.status()
+    }
+
+    /// What was sent since the manager was made, by all its sessions and by reads outside any.
+    pub fn statistics(&self) -> SessionStatistics {
+        let totals = &self.inner.totals;
+        SessionStatistics {
+            statements: totals.statements.load(Ordering::Relaxed),
+            round_trips: totals.round_trips.load(Ordering::Relaxed),
+            rows_read: totals.rows_read.load(Ordering::Relaxed),
+            rows_written: totals.rows_written.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Adds to the totals.
+    pub(crate) fn count(&self, more: SessionStatistics) {
+        let totals = &self.inner.totals;
+        totals.statements.fetch_add(more.statements, Ordering::Relaxed);
+        totals.round_trips.fetch_add(more.round_trips, Ordering::Relaxed);
+        totals.rows_read.fetch_add(more.rows_read, Ordering::Relaxed);
+        totals.rows_written.fetch_add(more.rows_written, Ordering::Relaxed);
+    }
+
+    /// Refuses new work and waits until the work in progress has ended and all connections are back.
+    ///
+    /// # Errors
+    /// [`is_timeout`](Error::is_timeout) if some work did not end within `deadline`; the pool stays closed.
+    pub async fn close(&self, deadline: Duration) -> Result<(), Error> {
+        if self.inner.pool.close(deadline).await {
+            return Ok(());
+        }
+        let left = self.status().in_use;
+        Err(Error::new(ErrorKind::Timeout, format!("close within {deadline:?}: {left} connections are still in use")))
+    }
+
+    /// Creates the tables of `registry` that do not exist yet, with all that belongs to them, in one transaction.
+    ///
+    /// # Errors
+    /// [`is_schema`](Error::is_schema) if the tables do not fit together, else whatever the database says.
+    pub async fn create_tables(&self, registry: &SchemaRegistry) -> Result<(), Error> {
+        self.run_ddl(registry.create_statements(self.backend())?).await?;
+        self.inner.pool.target().raise_installed();
+        Ok(())
+    }
+
+    /// Drops the tables of `registry`, as far as they exist, in one transaction.
+    ///
+    /// # Errors
+    /// As [`create_tables`](Self::create_tables); a table outside the registry that refers to one in it stops it.
+    pub async fn drop_tables(&self, registry: &SchemaRegistry) -> Result<(), Error> {
+        self.run_ddl(registry.drop_statements(self.backend())?).await
+    }
+
+    async fn run_ddl(&self, statements: Vec<String>) -> Result<(), Error> {
+        let transaction = self.begin_with(TransactionOptions::new().name("schema"));
+        transaction.session().control(statements).await?;
+        transaction.commit().await?;
+        self.refresh_types().await;
+        Ok(())
+    }
+
+    /// Types may have been made since the first connection was opened.
+    async fn refresh_types(&self) {
+        if self.inner.backend == Backend::Postgres
+            && let Ok(lease) = self.lease(true).await
+        {
+            lease.connection().refresh_types().await;
+            lease.release();
+        }
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.inner.id
+    }
+
+    pub(crate) fn find_current(&self) -> Option<Session> {
+        find_session(self.inner.id)
+    }
+
+    /// A session for the `attempt`-th run of a scope.
+    pub(crate) fn open(&self, options: &TransactionOptions, attempt: u32) -> Session {
+        Session::new(self.clone(), options, attempt)
+    }
+
+    pub(crate) async fn lease(&self, wait: bool) -> Result<Lease, Error> {
+        self.observe_wait(self.inner.pool.lease(wait)).await
+    }
+
+    /// How guarded statements report a miss on this database.
+    pub(crate) fn raise_style(&self) -> RaiseStyle {
+        self.inner.pool.target().raise_style()
+    }
+
+    /// The mode of a transaction with the settings that travel with its BEGIN.
+    pub(crate) fn transaction_mode(&self, mode: &TransactionMode) -> TransactionMode {
+        let mut mode = mode.clone();
+        self.inner.pool.target().add_settings(&mut mode);
+        mode
+    }
+
+    /// What became of a transaction that was lost with its connection, asked on another.
+    pub(crate) async fn resolve_outcome(&self, lost: &Connection, xid: Option<&str>) -> Outcome {
+        let Some(xid) = xid else { return Outcome::Unknown };
+        let end = tokio::time::Instant::now() + RESOLVE_LIMIT;
+        loop {
+            let Ok(Ok(lease)) = tokio::time::timeout_at(end, self.lease(true)).await else { return Outcome::Unknown };
+            let left = end.saturating_duration_since(tokio::time::Instant::now());
+            let outcome = crate::connect::resolve(lease.connection(), lost, xid, left).await;
+            if outcome != Outcome::Unknown || lease.connection().is_usable() {
+                lease.release();
+                return outcome;
+            }
+            // What broke the one connection has often broken those that lay idle, and the pool has not noticed yet.
+        }
+    }
+
+    /// Waits for the answer to a burst, up to the statement time-out where the database does not keep it itself.
+    pub(crate) async fn answered(&self, connection: &Connection, mut pending: Pending) -> BurstResult {
+        match self.inner.config.statement_timeout {
+            Some(limit) if self.inner.backend == Backend::Sqlite => {
+                match tokio::time::timeout(limit, &mut pending).await {
+                    Ok(result) => result,
+                    Err(_) => {
+                        connection.cancel().await;
+                        pending.await
+                    }
+                }
+            }
+            _ => pending.await,
+        }
+    }
+
+    /// Runs statements outside any session. Several are no transaction: each is its own.
+    pub(crate) async fn run_alone(&self, steps: Vec<Step>, writes: bool) -> Result<Vec<Answer>, Error> {
+        if writes
+            && self.backend() == Backend::Sqlite
+            && let Some(outer) = super::ambient::writing_around(self.inner.id, None)
+        {
+            return Err(super::execute::one_writer("a transaction of its own", outer));
+        }
+        let wait = !crate::session::holds_connection(self.inner.id, None);
+        let lease = self.lease(wait).await?;
+        self.echo(&steps);
+        let count = steps.len();
+        let started = Instant::now();
+        let pending = lease.connection().send(steps);
+        let result = self.answered(lease.connection(), pending).await;
+        self.observe_burst(&Span::none(), "no scope", count, started.elapsed());
+        match result {
+            Ok(answers) => {
+                lease.release();
+                let rows_read = answers.iter().map(|answer| answer.rows.len() as u64).sum();
+                self.count(SessionStatistics { statements: count as u64, round_trips: 1, rows_read, rows_written: 0 });
+                Ok(answers)
+            }
+            Err(failure) => {
+                if !failure.lost {
+                    lease.release();
+                }
+                let lost_write = failure.lost && writes;
+                let error = Error::from_database(failure.error);
+                if lost_write {
+                    let message =
+                        "learn whether the statement took effect: the connection broke while it was under way";
+                    return Err(Error::new(ErrorKind::OutcomeUnknown, message).with_source(error));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Logs one statement, if the settings say so.
+    pub(crate) fn echo_statement(&self, statement: &Statement) {
+        self.echo_sql(&statement.sql);
+    }
+
+    /// Logs a burst's statements, if the settings say so.
+    pub(crate) fn echo(&self, burst: &Burst) {
+        for step in burst {
+            self.echo_sql(match step {
+                Step::Statement(statement) => &statement.sql,
+                Step::Control(sql) => sql,
+                Step::Begin(_) => "BEGIN",
+                Step::Commit => "COMMIT",
+                Step::Rollback => "ROLLBACK",
+            });
+        }
+    }
+
+    fn echo_sql(&self, sql: &str) {
+        if self.inner.config.echo {
+            tracing::info!(target: "spakky::sql", "{sql}");
+        }
+        #[cfg(feature = "testing")]
+        self.inner.recorders.note(sql);
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn recorders(&self) -> &crate::testing::recorder::Recorders {
+        &self.inner.recorders
+    }
+}
+
+impl std::fmt::Debug for SessionManager {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionManager")
+            .field("backend", &self.inner.backend)
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}

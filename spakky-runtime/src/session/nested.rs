@@ -1,0 +1,130 @@
+//! Nested scopes: a part of a transaction that can be undone alone.
+
+use super::Session;
+use super::state::Phase;
+use crate::backend::Step;
+use crate::error::Error;
+use crate::transaction::Hooks;
+use crate::unit_of_work::RowKey;
+
+impl Session {
+    /// Starts a nested scope: a savepoint, made once something is sent.
+    pub(crate) async fn begin_nested(&self, name: &'static str) -> Result<Session, Error> {
+        let _wire = self.wire().await?;
+        let frame = self.state().open_frame(name);
+        Ok(Session { inner: self.inner.clone(), depth: self.depth + 1, frame })
+    }
+
+    /// Ends a nested scope well: its writes become those of the scope around it.
+    ///
+    /// # Errors
+    /// When it can only be rolled back, which it is then.
+    pub(crate) async fn end_nested(&self) -> Result<(), Error> {
+        self.end_stream();
+        // Calls of it that other tasks wait for come first.
+        match self.wire().await {
+            Ok(_wire) => {
+                self.merge_into_outer();
+                self.inner.turn.notify_waiters();
+                Ok(())
+            }
+            Err(error) => {
+                self.undo_nested().await;
+                Err(error)
+            }
+        }
+    }
+
+    fn merge_into_outer(&self) {
+        let mut state = self.state();
+        let Some(mut frame) = state.frames.pop() else { return };
+        state.map.keep_layer();
+        let writes = frame.queue.take();
+        if let Some(name) = &frame.savepoint {
+            state.prelude.push(Step::Control(format!("RELEASE SAVEPOINT {name}").into()));
+        }
+        let state = &mut *state;
+        let depth = state.frames.len() - 1;
+        if let Some(outer) = state.frames.last_mut() {
+            outer.left_running |= frame.left_running && depth > 0;
+            for write in writes {
+                let row = write.key.clone().map(|key| RowKey::new(write.table, key));
+                outer.queue.push(write);
+                if let Some(row) = row.filter(|row| outer.queue.get(row).is_none()) {
+                    // Added outside, deleted inside: nothing is left to be written.
+                    state.map.update(depth, &row, |entry| entry.queued = false);
+                }
+            }
+            outer.hooks.extend(frame.hooks);
+        }
+    }
+
+    /// Ends a nested scope going back to its savepoint.
+    pub(crate) async fn undo_nested(&self) {
+        if let Some(hooks) = self.forget_nested() {
+            hooks.run_on_rollback().await;
+        }
+    }
+
+    /// Takes the nested frame off and owes the database a ROLLBACK TO, which travels with the next burst.
+    fn forget_nested(&self) -> Option<Hooks> {
+        let mut state = self.state();
+        let is_open = state.frames.get(self.depth).is_some_and(|frame| frame.id == self.frame);
+        if matches!(state.phase, Phase::Committing | Phase::Ended) || !is_open {
+            return None;
+        }
+        let mut hooks = Hooks::default();
+        while state.frames.len() > self.depth {
+            let Some(frame) = state.frames.pop() else { break };
+            state.stops_first |= frame.left_running;
+            if let Some(name) = frame.savepoint {
+                // What is owed to savepoints inside this one goes with it.
+                state.prelude.clear();
+                let undo = format!("ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}");
+                state.prelude.push(Step::Control(undo.into()));
+            }
+            state.map.undo_layer();
+            hooks.extend(frame.hooks);
+        }
+        drop(state);
+        self.inner.turn.notify_waiters();
+        Some(hooks)
+    }
+
+    /// Ends a nested scope whose future was dropped.
+    fn abandon_nested(&self) {
+        self.end_stream();
+        if let Some(hooks) = self.forget_nested()
+            && let Some(runtime) = &self.inner.runtime
+            && !hooks.on_rollback.is_empty()
+        {
+            runtime.spawn(hooks.run_on_rollback());
+        }
+    }
+}
+
+/// Ends a scope that nobody ended: its future was dropped, or its body panicked.
+pub(crate) struct ScopeGuard {
+    session: Option<Session>,
+}
+
+impl ScopeGuard {
+    pub(crate) fn new(session: &Session) -> Self {
+        ScopeGuard { session: Some(session.clone()) }
+    }
+
+    /// The scope has been ended.
+    pub(crate) fn disarm(&mut self) {
+        self.session = None;
+    }
+}
+
+impl Drop for ScopeGuard {
+    fn drop(&mut self) {
+        match self.session.take() {
+            Some(session) if session.depth == 0 => session.abandon(),
+            Some(session) => session.abandon_nested(),
+            None => {}
+        }
+    }
+}

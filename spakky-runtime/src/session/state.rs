@@ -1,0 +1,200 @@
+//! The state of one session, held under a lock that is never kept across an await.
+
+use std::sync::{Arc, Weak};
+
+use super::handle::nested_ended;
+use super::stream::Streaming;
+use tracing::Span;
+
+use crate::backend::{Backend, Connection, Step};
+use crate::error::{Error, ErrorKind};
+use crate::transaction::{Hooks, retry::Failure};
+use crate::unit_of_work::{IdentityMap, PendingQueue};
+
+/// Where the session stands with its database transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// No BEGIN was sent.
+    Idle,
+    /// BEGIN was sent.
+    Open,
+    /// COMMIT was sent.
+    Committing,
+    /// The end, whichever.
+    Ended,
+}
+
+/// Why a scope can only be rolled back.
+#[derive(Debug, Clone)]
+pub(crate) struct Doom {
+    pub(crate) reason: Arc<str>,
+}
+
+/// The root scope or one nested in it with a savepoint of its own.
+pub(crate) struct Frame {
+    /// Tells it from others at the same depth.
+    pub(crate) id: u64,
+    pub(crate) name: &'static str,
+    /// The savepoint, once it was sent.
+    pub(crate) savepoint: Option<String>,
+    pub(crate) queue: PendingQueue,
+    /// A statement that was given up may still be running, and may be stopped if the frame is undone.
+    pub(crate) left_running: bool,
+    pub(crate) doom: Option<Doom>,
+    pub(crate) hooks: Hooks,
+}
+
+impl Frame {
+    fn new(id: u64, name: &'static str) -> Self {
+        Frame {
+            id,
+            name,
+            savepoint: None,
+            queue: PendingQueue::default(),
+            left_running: false,
+            doom: None,
+            hooks: Hooks::default(),
+        }
+    }
+}
+
+/// What a session sent so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SessionStatistics {
+    /// Statements, transaction control included.
+    pub statements: u64,
+    /// Bursts that were waited for: the round trips that the unit of work cost.
+    pub round_trips: u64,
+    /// Rows read.
+    pub rows_read: u64,
+    /// Rows written by the flushes of the unit of work.
+    pub rows_written: u64,
+}
+
+impl std::ops::AddAssign for SessionStatistics {
+    fn add_assign(&mut self, more: Self) {
+        self.statements += more.statements;
+        self.round_trips += more.round_trips;
+        self.rows_read += more.rows_read;
+        self.rows_written += more.rows_written;
+    }
+}
+
+pub(crate) struct State {
+    pub(crate) phase: Phase,
+    /// Something beyond plain reads was sent, so that COMMIT matters.
+    pub(crate) wrote: bool,
+    /// An answer was not waited for, so that a failure may have gone unseen.
+    pub(crate) unobserved: bool,
+    /// A statement of a nested scope that was given up may still be running: it is stopped before anything else is sent.
+    pub(crate) stops_first: bool,
+    /// Steps to send ahead of the next burst.
+    pub(crate) prelude: Vec<Step>,
+    /// The root frame, then the nested ones.
+    pub(crate) frames: Vec<Frame>,
+    last_frame: u64,
+    /// The connection while the session has one, to stop what another task is waiting for.
+    pub(crate) connection: Weak<Connection>,
+    /// The stream that keeps the connection, if there is one.
+    pub(crate) stream: Weak<Streaming>,
+    pub(crate) map: IdentityMap,
+    /// The transaction's id, once a write's answer told it (PostgreSQL).
+    pub(crate) xid: Option<String>,
+    /// The last failure the database reported, for the retry.
+    pub(crate) failure: Option<Failure>,
+    /// The connection is lent.
+    pub(crate) lent: bool,
+    pub(crate) statistics: SessionStatistics,
+    /// The span of the unit of work, until it has ended.
+    pub(crate) span: Span,
+    /// The end was counted.
+    pub(crate) observed: bool,
+}
+
+impl State {
+    pub(crate) fn new(name: &'static str, span: Span) -> Self {
+        State {
+            phase: Phase::Idle,
+            wrote: false,
+            unobserved: false,
+            stops_first: false,
+            prelude: Vec::new(),
+            frames: vec![Frame::new(0, name)],
+            last_frame: 0,
+            connection: Weak::new(),
+            stream: Weak::new(),
+            map: IdentityMap::default(),
+            xid: None,
+            failure: None,
+            lent: false,
+            statistics: SessionStatistics::default(),
+            span,
+            observed: false,
+        }
+    }
+
+    /// Whether a session of this frame can still be used.
+    pub(crate) fn check(&self, depth: usize, frame: u64) -> Result<(), Error> {
+        if matches!(self.phase, Phase::Committing | Phase::Ended) {
+            return Err(Error::new(
+                ErrorKind::NoSession,
+                "use a session whose transaction has ended; open a new scope",
+            ));
+        }
+        if self.frames.get(depth).is_none_or(|found| found.id != frame) {
+            return Err(nested_ended());
+        }
+        match self.frames.iter().take(depth + 1).find_map(|frame| frame.doom.as_ref()) {
+            Some(doom) => Err(doom.error()),
+            None => Ok(()),
+        }
+    }
+
+    /// Opens a nested frame and answers its id.
+    pub(crate) fn open_frame(&mut self, name: &'static str) -> u64 {
+        self.last_frame += 1;
+        self.frames.push(Frame::new(self.last_frame, name));
+        self.map.begin_layer();
+        self.last_frame
+    }
+
+    /// Takes note that an answer came, and with it those to everything sent before.
+    pub(crate) fn observed(&mut self) {
+        self.unobserved = false;
+        for frame in &mut self.frames {
+            frame.left_running = false;
+        }
+    }
+
+    /// Whether a statement that is sent in a scope may be stopped when the scope is undone: what it does is undone with the
+    /// savepoint, and nothing that others wait for is stopped with it. SQLite undoes the whole transaction when a write is
+    /// stopped.
+    pub(crate) fn may_stop(&self, depth: usize, backend: Backend, writes: bool) -> bool {
+        let Some(frame) = self.frames.get(depth) else { return false };
+        let alone = !self.unobserved || frame.left_running;
+        let undone = frame.savepoint.is_some() || self.phase == Phase::Idle;
+        depth > 0 && alone && undone && (backend == Backend::Postgres || !writes)
+    }
+
+    /// Marks the frame at `depth` and all inside it as rollback-only. The first reason stays.
+    pub(crate) fn doom(&mut self, depth: usize, reason: impl Into<Arc<str>>) {
+        if let Some(frame) = self.frames.get_mut(depth)
+            && frame.doom.is_none()
+        {
+            frame.doom = Some(Doom { reason: reason.into() });
+        }
+    }
+
+    pub(crate) fn note_failure(&mut self, error: &Error) {
+        self.failure = Some(Failure { kind: error.kind(), retryable: error.is_retryable() });
+    }
+}
+
+impl Doom {
+    pub(crate) fn error(&self) -> Error {
+        Error::new(
+            ErrorKind::RollbackOnly,
+            format!("go on with a transaction that can only be rolled back: {}", self.reason),
+        )
+    }
+}

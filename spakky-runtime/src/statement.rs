@@ -1,0 +1,24 @@
+//! SQL text from descriptors, in the spelling of each backend.
+//!
+//! Everything here is pure: it makes [`Statement`](crate::backend::Statement)s and sends none.
+
+mod array_literal;
+mod bulk;
+mod condition;
+mod delete;
+mod guard;
+mod insert;
+mod list;
+mod select;
+mod sql;
+#[cfg(test)]
+mod tests;
+mod update;
+
+pub(crate) use bulk::{delete_where, update_where};
+pub(crate) use delete::delete;
+pub(crate) use guard::{CONFLICT_TOKEN, RaiseStyle};
+pub(crate) use insert::{Conflict, insert, insert_returning};
+pub(crate) use select::{Lock, Select};
+pub(crate) use sql::{SqlWriter, clock, quote_identifier};
+pub(crate) use update::update;

@@ -1,0 +1,40 @@
+//! Writes that fail when they do not hit the rows they are meant for.
+//!
+//! A versioned UPDATE that finds no row is no error to SQL, so a COMMIT sent behind it would commit the rest. On
+//! PostgreSQL each guarded write therefore counts its rows inside its own statement and raises an error when some are
+//! missing; the error carries the positions of those rows in the batch. On SQLite the connection compares the count.
+
+use super::SqlWriter;
+use crate::backend::Backend;
+
+/// What the raised message starts with, before the positions of the missing rows.
+pub(crate) const CONFLICT_TOKEN: &str = "spakky:conflict:";
+
+/// How a guarded statement raises on PostgreSQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RaiseStyle {
+    /// By the function `spakky_raise`, with an SQLSTATE of its own.
+    Function,
+    /// By casting the message to a number, where no function may be installed.
+    Cast,
+}
+
+/// Ends a statement whose write is the common table expression `w`, one row per row written: `SELECT CASE … END`. `all`
+/// is the number of rows wanted, `missing` the positions of those not written, both as SQL.
+pub(super) fn push_guard(sql: &mut SqlWriter, raise: RaiseStyle, all: &str, missing: &str) {
+    debug_assert_eq!(sql.backend(), Backend::Postgres);
+    // The count inside the message keeps the planner from evaluating the failing branch in advance.
+    let message = format!("'{CONFLICT_TOKEN}' || {missing} || left((SELECT count(*) FROM w)::text, 0)");
+    sql.push_sql(" SELECT CASE WHEN (SELECT count(*) FROM w) = ").push_sql(all);
+    sql.push_sql(" THEN pg_current_xact_id()::text ELSE ");
+    match raise {
+        RaiseStyle::Function => sql.push_sql(&format!("spakky_raise({message})")),
+        RaiseStyle::Cast => sql.push_sql(&format!("({message})::int::text")),
+    };
+    sql.push_sql(" END");
+}
+
+/// The transaction's id as the answer of a write that guards nothing.
+pub(super) fn push_xid(sql: &mut SqlWriter) {
+    sql.push_sql(" SELECT pg_current_xact_id()::text");
+}

@@ -1,0 +1,288 @@
+//! INSERT of any number of rows.
+
+use super::array_literal::array_literal;
+use super::guard::push_xid;
+use super::{SqlWriter, clock};
+use crate::backend::{Backend, Statement};
+use crate::error::Error;
+use crate::schema::{ColumnDescriptor, Record, Role, TableDescriptor};
+use crate::value::{ColumnType, ScalarType, Value};
+
+/// What becomes of a row whose key is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Conflict<'a> {
+    /// An error.
+    Fail,
+    /// These columns are updated.
+    Update(&'a [usize]),
+}
+
+/// Inserts `rows`, giving `columns`; the version and the stamps are filled in here. Several statements only where the
+/// backend limits the values of one.
+pub(crate) fn insert(
+    backend: Backend,
+    table: &TableDescriptor,
+    columns: &[usize],
+    rows: &[&Record],
+    conflict: Conflict<'_>,
+    wants_xid: bool,
+) -> Result<Vec<(Statement, usize)>, Error> {
+    let given: Vec<usize> = columns.iter().copied().filter(|&at| is_given(&table.columns[at])).collect();
+    if given.is_empty() {
+        return Ok(rows.iter().map(|_| (insert_defaults(backend, table), 1)).collect());
+    }
+    match backend {
+        Backend::Postgres if given.iter().any(|&at| table.columns[at].ty.is_native_array()) => {
+            let one = |(number, row): (usize, &&Record)| {
+                (insert_native(table, &given, row, conflict, wants_xid && number == 0), 1)
+            };
+            Ok(rows.iter().enumerate().map(one).collect())
+        }
+        Backend::Postgres => Ok(vec![(insert_unnest(table, &given, rows, conflict, wants_xid)?, rows.len())]),
+        Backend::Sqlite => {
+            let most = (SqlWriter::bind_limit(backend) / given.len()).max(1);
+            Ok(rows.chunks(most).map(|rows| (insert_values(table, &given, rows, conflict), rows.len())).collect())
+        }
+    }
+}
+
+/// Whether the row's own value is written, not one of the runtime or the database.
+fn is_given(column: &ColumnDescriptor) -> bool {
+    !matches!(column.role, Role::Version | Role::CreatedAt | Role::UpdatedAt)
+}
+
+/// The columns that the runtime fills in a new row, with their SQL.
+fn filled(backend: Backend, table: &TableDescriptor) -> Vec<(&ColumnDescriptor, &'static str)> {
+    table.columns.iter().filter_map(|column| Some((column, fill(backend, column)?))).collect()
+}
+
+fn fill(backend: Backend, column: &ColumnDescriptor) -> Option<&'static str> {
+    match column.role {
+        Role::Version => Some("1"),
+        Role::CreatedAt | Role::UpdatedAt => Some(clock(column.ty.scalar, backend)),
+        Role::Plain | Role::Id => None,
+    }
+}
+
+fn push_target(sql: &mut SqlWriter, table: &TableDescriptor, given: &[usize]) {
+    sql.push_sql("INSERT INTO ").push_table(table).push_sql(" (");
+    let filled = filled(sql.backend(), table);
+    let names = given.iter().map(|&at| &table.columns[at]).chain(filled.iter().map(|(column, _)| *column));
+    sql.push_list(names, |sql, column| {
+        sql.push_column(column);
+    });
+    sql.push_sql(") ");
+}
+
+fn push_conflict(sql: &mut SqlWriter, table: &TableDescriptor, conflict: Conflict<'_>) {
+    let Conflict::Update(columns) = conflict else { return };
+    sql.push_sql(" ON CONFLICT (");
+    sql.push_list(table.key_columns(), |sql, column| {
+        sql.push_column(column);
+    });
+    sql.push_sql(") DO UPDATE SET ");
+    let backend = sql.backend();
+    let mut first = true;
+    let mut comma = |sql: &mut SqlWriter| {
+        if !std::mem::take(&mut first) {
+            sql.push_sql(", ");
+        }
+    };
+    for &at in columns {
+        let column = &table.columns[at];
+        comma(sql);
+        sql.push_column(column).push_sql(" = excluded.").push_column(column);
+    }
+    for column in &table.columns {
+        match column.role {
+            Role::Version => {
+                comma(sql);
+                sql.push_column(column).push_sql(" = ").push_identifier(table.name).push_sql(".");
+                sql.push_column(column).push_sql(" + 1");
+            }
+            Role::UpdatedAt => {
+                comma(sql);
+                sql.push_column(column).push_sql(" = ").push_sql(clock(column.ty.scalar, backend));
+            }
+            _ => {}
+        }
+    }
+    if first {
+        // Nothing but the key: the row is there, which is all that was asked.
+        let key = &table.columns[table.key[0]];
+        sql.push_column(key).push_sql(" = excluded.").push_column(key);
+    }
+}
+
+/// One text for every number of rows.
+fn insert_unnest(
+    table: &TableDescriptor,
+    given: &[usize],
+    rows: &[&Record],
+    conflict: Conflict<'_>,
+    wants_xid: bool,
+) -> Result<Statement, Error> {
+    let mut sql = SqlWriter::new(Backend::Postgres);
+    if wants_xid {
+        sql.push_sql("WITH w AS (");
+    }
+    push_target(&mut sql, table, given);
+    sql.push_sql("SELECT ");
+    let mut number = 0;
+    sql.push_list(given, |sql, &at| {
+        push_unnested(sql, &table.columns[at], number);
+        number += 1;
+    });
+    for (_, value) in filled(Backend::Postgres, table) {
+        sql.push_sql(", ").push_sql(value);
+    }
+    sql.push_sql(" FROM ");
+    push_unnest(&mut sql, table, given, rows)?;
+    sql.push_sql(" AS input(");
+    push_names(&mut sql, given.len());
+    sql.push_sql(")");
+    push_conflict(&mut sql, table, conflict);
+    if wants_xid {
+        sql.push_sql(" RETURNING 1)");
+        push_xid(&mut sql);
+    }
+    Ok(sql.finish())
+}
+
+/// One row: arrays of a native type cannot travel in arrays, as they have no text that is known here.
+fn insert_native(
+    table: &TableDescriptor,
+    given: &[usize],
+    row: &Record,
+    conflict: Conflict<'_>,
+    wants_xid: bool,
+) -> Statement {
+    let mut sql = SqlWriter::new(Backend::Postgres);
+    if wants_xid {
+        sql.push_sql("WITH w AS (");
+    }
+    push_target(&mut sql, table, given);
+    sql.push_sql("VALUES (");
+    push_row(&mut sql, table, given, row);
+    sql.push_sql(")");
+    push_conflict(&mut sql, table, conflict);
+    if wants_xid {
+        sql.push_sql(" RETURNING 1)");
+        push_xid(&mut sql);
+    }
+    sql.finish()
+}
+
+/// `$1, $2, …`, and what the runtime fills in.
+fn push_row(sql: &mut SqlWriter, table: &TableDescriptor, given: &[usize], row: &Record) {
+    sql.push_list(given, |sql, &at| {
+        sql.push_bind(table.columns[at].ty, row[at].clone());
+    });
+    for (position, (_, value)) in filled(sql.backend(), table).iter().enumerate() {
+        sql.push_sql(if position > 0 || !given.is_empty() { ", " } else { "" }).push_sql(value);
+    }
+}
+
+/// `UNNEST($1, $2, …)`, one array per column.
+pub(super) fn push_unnest(
+    sql: &mut SqlWriter,
+    table: &TableDescriptor,
+    columns: &[usize],
+    rows: &[&Record],
+) -> Result<(), Error> {
+    sql.push_sql("UNNEST(");
+    for (position, &at) in columns.iter().enumerate() {
+        if position > 0 {
+            sql.push_sql(", ");
+        }
+        let column = &table.columns[at];
+        let values = rows
+            .iter()
+            .map(|row| match &row[at] {
+                Value::Array(items) => array_literal(items).map(Value::Text),
+                value => Ok(value.clone()),
+            })
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| Error::unstorable_value(table, at, error))?;
+        sql.push_bind_list(carrier(column.ty), values);
+    }
+    sql.push_sql(")");
+    Ok(())
+}
+
+/// The type in which a column's values travel in an array: native types as their scalar, arrays as text.
+fn carrier(ty: ColumnType) -> ColumnType {
+    let scalar = if ty.array { ScalarType::Text } else { ty.scalar };
+    ColumnType::scalar(scalar).nullable()
+}
+
+/// `input.c0`, cast back to the column's type where it travels as another.
+pub(super) fn push_unnested(sql: &mut SqlWriter, column: &ColumnDescriptor, number: usize) {
+    sql.push_sql(&format!("input.c{number}"));
+    if column.ty.array {
+        let plain = ColumnType { pg_type: None, ..column.ty };
+        sql.push_sql("::").push_sql(&plain.postgres_name());
+    }
+    sql.push_native_cast(column.ty);
+}
+
+/// `c0, c1, …`
+pub(super) fn push_names(sql: &mut SqlWriter, count: usize) {
+    sql.push_list(0..count, |sql, number| {
+        sql.push_sql(&format!("c{number}"));
+    });
+}
+
+fn insert_values(table: &TableDescriptor, given: &[usize], rows: &[&Record], conflict: Conflict<'_>) -> Statement {
+    let mut sql = SqlWriter::new(Backend::Sqlite);
+    push_target(&mut sql, table, given);
+    sql.push_sql("VALUES ");
+    sql.push_list(rows, |sql, row| {
+        sql.push_sql("(");
+        push_row(sql, table, given, row);
+        sql.push_sql(")");
+    });
+    push_conflict(&mut sql, table, conflict);
+    let mut statement = sql.finish();
+    statement.cached = rows.len() == 1;
+    statement
+}
+
+/// A row of which the database makes everything but what the runtime fills in.
+fn insert_defaults(backend: Backend, table: &TableDescriptor) -> Statement {
+    let mut sql = SqlWriter::new(backend);
+    let filled = filled(backend, table);
+    if filled.is_empty() {
+        sql.push_sql("INSERT INTO ").push_table(table).push_sql(" DEFAULT VALUES");
+    } else {
+        push_target(&mut sql, table, &[]);
+        sql.push_sql("VALUES (");
+        sql.push_list(filled, |sql, (_, value)| {
+            sql.push_sql(value);
+        });
+        sql.push_sql(")");
+    }
+    sql.finish()
+}
+
+/// Inserts one row whose key the database assigns, and returns it whole.
+pub(crate) fn insert_returning(
+    backend: Backend,
+    table: &TableDescriptor,
+    columns: &[usize],
+    row: &Record,
+) -> Statement {
+    let given: Vec<usize> = columns.iter().copied().filter(|&at| is_given(&table.columns[at])).collect();
+    let mut sql = SqlWriter::new(backend);
+    let filled = filled(backend, table);
+    if given.is_empty() && filled.is_empty() {
+        sql.push_sql("INSERT INTO ").push_table(table).push_sql(" DEFAULT VALUES");
+    } else {
+        push_target(&mut sql, table, &given);
+        sql.push_sql("VALUES (");
+        push_row(&mut sql, table, &given, row);
+        sql.push_sql(")");
+    }
+    sql.push_sql(" RETURNING ").push_read_list(table);
+    sql.finish()
+}

@@ -1,0 +1,124 @@
+//! Queries over one table.
+
+use super::SqlWriter;
+use crate::backend::{Backend, Statement};
+use crate::error::Error;
+use crate::query::{Condition, Ordering};
+use crate::schema::TableDescriptor;
+use crate::value::{ColumnType, ScalarType, Value};
+
+/// A query over one table.
+#[derive(Debug, Clone)]
+pub(crate) struct Select<'a> {
+    pub(crate) table: &'a TableDescriptor,
+    pub(crate) condition: Condition,
+    pub(crate) order: Vec<Ordering>,
+    pub(crate) limit: Option<u64>,
+    pub(crate) offset: Option<u64>,
+    pub(crate) lock: Option<Lock>,
+}
+
+/// Rows are locked against others who want to lock or write them, until the transaction ends. SQLite has one writer at a
+/// time anyway, and ignores it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lock {
+    /// Waits for others.
+    Wait,
+    /// Fails when another has one of the rows.
+    NoWait,
+    /// Leaves out the rows that others have.
+    SkipLocked,
+}
+
+impl<'a> Select<'a> {
+    /// Every row of the table.
+    pub(crate) fn new(table: &'a TableDescriptor) -> Self {
+        Select { table, condition: Condition::Constant(true), order: Vec::new(), limit: None, offset: None, lock: None }
+    }
+
+    /// The rows that fulfil `condition`.
+    pub(crate) fn filtered(table: &'a TableDescriptor, condition: Condition) -> Self {
+        Select { condition, ..Select::new(table) }
+    }
+
+    /// The rows themselves, each in the order of the descriptor's columns.
+    ///
+    /// # Errors
+    /// When the condition or the order cannot be written.
+    pub(crate) fn rows(&self, backend: Backend) -> Result<Statement, Error> {
+        let mut sql = SqlWriter::new(backend);
+        sql.push_sql("SELECT ").push_read_list(self.table);
+        self.push_from(&mut sql)?;
+        sql.push_order(self.table, &self.order)?;
+        self.push_limit(&mut sql);
+        if backend == Backend::Postgres {
+            match self.lock {
+                None => {}
+                Some(Lock::Wait) => {
+                    sql.push_sql(" FOR UPDATE");
+                }
+                Some(Lock::NoWait) => {
+                    sql.push_sql(" FOR UPDATE NOWAIT");
+                }
+                Some(Lock::SkipLocked) => {
+                    sql.push_sql(" FOR UPDATE SKIP LOCKED");
+                }
+            }
+        }
+        Ok(sql.finish())
+    }
+
+    /// One row with the number of rows, as a 64-bit integer.
+    ///
+    /// # Errors
+    /// When the condition cannot be written.
+    pub(crate) fn count(&self, backend: Backend) -> Result<Statement, Error> {
+        let mut sql = SqlWriter::new(backend);
+        sql.push_sql("SELECT count(*)");
+        if self.limit.is_none() && self.offset.is_none() {
+            self.push_from(&mut sql)?;
+        } else {
+            sql.push_sql(" FROM (SELECT 1");
+            self.push_from(&mut sql)?;
+            self.push_limit(&mut sql);
+            sql.push_sql(") AS \"counted\"");
+        }
+        Ok(sql.finish())
+    }
+
+    /// One row with whether there is a row (0 or 1 on SQLite).
+    ///
+    /// # Errors
+    /// When the condition cannot be written.
+    pub(crate) fn exists(&self, backend: Backend) -> Result<Statement, Error> {
+        let mut sql = SqlWriter::new(backend);
+        sql.push_sql("SELECT EXISTS (SELECT 1");
+        self.push_from(&mut sql)?;
+        self.push_limit(&mut sql);
+        sql.push_sql(")");
+        Ok(sql.finish())
+    }
+
+    fn push_from(&self, sql: &mut SqlWriter) -> Result<(), Error> {
+        sql.push_sql(" FROM ").push_table(self.table).push_where(self.table, &self.condition)?;
+        Ok(())
+    }
+
+    fn push_limit(&self, sql: &mut SqlWriter) {
+        let number = |number: u64| Value::I64(i64::try_from(number).unwrap_or(i64::MAX));
+        let ty = ColumnType::scalar(ScalarType::I64);
+        match (self.limit, self.offset) {
+            (Some(limit), _) => {
+                sql.push_sql(" LIMIT ").push_bind(ty, number(limit));
+            }
+            // OFFSET alone is no SQL to SQLite.
+            (None, Some(_)) if sql.backend() == Backend::Sqlite => {
+                sql.push_sql(" LIMIT -1");
+            }
+            (None, _) => {}
+        }
+        if let Some(offset) = self.offset {
+            sql.push_sql(" OFFSET ").push_bind(ty, number(offset));
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! UPDATE of rows by key, guarded by their versions.
+
+use super::guard::{RaiseStyle, push_guard};
+use super::insert::{push_names, push_unnest, push_unnested};
+use super::{SqlWriter, clock};
+use crate::backend::{Backend, Statement};
+use crate::error::Error;
+use crate::schema::{Record, Role, TableDescriptor};
+use crate::value::{ColumnType, ScalarType, Value};
+
+/// Sets `columns` in each of `rows`, found by key and, on a table with a version, by the version expected, which goes up
+/// if `bumps`. Every row must be hit.
+pub(crate) fn update(
+    backend: Backend,
+    raise: RaiseStyle,
+    table: &TableDescriptor,
+    columns: &[usize],
+    bumps: bool,
+    rows: &[(&Record, Option<i64>)],
+) -> Result<Vec<(Statement, usize)>, Error> {
+    let set = Set { columns, bumps };
+    if let [(row, expected)] = rows {
+        return Ok(vec![(update_one(backend, raise, table, set, row, *expected), 1)]);
+    }
+    match backend {
+        Backend::Postgres if columns.iter().any(|&at| table.columns[at].ty.is_native_array()) => {
+            let one =
+                |&(row, expected): &(&Record, Option<i64>)| (update_one(backend, raise, table, set, row, expected), 1);
+            Ok(rows.iter().map(one).collect())
+        }
+        Backend::Postgres => Ok(vec![(update_unnest(raise, table, set, rows)?, rows.len())]),
+        Backend::Sqlite => {
+            let width = columns.len() + table.key.len() + 1;
+            let most = (SqlWriter::bind_limit(backend) / width).max(1);
+            Ok(rows.chunks(most).map(|rows| (update_values(table, set, rows), rows.len())).collect())
+        }
+    }
+}
+
+/// What is set in every row.
+#[derive(Clone, Copy)]
+struct Set<'a> {
+    columns: &'a [usize],
+    bumps: bool,
+}
+
+/// The type of an expected version.
+pub(super) const VERSION: ColumnType = ColumnType::scalar(ScalarType::I64);
+
+/// Whether the rows carry the version they expect.
+pub(super) fn is_versioned(rows: &[(&Record, Option<i64>)]) -> bool {
+    rows.iter().all(|(_, expected)| expected.is_some())
+}
+
+/// What the runtime itself sets in a row that is updated.
+fn push_touched(sql: &mut SqlWriter, table: &TableDescriptor, set: Set<'_>) {
+    let backend = sql.backend();
+    let mut comma = !set.columns.is_empty();
+    for column in &table.columns {
+        let value = match column.role {
+            Role::Version if !set.bumps => continue,
+            Role::Version => None,
+            Role::UpdatedAt => Some(clock(column.ty.scalar, backend)),
+            Role::Plain | Role::Id | Role::CreatedAt => continue,
+        };
+        if comma {
+            sql.push_sql(", ");
+        }
+        comma = true;
+        sql.push_column(column).push_sql(" = ");
+        match value {
+            Some(value) => sql.push_sql(value),
+            None => sql.push_identifier(table.name).push_sql(".").push_column(column).push_sql(" + 1"),
+        };
+    }
+}
+
+fn update_one(
+    backend: Backend,
+    raise: RaiseStyle,
+    table: &TableDescriptor,
+    set: Set<'_>,
+    row: &Record,
+    expected: Option<i64>,
+) -> Statement {
+    let mut sql = SqlWriter::new(backend);
+    if backend == Backend::Postgres {
+        sql.push_sql("WITH w AS (");
+    }
+    sql.push_sql("UPDATE ").push_table(table).push_sql(" SET ");
+    sql.push_list(set.columns, |sql, &at| {
+        let column = &table.columns[at];
+        sql.push_column(column).push_sql(" = ").push_bind(column.ty, row[at].clone());
+    });
+    push_touched(&mut sql, table, set);
+    push_by_key(&mut sql, table, row, expected);
+    finish_one(sql, raise)
+}
+
+/// ` WHERE key = … AND version = …`
+pub(super) fn push_by_key(sql: &mut SqlWriter, table: &TableDescriptor, row: &Record, expected: Option<i64>) {
+    sql.push_sql(" WHERE ");
+    for (position, &at) in table.key.iter().enumerate() {
+        if position > 0 {
+            sql.push_sql(" AND ");
+        }
+        let column = &table.columns[at];
+        sql.push_column(column).push_sql(" = ").push_bind(column.ty, row[at].clone());
+    }
+    if let (Some(at), Some(expected)) = (table.version, expected) {
+        sql.push_sql(" AND ").push_column(&table.columns[at]).push_sql(" = ");
+        sql.push_bind(VERSION, Value::I64(expected));
+    }
+}
+
+/// Ends a guarded write of one row.
+pub(super) fn finish_one(mut sql: SqlWriter, raise: RaiseStyle) -> Statement {
+    match sql.backend() {
+        Backend::Postgres => {
+            sql.push_sql(" RETURNING 1)");
+            push_guard(&mut sql, raise, "1", "'1'");
+            sql.finish()
+        }
+        Backend::Sqlite => Statement { guard: Some(1), ..sql.finish() },
+    }
+}
+
+/// One text for every number of rows. Rows are locked in the order of their keys first, so that two batches that share rows
+/// wait for each other instead of dead-locking.
+fn update_unnest(
+    raise: RaiseStyle,
+    table: &TableDescriptor,
+    set: Set<'_>,
+    rows: &[(&Record, Option<i64>)],
+) -> Result<Statement, Error> {
+    let mut sql = SqlWriter::new(Backend::Postgres);
+    let carried: Vec<usize> = table.key.iter().chain(set.columns).copied().collect();
+    push_input(&mut sql, table, &carried, rows)?;
+    sql.push_sql(", w AS (UPDATE ").push_table(table).push_sql(" SET ");
+    let mut number = table.key.len();
+    sql.push_list(set.columns, |sql, &at| {
+        let column = &table.columns[at];
+        sql.push_column(column).push_sql(" = ");
+        push_unnested(sql, column, number);
+        number += 1;
+    });
+    push_touched(&mut sql, table, set);
+    sql.push_sql(" FROM input WHERE ");
+    push_joined(&mut sql, table, is_versioned(rows));
+    sql.push_sql(" AND (SELECT count(*) FROM locked) >= 0 RETURNING input.position)");
+    push_guard(&mut sql, raise, "(SELECT count(*) FROM input)", MISSING);
+    Ok(sql.finish())
+}
+
+/// The positions of the rows of a batch that the write did not hit.
+pub(super) const MISSING: &str = "(SELECT string_agg(input.position::text, ',' ORDER BY input.position) FROM input \
+     WHERE input.position NOT IN (SELECT w.position FROM w))";
+
+/// `WITH input AS (…), locked AS (…)`: the batch, and its rows locked in key order.
+pub(super) fn push_input(
+    sql: &mut SqlWriter,
+    table: &TableDescriptor,
+    carried: &[usize],
+    rows: &[(&Record, Option<i64>)],
+) -> Result<(), Error> {
+    let records: Vec<&Record> = rows.iter().map(|(row, _)| *row).collect();
+    sql.push_sql("WITH input AS (SELECT * FROM ROWS FROM (");
+    push_unnest(sql, table, carried, &records)?;
+    if is_versioned(rows) {
+        let versions = rows.iter().map(|(_, expected)| expected.map_or(Value::Null, Value::I64)).collect();
+        sql.push_sql(", UNNEST(").push_bind_list(VERSION, versions).push_sql(")");
+    }
+    sql.push_sql(") WITH ORDINALITY AS input(");
+    push_names(sql, carried.len());
+    if is_versioned(rows) {
+        sql.push_sql(", expected");
+    }
+    sql.push_sql(", position)), locked AS (SELECT 1 FROM ").push_table(table).push_sql(" JOIN input ON ");
+    push_joined(sql, table, false);
+    sql.push_sql(" ORDER BY ");
+    sql.push_list(table.key_columns(), |sql, column| {
+        sql.push_identifier(table.name).push_sql(".").push_column(column);
+    });
+    sql.push_sql(" FOR UPDATE OF ").push_identifier(table.name).push_sql(")");
+    Ok(())
+}
+
+/// `t.key = input.c0 AND … AND t.version = input.expected`
+pub(super) fn push_joined(sql: &mut SqlWriter, table: &TableDescriptor, versioned: bool) {
+    for (number, column) in table.key_columns().enumerate() {
+        if number > 0 {
+            sql.push_sql(" AND ");
+        }
+        sql.push_identifier(table.name).push_sql(".").push_column(column).push_sql(" = ");
+        match sql.backend() {
+            Backend::Postgres => push_unnested(sql, column, number),
+            Backend::Sqlite => {
+                sql.push_sql(&format!("input.c{number}"));
+            }
+        }
+    }
+    if let (Some(at), true) = (table.version, versioned) {
+        sql.push_sql(" AND ").push_identifier(table.name).push_sql(".").push_column(&table.columns[at]);
+        sql.push_sql(" = input.expected");
+    }
+}
+
+fn update_values(table: &TableDescriptor, set: Set<'_>, rows: &[(&Record, Option<i64>)]) -> Statement {
+    let mut sql = SqlWriter::new(Backend::Sqlite);
+    let carried: Vec<usize> = table.key.iter().chain(set.columns).copied().collect();
+    push_values(&mut sql, table, &carried, rows);
+    sql.push_sql(" UPDATE ").push_table(table).push_sql(" SET ");
+    let mut number = table.key.len();
+    sql.push_list(set.columns, |sql, &at| {
+        sql.push_column(&table.columns[at]).push_sql(&format!(" = input.c{number}"));
+        number += 1;
+    });
+    push_touched(&mut sql, table, set);
+    sql.push_sql(" FROM input WHERE ");
+    push_joined(&mut sql, table, is_versioned(rows));
+    finish_values(sql, table, rows.len())
+}
+
+/// `WITH input(c0, …) AS (VALUES …)`
+pub(super) fn push_values(
+    sql: &mut SqlWriter,
+    table: &TableDescriptor,
+    carried: &[usize],
+    rows: &[(&Record, Option<i64>)],
+) {
+    sql.push_sql("WITH input(");
+    push_names(sql, carried.len());
+    let versioned = is_versioned(rows);
+    sql.push_sql(if versioned { ", expected) AS (VALUES " } else { ") AS (VALUES " });
+    sql.push_list(rows, |sql, (row, expected)| {
+        sql.push_sql("(");
+        sql.push_list(carried, |sql, &at| {
+            sql.push_bind(table.columns[at].ty, row[at].clone());
+        });
+        if let (true, Some(expected)) = (versioned, expected) {
+            sql.push_sql(", ").push_bind(VERSION, Value::I64(*expected));
+        }
+        sql.push_sql(")");
+    });
+    sql.push_sql(")");
+}
+
+/// Ends a guarded batch on SQLite: it answers with the keys it hit.
+pub(super) fn finish_values(mut sql: SqlWriter, table: &TableDescriptor, count: usize) -> Statement {
+    sql.push_sql(" RETURNING ");
+    sql.push_list(table.key_columns(), |sql, column| {
+        sql.push_column(column);
+    });
+    Statement { cached: false, guard: Some(count as u64), ..sql.finish() }
+}

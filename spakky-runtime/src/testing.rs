@@ -1,0 +1,12 @@
+//! Support for tests, of this library and of programs that use it (feature `testing`): databases of a test's own, what the
+//! sessions of one sent, and a proxy that counts round trips and breaks lines.
+
+pub mod database;
+#[cfg(feature = "postgres")]
+pub mod proxy;
+pub mod recorder;
+pub(crate) mod run;
+
+pub use database::TestDatabase;
+pub use recorder::{Recorded, Recorder};
+pub use run::{TestArgument, TestContext};

@@ -1,0 +1,20 @@
+//! Transactions: their options, how scopes nest, how they end.
+
+mod hook;
+mod mode;
+mod options;
+mod outcome;
+mod policy;
+pub(crate) mod retry;
+mod run;
+mod scope;
+
+pub use mode::{Isolation, TransactionMode};
+pub use options::{Propagation, RetryOn, RetryPolicy, TransactionOptions};
+
+pub(crate) use hook::{Hook, Hooks};
+pub(crate) use outcome::{Outcome, Unstoppable};
+pub use policy::Policy;
+pub use retry::Retry;
+pub(crate) use retry::jittered;
+pub use run::{Attempt, Body, run, run_once};

@@ -1,0 +1,66 @@
+//! The end of a transaction, and what became of it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::runtime::Handle;
+
+/// What became of a transaction whose COMMIT was not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Committed,
+    Aborted,
+    /// The server cannot be reached, is not the one that ran it, has not finished it within the deadline, or no longer
+    /// knows.
+    Unknown,
+}
+
+type Work<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
+
+/// Work that is done to its end, whether anybody waits for it or not: dropping it moves the rest to a task of its own. So
+/// hooks run and connections come back whatever the caller does.
+pub(crate) struct Unstoppable<T: Send + 'static> {
+    work: Option<Work<T>>,
+    runtime: Option<Handle>,
+    /// The work is running, or panicked while it was: it must not be polled again.
+    running: bool,
+    /// What is done with a result that nobody waits for.
+    unclaimed: fn(T),
+}
+
+impl<T: Send + 'static> Unstoppable<T> {
+    pub(crate) fn new(
+        runtime: Option<Handle>,
+        unclaimed: fn(T),
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Self {
+        Unstoppable { work: Some(Box::pin(work)), runtime, running: false, unclaimed }
+    }
+}
+
+impl<T: Send + 'static> Future for Unstoppable<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        self.running = true;
+        let Some(work) = self.work.as_mut() else {
+            return Poll::Pending;
+        };
+        let result = work.as_mut().poll(context);
+        self.running = false;
+        if result.is_ready() {
+            self.work = None;
+        }
+        result
+    }
+}
+
+impl<T: Send + 'static> Drop for Unstoppable<T> {
+    fn drop(&mut self) {
+        if let (Some(work), Some(runtime), false) = (self.work.take(), &self.runtime, self.running) {
+            let unclaimed = self.unclaimed;
+            runtime.spawn(async move { unclaimed(work.await) });
+        }
+    }
+}

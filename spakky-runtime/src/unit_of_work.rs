@@ -1,0 +1,13 @@
+//! The unit of work: what a session knows of the rows it touched, and what it has to write.
+//!
+//! Queueing is synchronous and changes nothing outside the session. A flush turns the queue into as few statements as
+//! possible, in an order that foreign keys and unique keys accept.
+
+mod flush;
+mod identity_map;
+mod order;
+mod pending;
+
+pub(crate) use flush::{FlushContext, FlushPlan, FlushStep, changed, insertable, show_key};
+pub(crate) use identity_map::{Entry, IdentityMap, RowKey, version_of};
+pub(crate) use pending::{Change, PendingQueue, PendingWrite};

@@ -1,0 +1,304 @@
+//! From queued writes to statements, and from there to what the session knows afterwards.
+
+mod explain;
+mod shape;
+
+use std::panic::Location;
+use std::sync::Arc;
+
+pub(crate) use explain::show_key;
+pub(crate) use shape::{changed, insertable};
+
+use self::shape::{Shape, bounded};
+use super::identity_map::{IdentityMap, RowKey, version_of};
+use super::order::{Kind, Node, sorted};
+use super::pending::{Change, Columns, PendingWrite};
+use crate::backend::{Answer, Backend, Statement};
+use crate::error::Error;
+use crate::schema::{Record, Role, TableDescriptor};
+use crate::statement::{self, Conflict, RaiseStyle};
+use crate::value::Value;
+
+/// What the statements depend on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FlushContext {
+    pub(crate) backend: Backend,
+    pub(crate) raise: RaiseStyle,
+    /// The transaction's id is not known yet: the first write answers with it.
+    pub(crate) wants_xid: bool,
+}
+
+/// The statements of a flush, in order.
+#[derive(Debug, Default)]
+pub(crate) struct FlushPlan {
+    pub(crate) steps: Vec<FlushStep>,
+}
+
+/// One statement of a flush and the rows it writes.
+#[derive(Debug)]
+pub(crate) struct FlushStep {
+    statement: Option<Statement>,
+    table: &'static TableDescriptor,
+    kind: Kind,
+    rows: Vec<FlushedRow>,
+    /// It answers with the row it wrote, and not with the transaction's id.
+    returns_row: bool,
+}
+
+/// One row of a flush.
+#[derive(Debug)]
+struct FlushedRow {
+    key: Option<Vec<Value>>,
+    origin: &'static Location<'static>,
+    expected: Option<i64>,
+    effect: Option<Effect>,
+}
+
+/// What the session knows of the row once the statement has run.
+#[derive(Debug)]
+enum Effect {
+    /// The row as given, at this version. `complete` unless only the mapped columns are known, `partial` if the database
+    /// filled in some that the session can only guess.
+    Stored { record: Arc<Record>, version: Option<i64>, complete: bool, partial: bool },
+    /// The row is gone.
+    Gone,
+    /// The row is there, but how is the database's business.
+    Unknown,
+}
+
+/// A queued write with what the session knows of the row when it is sent.
+#[derive(Debug)]
+struct Write {
+    table: &'static TableDescriptor,
+    key: Option<Vec<Value>>,
+    change: Change,
+    origin: &'static Location<'static>,
+    /// The row in the database.
+    base: Option<Arc<Record>>,
+    /// The version that guards the write.
+    expected: Option<i64>,
+    /// The version goes up. It did already if the scope around wrote the same row before, under a savepoint of its own.
+    bumps: bool,
+}
+
+impl Write {
+    fn of(write: PendingWrite, map: &IdentityMap) -> Self {
+        let PendingWrite { table, key, change, origin } = write;
+        let entry = key.as_ref().and_then(|key| map.get(&RowKey::new(table, key.clone())));
+        let (base, expected) = match (&change, entry) {
+            (Change::Update { .. }, Some(entry)) => (entry.stored.clone(), entry.version),
+            (Change::Delete { must_exist: true }, Some(entry)) => (None, entry.version),
+            _ => (None, None),
+        };
+        let bumps = match (&change, expected) {
+            (Change::Update { record, .. }, Some(expected)) => version_of(table, record) != Some(expected),
+            _ => true,
+        };
+        Write { table, key, change, origin, base, expected, bumps }
+    }
+}
+
+/// Rows that go into one statement.
+struct Group {
+    node: Node,
+    shape: Shape,
+    writes: Vec<Write>,
+}
+
+impl FlushPlan {
+    /// Turns queued writes into statements.
+    ///
+    /// # Errors
+    /// When a value cannot be stored.
+    pub(crate) fn of(writes: Vec<PendingWrite>, map: &IdentityMap, context: &FlushContext) -> Result<Self, Error> {
+        let mut groups: Vec<Group> = Vec::new();
+        for write in writes {
+            let write = Write::of(write, map);
+            let Some(shape) = Shape::of(&write) else { continue };
+            let node = (write.table, Kind::of(&write.change));
+            let same = groups.iter_mut().position(|group| same_node(group.node, node) && group.shape.takes(&shape));
+            match same {
+                Some(at) => groups[at].writes.push(write),
+                None => groups.push(Group { node, shape, writes: vec![write] }),
+            }
+        }
+        let mut nodes: Vec<Node> = Vec::new();
+        for group in &groups {
+            if !nodes.iter().any(|node| same_node(*node, group.node)) {
+                nodes.push(group.node);
+            }
+        }
+        let mut plan = FlushPlan::default();
+        for node in sorted(&nodes) {
+            for group in groups.iter_mut().filter(|group| same_node(group.node, node)) {
+                plan.push(group.node, &group.shape, std::mem::take(&mut group.writes), context)?;
+            }
+        }
+        Ok(plan)
+    }
+
+    fn push(
+        &mut self,
+        (table, kind): Node,
+        shape: &Shape,
+        mut writes: Vec<Write>,
+        context: &FlushContext,
+    ) -> Result<(), Error> {
+        writes.sort_by(|a, b| compare_keys(a.key.as_deref(), b.key.as_deref()));
+        let wants_xid = context.wants_xid && self.steps.is_empty();
+        let FlushContext { backend, raise, .. } = *context;
+        let keys: Vec<Record>;
+        let statements = match shape {
+            Shape::Insert { columns } | Shape::Generated { columns } => {
+                let rows: Vec<&Record> = writes.iter().filter_map(|write| record_of(&write.change)).collect();
+                statement::insert(backend, table, columns, &rows, Conflict::Fail, wants_xid)?
+            }
+            Shape::Upsert { columns, update } => {
+                let rows: Vec<&Record> = writes.iter().filter_map(|write| record_of(&write.change)).collect();
+                statement::insert(backend, table, columns, &rows, Conflict::Update(update), wants_xid)?
+            }
+            Shape::Update { columns, bumps, .. } => {
+                let columns = bounded(table, columns, &writes);
+                let rows: Vec<(&Record, Option<i64>)> =
+                    writes.iter().filter_map(|write| Some((record_of(&write.change)?, write.expected))).collect();
+                statement::update(backend, raise, table, &columns, *bumps, &rows)?
+            }
+            Shape::Delete { must_exist, .. } => {
+                keys = writes.iter().map(|write| key_record(table, write.key.as_deref())).collect();
+                let rows: Vec<(&Record, Option<i64>)> =
+                    keys.iter().zip(&writes).map(|(key, write)| (key, write.expected)).collect();
+                statement::delete(backend, raise, table, &rows, *must_exist)?
+            }
+        };
+        let mut rows = writes.into_iter().map(|write| flushed(write, kind));
+        for (statement, count) in statements {
+            let rows = rows.by_ref().take(count).collect();
+            self.steps.push(FlushStep { statement: Some(statement), table, kind, rows, returns_row: false });
+        }
+        Ok(())
+    }
+
+    /// Brings what the scope at `depth` knows in line with what the statements do. Right when they are sent: if one fails
+    /// the scope can only be rolled back, and what is queued meanwhile goes on top.
+    pub(crate) fn apply(&mut self, map: &mut IdentityMap, depth: usize) {
+        for step in &mut self.steps {
+            for row in &mut step.rows {
+                let (Some(key), Some(effect)) = (&row.key, row.effect.take()) else { continue };
+                map.update(depth, &RowKey::new(step.table, key.clone()), |entry| match &effect {
+                    Effect::Stored { record, version, complete, partial } => {
+                        entry.stored = complete.then(|| Arc::clone(record));
+                        entry.version = *version;
+                        entry.partial = *partial;
+                    }
+                    Effect::Gone => entry.deleted = true,
+                    Effect::Unknown => {
+                        entry.stored = None;
+                        entry.version = None;
+                        entry.partial = true;
+                    }
+                });
+            }
+        }
+    }
+}
+
+fn same_node(one: Node, other: Node) -> bool {
+    one.0.row_type == other.0.row_type && one.1 == other.1
+}
+
+fn record_of(change: &Change) -> Option<&Record> {
+    match change {
+        Change::Insert { record, .. } | Change::Update { record, .. } | Change::Upsert { record, .. } => Some(record),
+        Change::Delete { .. } => None,
+    }
+}
+
+/// A record with nothing but its key.
+fn key_record(table: &TableDescriptor, key: Option<&[Value]>) -> Record {
+    let mut record = vec![Value::Null; table.columns.len()];
+    for (&at, value) in table.key.iter().zip(key.unwrap_or_default()) {
+        record[at] = value.clone();
+    }
+    record
+}
+
+fn flushed(write: Write, kind: Kind) -> FlushedRow {
+    let Write { table, key, change, origin, base, expected, .. } = write;
+    let effect = match change {
+        Change::Insert { record, columns } => Effect::Stored {
+            version: version_of(table, &record),
+            record: Arc::new(record),
+            complete: true,
+            partial: is_partial(table, columns, kind),
+        },
+        Change::Update { .. } if table.version.is_some() && expected.is_none() => Effect::Unknown,
+        Change::Update { record, columns } => Effect::Stored {
+            version: version_of(table, &record),
+            record: Arc::new(record),
+            complete: base.is_some(),
+            partial: base.is_none() || is_partial(table, columns, kind),
+        },
+        Change::Upsert { .. } => Effect::Unknown,
+        Change::Delete { .. } => Effect::Gone,
+    };
+    FlushedRow { key, origin, expected, effect: Some(effect) }
+}
+
+/// Whether the database fills in columns of a written row that the session can only guess.
+fn is_partial(table: &TableDescriptor, columns: Columns, kind: Kind) -> bool {
+    table.columns.iter().enumerate().any(|(at, column)| match column.role {
+        Role::UpdatedAt => true,
+        Role::CreatedAt => kind == Kind::Insert,
+        _ => kind == Kind::Insert && column.default.is_some() && !columns.get(at).copied().unwrap_or(true),
+    })
+}
+
+/// The order of keys within a statement: any that is the same for everybody.
+fn compare_keys(a: Option<&[Value]>, b: Option<&[Value]>) -> std::cmp::Ordering {
+    let (a, b) = (a.unwrap_or_default(), b.unwrap_or_default());
+    a.iter().zip(b).map(|(a, b)| compare(a, b)).find(|order| order.is_ne()).unwrap_or_else(|| a.len().cmp(&b.len()))
+}
+
+fn compare(a: &Value, b: &Value) -> std::cmp::Ordering {
+    match (a, b) {
+        (Value::I16(a), Value::I16(b)) => a.cmp(b),
+        (Value::I32(a), Value::I32(b)) => a.cmp(b),
+        (Value::I64(a), Value::I64(b)) => a.cmp(b),
+        (Value::Text(a), Value::Text(b)) => a.cmp(b),
+        (Value::Bytes(a), Value::Bytes(b)) => a.cmp(b),
+        (Value::Uuid(a), Value::Uuid(b)) => a.cmp(b),
+        (Value::TimestampTz(a), Value::TimestampTz(b)) => a.cmp(b),
+        (Value::Timestamp(a), Value::Timestamp(b)) => a.cmp(b),
+        (Value::Date(a), Value::Date(b)) => a.cmp(b),
+        (Value::Time(a), Value::Time(b)) => a.cmp(b),
+        (a, b) => format!("{a:?}").cmp(&format!("{b:?}")),
+    }
+}
+
+impl FlushStep {
+    /// What an INSERT stands for that answers with its one row.
+    pub(crate) fn insert_returning(table: &'static TableDescriptor, origin: &'static Location<'static>) -> Self {
+        let row = FlushedRow { key: None, origin, expected: None, effect: None };
+        FlushStep { statement: None, table, kind: Kind::Insert, rows: vec![row], returns_row: true }
+    }
+
+    /// The statement, which is sent once.
+    pub(crate) fn take_statement(&mut self) -> Option<Statement> {
+        self.statement.take()
+    }
+
+    /// How many rows it writes.
+    pub(crate) fn row_count(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The transaction's id, if the statement answered with it.
+    pub(crate) fn xid(&self, answer: &Answer) -> Option<String> {
+        match answer.rows.first()?.first()? {
+            Value::Text(xid) if !self.returns_row && answer.rows.len() == 1 && answer.rows[0].len() == 1 => {
+                Some(xid.clone())
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What a failed write means, in terms of the aggregates it was for.
+
+use super::{FlushStep, FlushedRow};
+use crate::backend::Answer;
+use crate::error::{DatabaseError, Error, ErrorKind};
+use crate::statement::CONFLICT_TOKEN;
+use crate::unit_of_work::order::Kind;
+use crate::value::Value;
+
+impl FlushStep {
+    /// The error of a statement that failed, with the aggregates concerned and where their writes were queued.
+    pub(crate) fn explain(&self, error: DatabaseError, answer: Option<&Answer>) -> Error {
+        let missing = self.missing(&error, answer);
+        if let Some(missing) = missing {
+            return self.conflict(&missing, error);
+        }
+        let constraint = error.constraint.clone().or_else(|| self.constraint_of(&error));
+        let mut error = error;
+        error.constraint = constraint;
+        error.table.get_or_insert_with(|| self.table.name.to_owned());
+        let made = Error::from_database(error);
+        // Which of its rows it was the database does not say.
+        let ids = self.rows.iter().filter_map(|row| row.key.as_deref()).map(show_key).collect();
+        made.with_ids(ids).with_origins(self.rows.iter().map(|row| row.origin))
+    }
+
+    /// Positions of the rows that a guarded write missed, if that is why it failed.
+    fn missing(&self, error: &DatabaseError, answer: Option<&Answer>) -> Option<Vec<usize>> {
+        let cast_failed = error.code == "22P02" && error.message.contains(CONFLICT_TOKEN);
+        if error.kind != ErrorKind::Conflict && !cast_failed {
+            return None;
+        }
+        if let Some(start) = error.message.find(CONFLICT_TOKEN) {
+            let positions = error.message[start + CONFLICT_TOKEN.len()..]
+                .split(|character: char| !character.is_ascii_digit() && character != ',')
+                .next()
+                .unwrap_or_default();
+            return Some(positions.split(',').filter_map(|n| n.parse::<usize>().ok()?.checked_sub(1)).collect());
+        }
+        // SQLite: the batch answered with the keys it hit.
+        let hit = answer.map(|answer| answer.rows.as_slice()).unwrap_or_default();
+        let missing = self.rows.iter().enumerate().filter(|(_, row)| {
+            !hit.iter().any(|found| {
+                row.key.as_deref().is_some_and(|key| {
+                    key.len() == found.len() && key.iter().zip(found).all(|(key, found)| same_stored(key, found))
+                })
+            })
+        });
+        Some(missing.map(|(position, _)| position).collect())
+    }
+
+    fn conflict(&self, missing: &[usize], error: DatabaseError) -> Error {
+        let rows: Vec<&FlushedRow> = missing.iter().filter_map(|&position| self.rows.get(position)).collect();
+        let ids: Vec<String> = rows.iter().filter_map(|row| row.key.as_deref()).map(show_key).collect();
+        let expected = rows.first().and_then(|row| row.expected);
+        let what = match self.kind {
+            Kind::Delete => "delete from",
+            Kind::Update | Kind::Insert => "save to",
+        };
+        let guard = match expected {
+            Some(version) if rows.len() == 1 => format!("its version is no longer {version}, or it is gone"),
+            Some(_) => "their versions have changed, or they are gone".to_owned(),
+            None => "no such row".to_owned(),
+        };
+        let message = format!("{what} `{}` with id {}: {guard}", self.table.name, ids.join(", "));
+        Error::new(ErrorKind::Conflict, message)
+            .with_table(self.table.name)
+            .with_ids(ids)
+            .with_expected_version(expected)
+            .with_origins(rows.iter().map(|row| row.origin))
+            .with_source(error)
+    }
+
+    /// The constraint's name by its columns, for SQLite, which does not tell it.
+    fn constraint_of(&self, error: &DatabaseError) -> Option<String> {
+        let same = |columns: &[String]| columns.len() == error.columns.len() && columns == error.columns.as_slice();
+        match error.kind {
+            ErrorKind::UniqueViolation if error.columns.is_empty() => None,
+            ErrorKind::UniqueViolation => {
+                let unique = self.table.uniques.iter().find(|unique| same(&unique.columns));
+                let key: Vec<String> = self.table.key_columns().map(|column| column.name.clone()).collect();
+                unique.map(|unique| unique.name.clone()).or_else(|| same(&key).then(|| self.table.key_name.to_owned()))
+            }
+            // With one foreign key there is no doubt which.
+            ErrorKind::ForeignKeyViolation => match self.table.foreign_keys.as_slice() {
+                [only] => Some(only.name.clone()),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// Whether a key value is the one that SQLite stores and returns.
+fn same_stored(key: &Value, found: &Value) -> bool {
+    match (key, found) {
+        (Value::Uuid(key), Value::Bytes(found)) => key.as_bytes().as_slice() == found.as_slice(),
+        (Value::I16(key), Value::I64(found)) => i64::from(*key) == *found,
+        (Value::I32(key), Value::I64(found)) => i64::from(*key) == *found,
+        (Value::Bool(key), Value::I64(found)) => i64::from(*key) == *found,
+        (Value::Decimal(key), Value::Text(found)) => key == found,
+        (key, Value::Text(found)) => {
+            crate::value::temporal_text(key).map_or_else(|| key == &Value::Text(found.clone()), |text| &text == found)
+        }
+        (key, found) => key == found,
+    }
+}
+
+/// A key for messages: `7`, or `(7, "a")` for a composite one.
+pub(crate) fn show_key(key: &[Value]) -> String {
+    let shown: Vec<String> = key
+        .iter()
+        .map(|value| match value {
+            Value::I16(value) => value.to_string(),
+            Value::I32(value) => value.to_string(),
+            Value::I64(value) => value.to_string(),
+            Value::Bool(value) => value.to_string(),
+            Value::Uuid(value) => value.to_string(),
+            Value::Text(value) => format!("{value:?}"),
+            other => crate::value::temporal_text(other).unwrap_or_else(|| format!("{other:?}")),
+        })
+        .collect();
+    match shown.as_slice() {
+        [one] => one.clone(),
+        several => format!("({})", several.join(", ")),
+    }
+}

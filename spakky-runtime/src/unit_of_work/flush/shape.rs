@@ -1,0 +1,145 @@
+//! Which writes can share a statement.
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use super::Write;
+use crate::schema::{Record, Role, TableDescriptor};
+use crate::unit_of_work::pending::{Change, Columns};
+
+/// How many sets of changed columns per table get an UPDATE of their own. Beyond that all mapped columns are written, so
+/// that the statement caches stay bounded.
+const MAX_VARIANTS: usize = 16;
+
+/// What sets statements of one table and kind apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Shape {
+    Insert {
+        columns: Vec<usize>,
+    },
+    Generated {
+        columns: Vec<usize>,
+    },
+    Upsert {
+        columns: Vec<usize>,
+        update: Vec<usize>,
+    },
+    /// `based`: what the database has of the row is known.
+    Update {
+        columns: Vec<usize>,
+        versioned: bool,
+        based: bool,
+        bumps: bool,
+    },
+    Delete {
+        versioned: bool,
+        must_exist: bool,
+    },
+}
+
+impl Shape {
+    /// The shape of a write; `None` if it would change nothing.
+    pub(super) fn of(write: &Write) -> Option<Self> {
+        let table = write.table;
+        Some(match &write.change {
+            Change::Insert { columns, .. } => {
+                let columns = insertable(table, columns);
+                if write.key.is_some() { Shape::Insert { columns } } else { Shape::Generated { columns } }
+            }
+            Change::Upsert { columns, .. } => {
+                Shape::Upsert { columns: insertable(table, columns), update: writable(table, columns).collect() }
+            }
+            Change::Update { record, columns } => {
+                let bumps = table.version.is_some() && write.bumps;
+                let columns: Vec<usize> = match &write.base {
+                    Some(base) => changed(table, columns, base, record).collect(),
+                    None => writable(table, columns).collect(),
+                };
+                if columns.is_empty() && !bumps {
+                    return None;
+                }
+                Shape::Update { columns, versioned: write.expected.is_some(), based: write.base.is_some(), bumps }
+            }
+            Change::Delete { must_exist } => {
+                Shape::Delete { versioned: write.expected.is_some(), must_exist: *must_exist }
+            }
+        })
+    }
+
+    /// Whether a write of shape `new` can go into a statement of this one, which is widened for it if need be. With a
+    /// version as guard, and the whole row known, columns that did not change in one row can be written along with those that changed in another:
+    /// nobody else has changed them either. Without one they are left alone.
+    pub(super) fn takes(&mut self, new: &Shape) -> bool {
+        if let (
+            Shape::Update { columns, versioned: true, based: true, bumps },
+            Shape::Update { columns: others, versioned: true, based: true, bumps: others_bump },
+        ) = (&mut *self, new)
+        {
+            if bumps != others_bump {
+                return false;
+            }
+            for other in others {
+                if !columns.contains(other) {
+                    columns.push(*other);
+                }
+            }
+            columns.sort_unstable();
+            return true;
+        }
+        self == new
+    }
+}
+
+/// The columns that the domain type gives and a save may write.
+fn writable(table: &TableDescriptor, columns: Columns) -> impl Iterator<Item = usize> {
+    table
+        .columns
+        .iter()
+        .enumerate()
+        .filter(move |(at, column)| columns.get(*at).copied().unwrap_or(false) && column.role == Role::Plain)
+        .map(|(at, _)| at)
+}
+
+/// The columns that a save of `record` has to write.
+pub(crate) fn changed(
+    table: &TableDescriptor,
+    columns: Columns,
+    base: &Record,
+    record: &Record,
+) -> impl Iterator<Item = usize> {
+    writable(table, columns).filter(|&at| base[at] != record[at])
+}
+
+/// The columns of a new row that are given: not those the database assigns, nor those with a default that the domain type
+/// says nothing about.
+pub(crate) fn insertable(table: &TableDescriptor, columns: &[bool]) -> Vec<usize> {
+    (0..table.columns.len())
+        .filter(|&at| {
+            let column = &table.columns[at];
+            let mapped = columns.get(at).copied().unwrap_or(true);
+            !column.generated && (mapped || column.default.is_none() || column.role == Role::Id)
+        })
+        .collect()
+}
+
+/// The columns to write, all that are mapped once a table has shown too many combinations.
+pub(super) fn bounded(table: &TableDescriptor, columns: &[usize], writes: &[Write]) -> Vec<usize> {
+    static VARIANTS: Mutex<Option<HashMap<TypeId, Vec<Vec<usize>>>>> = Mutex::new(None);
+    let mut variants = VARIANTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let seen = variants.get_or_insert_default().entry(table.row_type).or_default();
+    if seen.iter().any(|variant| variant == columns) {
+        return columns.to_vec();
+    }
+    if seen.len() < MAX_VARIANTS {
+        seen.push(columns.to_vec());
+        return columns.to_vec();
+    }
+    writes
+        .iter()
+        .find_map(|write| match &write.change {
+            Change::Update { columns, .. } => Some(writable(table, columns).collect()),
+            _ => None,
+        })
+        .unwrap_or_else(|| columns.to_vec())
+}

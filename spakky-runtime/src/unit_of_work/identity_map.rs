@@ -1,0 +1,288 @@
+//! What a session knows of the rows it loaded or wrote.
+//!
+//! The map is defined for values, not objects: a domain value is the caller's, the map holds the row it came from. It
+//! answers a second `get` without a query, supplies the base that a save is compared with, and the version it expects.
+//!
+//! A nested scope is a layer: the map remembers how the entries were that the scope changes, to restore them when it goes
+//! back to its savepoint. Every change says at which depth it is made (0 is the root scope).
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::schema::{Record, TableDescriptor};
+use crate::value::Value;
+
+/// A row's identity: its row type and its key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct RowKey {
+    pub(crate) row_type: TypeId,
+    pub(crate) key: Vec<Value>,
+}
+
+impl RowKey {
+    pub(crate) fn new(table: &TableDescriptor, key: Vec<Value>) -> Self {
+        RowKey { row_type: table.row_type, key }
+    }
+}
+
+/// One row as the session knows it.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    /// The row as the database has it, as far as known. `None` for a row that was added but not flushed, and for one
+    /// whose version alone is known (attached).
+    pub(crate) stored: Option<Arc<Record>>,
+    /// The row with what is queued, its version the one that it will have then; `None` if only the version is known.
+    pub(crate) current: Option<Arc<Record>>,
+    /// The version that the database has: 0 while the row is not there, `None` if it is not known or the table has none.
+    pub(crate) version: Option<i64>,
+    /// How many saves of this row were queued in this session.
+    pub(crate) saves: u64,
+    /// A write of it waits in a queue.
+    pub(crate) queued: bool,
+    /// A delete is queued or flushed.
+    pub(crate) deleted: bool,
+    /// The database filled in columns that `current` only guesses (stamps, defaults): the next read asks it.
+    pub(crate) partial: bool,
+}
+
+impl Entry {
+    /// A row just read.
+    pub(crate) fn loaded(table: &TableDescriptor, record: Arc<Record>) -> Self {
+        Entry {
+            version: version_of(table, &record),
+            stored: Some(Arc::clone(&record)),
+            current: Some(record),
+            saves: 0,
+            queued: false,
+            deleted: false,
+            partial: false,
+        }
+    }
+
+    /// A row of which only the version is known.
+    pub(crate) fn attached(version: Option<i64>) -> Self {
+        Entry { stored: None, current: None, version, saves: 0, queued: false, deleted: false, partial: true }
+    }
+
+    /// The row to answer a read with, without asking the database.
+    pub(crate) fn readable(&self) -> Option<&Arc<Record>> {
+        if self.partial { None } else { self.current.as_ref() }
+    }
+}
+
+/// The version stored in a record.
+pub(crate) fn version_of(table: &TableDescriptor, record: &Record) -> Option<i64> {
+    match record.get(table.version?) {
+        Some(Value::I64(version)) => Some(*version),
+        Some(Value::I32(version)) => Some(i64::from(*version)),
+        _ => None,
+    }
+}
+
+/// All rows a session knows.
+#[derive(Debug, Default)]
+pub(crate) struct IdentityMap {
+    entries: HashMap<RowKey, Entry>,
+    /// For each nested scope the entries that it changed, as they were before.
+    layers: Vec<HashMap<RowKey, Option<Entry>>>,
+}
+
+impl IdentityMap {
+    pub(crate) fn get(&self, key: &RowKey) -> Option<&Entry> {
+        self.entries.get(key)
+    }
+
+    /// Whether a scope nested in the one at `depth` has changed what is known of the row.
+    pub(crate) fn is_changed_below(&self, depth: usize, key: &RowKey) -> bool {
+        self.layers.iter().skip(depth).any(|layer| layer.get(key).is_some_and(Option::is_some))
+    }
+
+    pub(crate) fn insert(&mut self, depth: usize, key: RowKey, entry: Entry) {
+        self.remember(depth, &key);
+        self.forget_below(depth, &key);
+        self.entries.insert(key, entry);
+    }
+
+    fn remove(&mut self, depth: usize, key: &RowKey) {
+        self.remember(depth, key);
+        self.forget_below(depth, key);
+        self.entries.remove(key);
+    }
+
+    /// Forgets a row that was read anew, unless a write of it was queued meanwhile.
+    pub(crate) fn forget(&mut self, depth: usize, key: &RowKey) {
+        if !self.entries.get(key).is_some_and(|entry| entry.queued) {
+            self.remove(depth, key);
+        }
+    }
+
+    /// Changes what is known of a row, for the scope at `depth` and for those nested in it, whatever these have changed.
+    pub(crate) fn update(&mut self, depth: usize, key: &RowKey, mut change: impl FnMut(&mut Entry)) {
+        self.remember(depth, key);
+        for layer in self.layers.iter_mut().skip(depth) {
+            if let Some(Some(before)) = layer.get_mut(key) {
+                change(before);
+            }
+        }
+        if let Some(entry) = self.entries.get_mut(key) {
+            change(entry);
+        }
+    }
+
+    /// Takes note of a row that was read, and answers with the row the caller gets: the one already known, if there is
+    /// one, since a copy of it may be in the caller's hands and its save must be compared with what that copy saw.
+    pub(crate) fn note_loaded(
+        &mut self,
+        depth: usize,
+        table: &TableDescriptor,
+        key: RowKey,
+        record: Record,
+    ) -> Arc<Record> {
+        let record = Arc::new(record);
+        match self.entries.get(&key) {
+            // The query was not to see what is queued.
+            Some(entry) if entry.deleted => return record,
+            Some(entry) if entry.queued || !entry.partial => {
+                return entry.current.as_ref().map_or(record, Arc::clone);
+            }
+            Some(entry) if entry.version == version_of(table, &record) => {
+                // What this session wrote itself, completed by the database; copies in hand stay valid.
+                self.update(depth, &key, |entry| {
+                    entry.stored = Some(Arc::clone(&record));
+                    entry.current = Some(Arc::clone(&record));
+                    entry.partial = false;
+                });
+                return record;
+            }
+            _ if self.is_changed_below(depth, &key) => return record,
+            _ => {}
+        }
+        self.insert(depth, key, Entry::loaded(table, Arc::clone(&record)));
+        record
+    }
+
+    /// Has rows without queued changes read again: plain SQL may have changed them. Their versions stay known, so that a
+    /// copy in hand can still be saved, guarded by the version it was loaded with.
+    pub(crate) fn expire(&mut self, depth: usize, row_type: Option<TypeId>) {
+        let keys: Vec<RowKey> = self
+            .entries
+            .iter()
+            .filter(|(key, entry)| !entry.queued && row_type.is_none_or(|row_type| row_type == key.row_type))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in keys {
+            if self.entries.get(&key).is_some_and(|entry| entry.deleted) {
+                self.remove(depth, &key);
+            } else {
+                self.update(depth, &key, |entry| entry.partial = true);
+            }
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+        self.layers.clear();
+    }
+
+    /// A nested scope begins.
+    pub(crate) fn begin_layer(&mut self) {
+        self.layers.push(HashMap::new());
+    }
+
+    /// The innermost scope ends well: what it changed is now the business of the one around it.
+    pub(crate) fn keep_layer(&mut self) {
+        let Some(layer) = self.layers.pop() else { return };
+        if let Some(outer) = self.layers.last_mut() {
+            for (key, before) in layer {
+                outer.entry(key).or_insert(before);
+            }
+        }
+    }
+
+    /// The innermost scope is undone.
+    pub(crate) fn undo_layer(&mut self) {
+        for (key, before) in self.layers.pop().unwrap_or_default() {
+            match before {
+                Some(entry) => self.entries.insert(key, entry),
+                None => self.entries.remove(&key),
+            };
+        }
+    }
+
+    /// Remembers the entry as it is, for the scope at `depth` and those around it.
+    fn remember(&mut self, depth: usize, key: &RowKey) {
+        if let Some(layer) = self.layers.get_mut(..depth).and_then(|layers| layers.last_mut())
+            && !layer.contains_key(key)
+        {
+            layer.insert(key.clone(), self.entries.get(key).cloned());
+        }
+    }
+
+    /// A new entry is not undone with the scopes inside the one at `depth`.
+    fn forget_below(&mut self, depth: usize, key: &RowKey) {
+        for layer in self.layers.iter_mut().skip(depth) {
+            layer.remove(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::customers;
+
+    fn key(id: i64) -> RowKey {
+        RowKey::new(customers(), vec![Value::I64(id)])
+    }
+
+    fn versions(map: &IdentityMap) -> Vec<Option<Option<i64>>> {
+        (1..=3).map(|id| map.get(&key(id)).map(|entry| entry.version)).collect()
+    }
+
+    fn map() -> IdentityMap {
+        let mut map = IdentityMap::default();
+        map.insert(0, key(1), Entry::attached(Some(1)));
+        map
+    }
+
+    #[test]
+    fn an_undone_scope_leaves_the_map_as_it_found_it() {
+        let mut map = map();
+        map.begin_layer();
+        map.update(1, &key(1), |entry| entry.version = Some(2));
+        map.insert(1, key(2), Entry::attached(Some(5)));
+        map.remove(1, &key(1));
+        assert_eq!(versions(&map), [None, Some(Some(5)), None]);
+        map.undo_layer();
+        assert_eq!(versions(&map), [Some(Some(1)), None, None]);
+    }
+
+    #[test]
+    fn what_a_kept_scope_changed_is_undone_with_the_scope_around_it() {
+        let mut map = map();
+        map.begin_layer();
+        map.insert(1, key(2), Entry::attached(Some(5)));
+        map.begin_layer();
+        map.update(2, &key(1), |entry| entry.version = Some(2));
+        map.update(2, &key(2), |entry| entry.version = Some(6));
+        map.keep_layer();
+        assert_eq!(versions(&map), [Some(Some(2)), Some(Some(6)), None]);
+        map.undo_layer();
+        assert_eq!(versions(&map), [Some(Some(1)), None, None]);
+    }
+
+    #[test]
+    fn a_change_by_the_outer_scope_outlives_the_inner_one() {
+        let mut map = map();
+        map.begin_layer();
+        map.update(1, &key(1), |entry| entry.saves = 7);
+        map.update(0, &key(1), |entry| entry.version = Some(2));
+        map.insert(0, key(3), Entry::attached(Some(9)));
+        assert!(map.is_changed_below(0, &key(1)));
+        assert!(!map.is_changed_below(0, &key(3)));
+        map.undo_layer();
+        assert_eq!(versions(&map), [Some(Some(2)), None, Some(Some(9))]);
+        assert_eq!(map.get(&key(1)).unwrap().saves, 0);
+    }
+}

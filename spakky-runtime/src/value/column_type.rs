@@ -1,0 +1,193 @@
+//! The type of a column, as a constant of the Rust type stored in it.
+
+use std::borrow::Cow;
+
+use super::{NativeType, TypeName};
+use crate::backend::Backend;
+use crate::statement::quote_identifier;
+
+/// The scalar types that every backend can store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ScalarType {
+    /// `bool` / integer 0 and 1.
+    Bool,
+    /// `int2` / integer.
+    I16,
+    /// `int4` / integer.
+    I32,
+    /// `int8` / integer.
+    I64,
+    /// `float4` / real.
+    F32,
+    /// `float8` / real.
+    F64,
+    /// `text` / text.
+    Text,
+    /// `bytea` / blob.
+    Bytes,
+    /// `uuid` / blob of 16 bytes.
+    Uuid,
+    /// `timestamptz` / text of fixed width, UTC.
+    TimestampTz,
+    /// `timestamp` / text of fixed width.
+    Timestamp,
+    /// `date` / text.
+    Date,
+    /// `time` / text of fixed width.
+    Time,
+    /// `numeric` / text.
+    Decimal,
+    /// `jsonb` / text.
+    Json,
+    /// A type that only the database knows.
+    Native(&'static NativeType),
+}
+
+/// The type of a column: a scalar or an array of one, nullable or not, with an optional native type on PostgreSQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ColumnType {
+    /// The scalar, or the element of an array.
+    pub scalar: ScalarType,
+    /// An array of `scalar` (JSON text on SQLite).
+    pub array: bool,
+    /// Whether the Rust type has a place for NULL (`Option<T>`).
+    pub nullable: bool,
+    /// Whether the elements of an array may be NULL (`Vec<Option<T>>`).
+    pub nullable_elements: bool,
+    /// A type of the database itself on PostgreSQL, such as a native enum. Values are bound as `scalar`
+    /// and cast to this type (`$1::order_status`); they are read back cast to `scalar`.
+    pub pg_type: Option<&'static str>,
+}
+
+impl ColumnType {
+    /// A required scalar.
+    pub const fn scalar(scalar: ScalarType) -> Self {
+        ColumnType { scalar, array: false, nullable: false, nullable_elements: false, pg_type: None }
+    }
+
+    /// The same type with a place for NULL.
+    pub const fn nullable(mut self) -> Self {
+        self.nullable = true;
+        self
+    }
+
+    /// An array of this type.
+    pub const fn array(mut self) -> Self {
+        self.array = true;
+        self.nullable_elements = self.nullable;
+        self.nullable = false;
+        self
+    }
+
+    /// The same type stored as a native type of PostgreSQL.
+    pub const fn with_pg_type(mut self, name: &'static str) -> Self {
+        self.pg_type = Some(name);
+        self
+    }
+}
+
+impl ScalarType {
+    /// The type's name on PostgreSQL.
+    pub(crate) fn postgres_name(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            ScalarType::Native(ty) => return native_name(ty),
+            ScalarType::Bool => "bool",
+            ScalarType::I16 => "int2",
+            ScalarType::I32 => "int4",
+            ScalarType::I64 => "int8",
+            ScalarType::F32 => "float4",
+            ScalarType::F64 => "float8",
+            ScalarType::Text => "text",
+            ScalarType::Bytes => "bytea",
+            ScalarType::Uuid => "uuid",
+            ScalarType::TimestampTz => "timestamptz",
+            ScalarType::Timestamp => "timestamp",
+            ScalarType::Date => "date",
+            ScalarType::Time => "time",
+            ScalarType::Decimal => "numeric",
+            ScalarType::Json => "jsonb",
+        })
+    }
+
+    /// Which of the types this is, where types are compared before the program runs.
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            ScalarType::Bool => 0,
+            ScalarType::I16 => 1,
+            ScalarType::I32 => 2,
+            ScalarType::I64 => 3,
+            ScalarType::F32 => 4,
+            ScalarType::F64 => 5,
+            ScalarType::Text => 6,
+            ScalarType::Bytes => 7,
+            ScalarType::Uuid => 8,
+            ScalarType::TimestampTz => 9,
+            ScalarType::Timestamp => 10,
+            ScalarType::Date => 11,
+            ScalarType::Time => 12,
+            ScalarType::Decimal => 13,
+            ScalarType::Json => 14,
+            ScalarType::Native(_) => 15,
+        }
+    }
+
+    /// The storage class on SQLite.
+    pub(crate) fn sqlite_name(self) -> &'static str {
+        match self {
+            ScalarType::Native(ty) => ty.sqlite_class(),
+            ScalarType::Bool | ScalarType::I16 | ScalarType::I32 | ScalarType::I64 => "INTEGER",
+            ScalarType::F32 | ScalarType::F64 => "REAL",
+            ScalarType::Bytes | ScalarType::Uuid => "BLOB",
+            ScalarType::Text
+            | ScalarType::TimestampTz
+            | ScalarType::Timestamp
+            | ScalarType::Date
+            | ScalarType::Time
+            | ScalarType::Decimal
+            | ScalarType::Json => "TEXT",
+        }
+    }
+}
+
+/// A name that PostgreSQL has from the start is written plain; the others may be anything. A type without one there is
+/// refused before this is sent.
+fn native_name(ty: &NativeType) -> Cow<'static, str> {
+    let mut sql = String::new();
+    match ty.name(Backend::Postgres) {
+        Ok(TypeName::BuiltIn { name, .. }) if name == "char" => quote_identifier(&mut sql, &name),
+        Ok(TypeName::BuiltIn { name, .. }) => sql = name,
+        Ok(TypeName::Custom { schema, name }) => {
+            if let Some(schema) = schema {
+                quote_identifier(&mut sql, &schema);
+                sql.push('.');
+            }
+            quote_identifier(&mut sql, &name);
+        }
+        Ok(TypeName::Class(_) | TypeName::Unknown(_)) | Err(_) => return Cow::Borrowed("bytea"),
+    }
+    Cow::Owned(sql)
+}
+
+impl ColumnType {
+    /// The type's name on PostgreSQL: the native one, or that of the scalar, with `[]` for an array.
+    pub(crate) fn postgres_name(self) -> String {
+        let name = self.pg_type.map_or_else(|| self.scalar.postgres_name(), Cow::Borrowed);
+        if self.array { format!("{name}[]") } else { name.into_owned() }
+    }
+
+    /// The storage class on SQLite.
+    pub(crate) fn sqlite_name(self) -> &'static str {
+        if self.array { "TEXT" } else { self.scalar.sqlite_name() }
+    }
+
+    /// Whether only the database knows the type.
+    pub(crate) fn is_native(self) -> bool {
+        matches!(self.scalar, ScalarType::Native(_))
+    }
+
+    /// Whether it is an array of such, which cannot go as text.
+    pub(crate) fn is_native_array(self) -> bool {
+        self.array && self.is_native()
+    }
+}
