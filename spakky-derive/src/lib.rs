@@ -1,0 +1,229 @@
+//! Derive macros of the spakky persistence framework; use them through the `spakky` crate.
+//!
+//! Each macro goes through the same stages: attributes as written, a closed model, checks, expansion. Mistakes are
+//! collected on the way and reported all at once, beside a fallback that keeps one mistake from causing others.
+
+// A mistake of the user's is reported at its place; a macro that panics says nothing.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable, clippy::todo)]
+
+mod attr;
+mod column_value;
+mod diagnostics;
+mod has_sessions;
+mod keys;
+mod mappable;
+#[cfg(test)]
+mod snapshots;
+mod syntax;
+mod table;
+mod test;
+mod transactional;
+
+use proc_macro::TokenStream;
+
+/// Makes a type storable in one column.
+///
+/// * A struct with one field is stored as that field (`PhantomData` beside it is ignored).
+/// * An enum without data is stored as text: the variant's name in `snake_case`.
+///
+/// Both can be elements of an array column (`Vec<OrderStatus>`), unless they wrap something that cannot.
+///
+/// # On the type: `#[column(..)]`
+///
+/// | key | effect |
+/// |---|---|
+/// | `rename_all = "kebab-case"` | the case of all variants: `lowercase`, `UPPERCASE`, `PascalCase`, `camelCase`, `snake_case`, `SCREAMING_SNAKE_CASE`, `kebab-case`, `SCREAMING-KEBAB-CASE` |
+/// | `repr = i16` | variants are stored as numbers (`i16`, `i32`, `i64`): their discriminants, or `value` on each |
+/// | `pg_type = "order_status"` | a type of the database's own on PostgreSQL, such as a native enum or `citext`; text elsewhere |
+/// | `sql_type = diesel::sql_types::Inet` | a newtype of what diesel can write and read as this SQL type (`ToSql`, `FromSql`), on the backends where diesel can; refused on the others. With `pg_type`, that is the type's name on PostgreSQL (`"vector(3)"`) |
+/// | `crate = path` | where `spakky` is found |
+///
+/// # On a variant: `#[column(..)]`
+///
+/// | key | effect |
+/// |---|---|
+/// | `rename = "void"` | the variant's text |
+/// | `value = 3` | the variant's number, with `repr` |
+/// | `other` | keeps what is stored and no other variant's: `Unknown(String)`, or the number with `repr` |
+///
+/// Without an `other` variant, a stored value that no variant has is an error naming table, column and value.
+#[proc_macro_derive(ColumnValue, attributes(column))]
+pub fn derive_column_value(input: TokenStream) -> TokenStream {
+    column_value::derive(input.into()).into()
+}
+
+/// Says which field of a service holds its session manager: the one of type `SessionManager`, or the one marked
+/// `#[sessions]`, which may be another service too.
+///
+/// `#[transactional]` on a method finds its sessions by this trait. `#[sessions(crate = path)]` on the struct says where
+/// `spakky` is found.
+#[proc_macro_derive(HasSessions, attributes(sessions))]
+pub fn derive_has_sessions(input: TokenStream) -> TokenStream {
+    has_sessions::derive(input.into()).into()
+}
+
+/// Maps a row to the domain type it stores.
+///
+/// Fields are mapped by name and have the same type on both sides, unless a key says otherwise. Columns with a role
+/// (version, time stamps) and skipped fields stay in the row unless they are mapped with `field = …`. Every field of the
+/// domain type must be covered; one that is not is an error at `domain = …`.
+///
+/// # On the struct: `#[mappable(..)]`
+///
+/// | key | effect |
+/// |---|---|
+/// | `domain = Order` | the domain type; `Self` if the row is the domain type |
+/// | `construct = Order::restore` | makes a domain value by a function of the mapped values in row order, instead of a struct literal |
+/// | `try_construct = Order::restore` | the same for a function that returns a `Result` |
+/// | `access = getters` | reads the domain value by methods (`order.status()`) instead of fields; they return the value or a reference to it. A version is set by `set_<field>` |
+/// | `primary` | a lookup by domain type finds this table, when several store the type |
+/// | `crate = path` | where `spakky` is found |
+///
+/// # On a field: `#[mappable(..)]`
+///
+/// | key | effect |
+/// |---|---|
+/// | `field = customer` | the domain field's name (or position), where it is another |
+/// | `row_only` | not mapped: kept from the loaded row, `Default` in a new one |
+/// | `row_only = expression` | the same, with this value in a new row |
+/// | `with = module` | converted by `module::from_domain(&domain) -> row` and `module::to_domain(row) -> domain` |
+/// | `try_with = module` | the same, where `to_domain` returns a `Result` |
+/// | `into` | converted by `From` in both directions |
+/// | `try_into` | converted by `From` into the row and by `TryFrom` into the domain type |
+/// | `nested` | a row, `Option` or `Vec` of rows that derive `Mappable` themselves |
+/// | `wrapped` | a `Json<T>` or `Tagged<T>` of the domain field |
+///
+/// A version column mapped with `field = revision` fills a domain field of type `Revision` or `i64`, by which stale copies
+/// are detected without a session.
+#[proc_macro_derive(Mappable, attributes(mappable))]
+pub fn derive_mappable(input: TokenStream) -> TokenStream {
+    mappable::derive(input.into()).into()
+}
+
+/// Makes a struct the row of a table, or a part of rows (`#[table(embedded)]`).
+///
+/// Besides the impls it makes constants: `OrderRow::COLUMNS` with a typed handle for each column, `OrderRow::TABLE`, and
+/// the names of keys and indexes (`OrderRow::UQ_EMAIL`, `IX_…`, `CK_…`, `FK_…`).
+///
+/// # On the struct: `#[table(..)]`
+///
+/// | key | effect |
+/// |---|---|
+/// | `name = "orders"` | the table; by default the struct's name in `snake_case`, without `Row` at its end |
+/// | `schema = "shop"` | the schema on PostgreSQL |
+/// | `index(a, b desc, name = "…", where = "…")` | an index over fields, `ship.street` for a flattened one |
+/// | `unique(a, b, name = "…")` | a unique key over fields |
+/// | `check(positive, "total > 0")` | a check constraint: name and SQL |
+/// | `embedded` | no table, but columns that rows take in with `flatten` |
+/// | `crate = path` | where `spakky` is found |
+///
+/// # On a field: `#[table(..)]`
+///
+/// | key | effect |
+/// |---|---|
+/// | `id` | the primary key; on several fields, a composite one |
+/// | `generated` | the database assigns the id |
+/// | `column = "…"` | the column's name; by default the field's |
+/// | `version` | counts the row's updates and guards them (`i64`) |
+/// | `created_at`, `updated_at` | stamped with the database's clock |
+/// | `references(CustomerRow, on_delete = cascade)` | a foreign key; `cascade`, `restrict`, `set_null`, or refused at the end of the statement |
+/// | `unique`, `index` | over this field alone |
+/// | `default = "now()"` | the column's default, as SQL |
+/// | `length = 80` | the greatest length of a text |
+/// | `json` | any serializable type as JSON (an `Option` as JSON too: `Option<Json<T>>` is nullable) |
+/// | `flatten`, `flatten(prefix = "ship_")` | the columns of an embedded struct |
+/// | `skip` | no column; filled by `Default` |
+///
+/// Keys and indexes are named `uq_<table>_<columns>` and so on, cut to PostgreSQL's 63 bytes with a hash at the end.
+#[proc_macro_derive(Table, attributes(table))]
+pub fn derive_table(input: TokenStream) -> TokenStream {
+    table::derive(input.into()).into()
+}
+
+/// Runs the body of an `async fn` as one unit of work: `Ok` commits; an `Err`, a panic and a dropped future roll back.
+///
+/// Everything called inside takes part: repositories by themselves, other functions by their own `#[transactional]`, plain
+/// code by `Session::current()?`. A spawned task has no part in it.
+///
+/// The function keeps its signature, and the body is compiled as it stands. It returns a `Result` whose error type is
+/// `From<spakky::Error>` (or see `map_err`), since BEGIN and COMMIT can fail too. The body's own error comes back unchanged.
+///
+/// | key | effect |
+/// |---|---|
+/// | `propagation = required` | joins the scope that is open on the same manager, or opens a transaction (the default) |
+/// | `propagation = requires_new` | a transaction of its own, on another connection |
+/// | `propagation = nested` | a savepoint of the open transaction, or a transaction |
+/// | `propagation = mandatory` | joins; an error if there is nothing to join |
+/// | `propagation = supports` | joins, or runs without a transaction |
+/// | `propagation = never` | runs without a transaction; an error if one is open |
+/// | `propagation = not_supported` | runs without a transaction; an open one is left aside meanwhile |
+/// | `isolation = serializable` | the isolation level: `read_committed`, `repeatable_read`, `serializable` |
+/// | `read_only` | writes are refused |
+/// | `deferrable` | waits for a snapshot that cannot fail; with `read_only` and `isolation = serializable` |
+/// | `timeout = "5s"` | the longest that one run of the body may take (`ms`, `s`, `m`); COMMIT is never cut short |
+/// | `retry(attempts = 5)` | runs the body again after a passing failure, five times in all: serialization failures, deadlocks, lock timeouts, connections lost before COMMIT |
+/// | `retry(.., backoff = "20ms")` | the pause before the second attempt (20 ms if not given); it doubles and is jittered |
+/// | `retry(.., on = conflict)` | version conflicts too; `on = transient` is the default |
+/// | `commit_on = LoginError::WrongPassword { .. }` | errors of the body that commit all the same: a pattern, with a guard (`if …`) if needed |
+/// | `map_err = path` | a `fn(spakky::Error) -> E` that converts the library's errors, instead of `From` |
+/// | `sessions = expression` | the sessions: a `SessionManager`, or anything that `HasSessions`. It may use `self` and the arguments, and is evaluated once, before the body |
+/// | `registry = "name"` | the sessions that `SessionRegistry::global()` has by this name; `"default"` is connected on first use |
+/// | `name = "pay"` | the scope's name in errors, spans and metrics; by default the path of the function: `shop::orders::pay` |
+/// | `crate = path` | where `spakky` is found |
+///
+/// Without `sessions` and `registry` the sessions are those of `self`, which has to be `HasSessions`.
+///
+/// # On a scope that joins
+///
+/// `isolation`, `read_only` and `deferrable` that the open transaction does not give are errors. An inner scope that
+/// fails, runs out of time or is dropped dooms the transaction, unless it is `nested`: the outer scope may go on, but its
+/// commit is refused with an error that names the inner one. `retry` acts only where the transaction is opened.
+///
+/// # With `retry`
+///
+/// Each run of the body gets clones of the arguments, and of `self` where it is taken by value; so they are `Clone`, and
+/// there are no `&mut` ones. A run starts with nothing of an earlier one: what a failed run loaded and queued is gone.
+///
+/// # With other attributes
+///
+/// It works on free functions and methods, in traits and their implementations. Under `#[async_trait]` on the `impl` or on
+/// the `trait`, put it on the methods. Write `#[tracing::instrument]` below it: the span is then around the whole unit of
+/// work and sees errors of COMMIT; above it, the span is inside the transaction and sees only the body.
+///
+/// # Cancellation
+///
+/// A future dropped before COMMIT was sent rolls back in the background. One dropped later has either outcome; the
+/// hooks follow it.
+#[proc_macro_attribute]
+pub fn transactional(args: TokenStream, item: TokenStream) -> TokenStream {
+    transactional::attribute(args.into(), item.into()).into()
+}
+
+/// Makes an `async fn` a test with a database of its own, which is gone when the test ends, also when it panics.
+///
+/// Unless `backend` is given, there are two tests, `name::sqlite` and `name::postgres`, for the backends whose features are
+/// on. PostgreSQL is the server that the environment variable `SPAKKY_TEST_POSTGRES_URL` names. A parameter of the function
+/// is whatever implements `spakky::testing::TestArgument`: a `TestDatabase`, `SessionManager`, `Repository<Row>`, `Recorder`
+/// or `Backend`.
+///
+/// ```text
+/// #[spakky::test(schema = [OrderRow])]
+/// async fn an_order_is_paid_once(sessions: SessionManager, orders: Repository<OrderRow>, recorder: Recorder) {
+///     …
+///     assert_eq!(recorder.take().round_trips, 2);
+/// }
+/// ```
+///
+/// # Keys
+///
+/// | key | effect |
+/// |---|---|
+/// | `backend = sqlite` | on this backend alone (`sqlite`, `postgres`) |
+/// | `schema = [OrderRow, LineRow]` | these tables are there when the test begins |
+/// | `flavor = "multi_thread"` | the tokio runtime: `"current_thread"` unless given |
+/// | `worker_threads = 2` | how many threads a runtime of several has; as many as processors unless given |
+/// | `crate = path` | where `spakky` is found |
+#[proc_macro_attribute]
+pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
+    test::attribute(args.into(), item.into()).into()
+}

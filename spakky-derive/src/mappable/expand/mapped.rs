@@ -1,0 +1,49 @@
+//! `mapped()`: which columns come from the domain type.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::mappable::model::{Conversion, Field, Mappable, Place, Source};
+
+/// A constant slice; with a flattened struct, whose columns are not known here, one made at first use.
+pub(super) fn expand(mappable: &Mappable) -> TokenStream {
+    let has_groups = mappable.fields.iter().any(|field| matches!(field.place, Place::Group { .. }));
+    let body = if has_groups {
+        let specs = mappable.fields.iter().filter_map(spec);
+        quote! {
+            static __MAPPED: __p::MappedCell = __p::MappedCell::new(&[#(#specs),*]);
+            __MAPPED.get()
+        }
+    } else {
+        let flags = mappable.fields.iter().filter(|field| !matches!(field.place, Place::Nowhere)).map(is_mapped);
+        quote!(&[#(#flags),*])
+    };
+    quote! {
+        fn mapped() -> &'static [__p::bool] {
+            #body
+        }
+    }
+}
+
+/// Role columns are the runtime's, whether or not the domain type has a field for them.
+fn is_mapped(field: &Field) -> bool {
+    match field.place {
+        Place::Version(_) | Place::Stamp(_) | Place::Nowhere => false,
+        Place::Column(_) | Place::Id(_) | Place::Group { .. } => matches!(field.source, Source::Mapped { .. }),
+    }
+}
+
+fn spec(field: &Field) -> Option<TokenStream> {
+    let ty = &field.ty;
+    let mapped = is_mapped(field);
+    Some(match (&field.place, &field.source) {
+        (Place::Nowhere, _) => return None,
+        (Place::Group { .. }, Source::Mapped { by: Conversion::Nested, .. }) => {
+            quote!(__p::MappedSpec::Nested(<#ty as __p::Mappable>::mapped))
+        }
+        (Place::Group { .. }, _) => quote!(__p::MappedSpec::Group(<#ty as __p::Columns>::describe, #mapped)),
+        (Place::Column(_) | Place::Id(_) | Place::Version(_) | Place::Stamp(_), _) => {
+            quote!(__p::MappedSpec::Column(#mapped))
+        }
+    })
+}

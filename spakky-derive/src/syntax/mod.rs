@@ -1,0 +1,5 @@
+//! Questions about syntax that several macros ask.
+
+pub(crate) mod case;
+pub(crate) mod ident;
+pub(crate) mod input;

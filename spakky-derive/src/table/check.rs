@@ -1,0 +1,207 @@
+//! Rules that need more than one attribute to see. One function per rule.
+
+use std::collections::HashMap;
+
+use proc_macro2::Span;
+use syn::{Ident, LitStr};
+
+use super::attr::FieldPath;
+use super::model::{Constraint, FieldKind, Kind, Row, Storage, Table};
+use super::name::MAX_LEN;
+use crate::diagnostics::{Diagnostics, suggestion};
+use crate::syntax::ident::plain;
+
+pub(crate) fn check(table: &Table, diagnostics: &mut Diagnostics) {
+    check_column_names(table, diagnostics);
+    check_roles(table, diagnostics);
+    match &table.kind {
+        Kind::Row(row) => {
+            check_table_name(row, diagnostics);
+            check_key(table, diagnostics);
+            check_generated(table, diagnostics);
+            check_fields_of_constraints(table, row, diagnostics);
+            check_constraint_names(row, diagnostics);
+        }
+        Kind::Embedded(embedded) => {
+            for key in &embedded.refused {
+                let name = plain(key);
+                diagnostics
+                    .error(key, format!("an embedded struct has no table; put `{name}` on the rows that flatten it"));
+            }
+            check_embedded_fields(table, diagnostics);
+        }
+    }
+}
+
+/// PostgreSQL cuts longer names silently, and two of them may become one.
+fn check_length(name: &str, at: &LitStr, diagnostics: &mut Diagnostics) {
+    if name.len() > MAX_LEN {
+        diagnostics.error(at, format!("this name is {} bytes long; PostgreSQL takes {MAX_LEN}", name.len()));
+    }
+    if name.contains('\0') {
+        diagnostics.error(at, "a name cannot contain a NUL character");
+    }
+}
+
+fn check_table_name(row: &Row, diagnostics: &mut Diagnostics) {
+    if let Some(at) = &row.name_literal {
+        check_length(&row.name, at, diagnostics);
+        if let Some((schema, name)) = row.name.split_once('.') {
+            let message = format!("a table name has no schema; write `schema = \"{schema}\", name = \"{name}\"`");
+            diagnostics.error(at, message);
+        }
+    }
+    if let Some(schema) = &row.schema {
+        check_length(&schema.value(), schema, diagnostics);
+    }
+}
+
+fn check_column_names(table: &Table, diagnostics: &mut Diagnostics) {
+    let mut seen: HashMap<&str, &Ident> = HashMap::new();
+    for (field, column) in table.columns() {
+        if let Some(at) = &column.name_literal {
+            check_length(&column.name, at, diagnostics);
+        }
+        if let Some(first) = seen.insert(&column.name, &field.ident) {
+            let message = format!("column `{}` is that of field `{first}` already; give one another name", column.name);
+            match &column.name_literal {
+                Some(at) => diagnostics.error(at, message),
+                None => diagnostics.error(&field.ident, message),
+            }
+        }
+    }
+}
+
+/// The runtime keeps one version and one stamp of a kind for each row.
+fn check_roles(table: &Table, diagnostics: &mut Diagnostics) {
+    let mut seen: HashMap<String, &Ident> = HashMap::new();
+    for (field, column) in table.columns() {
+        let at = match &column.storage {
+            Storage::Version(at) | Storage::CreatedAt(at) | Storage::UpdatedAt(at) => at,
+            Storage::Plain | Storage::Id | Storage::Json => continue,
+        };
+        if let Some(first) = seen.insert(plain(at), &field.ident) {
+            diagnostics
+                .error(at, format!("a row has one `{}` field, which is `{first}` already; remove one", plain(at)));
+        }
+    }
+}
+
+fn check_key(table: &Table, diagnostics: &mut Diagnostics) {
+    if table.ids().next().is_none() {
+        diagnostics.error(
+            &table.ident,
+            format!(
+                "`{}` has no key; mark its key field with `#[table(id)]`, or the struct with `#[table(embedded)]`",
+                table.ident
+            ),
+        );
+    }
+}
+
+/// SQLite assigns only a single integer key, and PostgreSQL's identity columns are used for nothing else.
+fn check_generated(table: &Table, diagnostics: &mut Diagnostics) {
+    for (_, column) in table.columns() {
+        let Some(at) = &column.generated else { continue };
+        if !matches!(column.storage, Storage::Id) {
+            diagnostics.error(at, "`generated` needs `id`; the database assigns keys only");
+        } else if table.ids().count() > 1 {
+            diagnostics.error(at, "a generated key is a single column; remove `generated` or the other ids");
+        }
+    }
+}
+
+fn check_embedded_fields(table: &Table, diagnostics: &mut Diagnostics) {
+    for (_, column) in table.columns() {
+        for key in &column.table_keys {
+            diagnostics.error(
+                key,
+                format!("an embedded struct cannot have `{}`; declare it on the rows that flatten it", plain(key)),
+            );
+        }
+    }
+}
+
+fn check_fields_of_constraints(table: &Table, row: &Row, diagnostics: &mut Diagnostics) {
+    for unique in &row.uniques {
+        check_field_list(table, unique.body.iter(), diagnostics);
+    }
+    for index in &row.indexes {
+        check_field_list(table, index.body.columns.iter().map(|(path, _)| path), diagnostics);
+    }
+}
+
+fn check_field_list<'a>(table: &Table, paths: impl Iterator<Item = &'a FieldPath>, diagnostics: &mut Diagnostics) {
+    let mut seen: Vec<Vec<String>> = Vec::new();
+    for path in paths {
+        let names: Vec<_> = path.idents().map(plain).collect();
+        if seen.contains(&names) {
+            diagnostics.error(&path.first, format!("`{}` is named twice; remove one", names.join(".")));
+        }
+        seen.push(names);
+        check_field_path(table, path, diagnostics);
+    }
+}
+
+fn check_field_path(table: &Table, path: &FieldPath, diagnostics: &mut Diagnostics) {
+    let first = plain(&path.first);
+    let Some(field) = table.field(&path.first) else {
+        let names: Vec<_> = table.fields.iter().map(|field| plain(&field.ident)).collect();
+        let hint = suggestion(&first, names.iter().map(String::as_str));
+        diagnostics.error(&path.first, format!("`{}` has no field `{first}`{hint}", table.ident));
+        return;
+    };
+    match &field.kind {
+        FieldKind::Column(_) => {
+            if let Some(inner) = path.rest.first() {
+                diagnostics.error(inner, format!("`{first}` is one column; only a flattened field has others inside"));
+            }
+        }
+        FieldKind::Flatten(_) if path.rest.is_empty() => {
+            diagnostics.error(&path.first, format!("`{first}` is several columns; name one, as in `{first}.field`"));
+        }
+        FieldKind::Flatten(_) => {}
+        FieldKind::Skip => diagnostics.error(&path.first, format!("`{first}` is skipped and has no column")),
+    }
+}
+
+/// Names of indexes are unique in a schema, and each has a constant on the row type.
+fn check_constraint_names(row: &Row, diagnostics: &mut Diagnostics) {
+    let mut names = Names::default();
+    row.uniques.iter().for_each(|unique| names.add(unique, diagnostics));
+    row.indexes.iter().for_each(|index| names.add(index, diagnostics));
+    row.checks.iter().for_each(|check| names.add(check, diagnostics));
+    row.foreign_keys.iter().for_each(|foreign_key| names.add(foreign_key, diagnostics));
+}
+
+#[derive(Default)]
+struct Names {
+    names: HashMap<String, Span>,
+    constants: HashMap<String, Span>,
+}
+
+impl Names {
+    fn add<T>(&mut self, constraint: &Constraint<T>, diagnostics: &mut Diagnostics) {
+        if let Some(at) = &constraint.name_literal {
+            check_length(&constraint.name, at, diagnostics);
+        }
+        let at = &constraint.at;
+        let same_name = self.names.insert(constraint.name.clone(), at.span()).is_some();
+        let same_constant = self.constants.insert(constraint.constant.clone(), at.span()).is_some();
+        let way_out = match plain(at).as_str() {
+            "index" | "unique" => "remove one, or give one a `name = \"…\"`",
+            _ => "remove one",
+        };
+        if same_name {
+            match &constraint.name_literal {
+                Some(literal) => {
+                    diagnostics.error(literal, format!("`{}` is declared twice; {way_out}", constraint.name))
+                }
+                None => diagnostics.error(at, format!("`{}` is declared twice; {way_out}", constraint.name)),
+            }
+        } else if same_constant {
+            let message = format!("the constant `{}` of this name is declared twice; {way_out}", constraint.constant);
+            diagnostics.error(at, message);
+        }
+    }
+}

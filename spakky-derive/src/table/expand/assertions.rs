@@ -1,0 +1,37 @@
+//! Checks that need types, as constants evaluated at compile time; each points at the field's type.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+
+use super::column;
+use crate::syntax::input::span_of;
+use crate::table::model::{Column, Field, Storage, Table};
+
+pub(super) fn expand(table: &Table) -> TokenStream {
+    let assertions = table.columns().flat_map(|(field, column)| of_column(field, column));
+    quote!(#(const _: () = #assertions;)*)
+}
+
+fn of_column(field: &Field, column: &Column) -> Vec<TokenStream> {
+    let span = span_of(&field.ty);
+    let ty = column::ty(field, column);
+    let mut assertions = Vec::new();
+    if let Storage::Id = column.storage {
+        assertions.push(quote_spanned!(span=> __p::check::id(#ty)));
+    }
+    if column.generated.is_some() {
+        assertions.push(quote_spanned!(span=> __p::check::generated(#ty)));
+    }
+    if column.length.is_some() {
+        assertions.push(quote_spanned!(span=> __p::check::length(#ty)));
+    }
+    if let Some(references) = &column.references {
+        let target = &references.row;
+        let key = quote_spanned!(span_of(target)=> <<#target as __p::Table>::Id as __p::SingleKey>::TYPE);
+        assertions.push(quote_spanned!(span=> __p::check::references(#ty, #key)));
+        if references.set_null {
+            assertions.push(quote_spanned!(span=> __p::check::set_null(#ty)));
+        }
+    }
+    assertions
+}
