@@ -1,0 +1,64 @@
+//! Persistence for Rust services: derives, transactions and repositories over diesel and diesel-async, on PostgreSQL and
+//! on embedded SQLite.
+//!
+//! Business rules stay in plain domain types. Attributes on a row struct say how they are stored; the rest is generated:
+//!
+//! * [`derive(Table)`](macro@Table) describes the table, [`derive(Mappable)`](macro@Mappable) maps it to the domain type,
+//!   [`derive(ColumnValue)`](macro@ColumnValue) stores newtypes and unit enums.
+//! * A [`Repository`] loads and saves aggregates; writes are queued and travel with COMMIT.
+//! * A [`SessionManager`] runs units of work; its URL picks the backend.
+//! * [`#[transactional]`](macro@transactional) makes a unit of work of a method, joined by everything called inside.
+//!
+//! No backend is on by default: turn on the feature `sqlite`, `postgres`, or both.
+//!
+//! ```no_run
+//! use spakky::prelude::*;
+//!
+//! #[derive(Debug, Clone, Table, Mappable)]
+//! #[table(name = "accounts")]
+//! #[mappable(domain = Self)]
+//! pub struct Account {
+//!     #[table(id)]
+//!     id: i64,
+//!     owner: String,
+//!     balance: i64,
+//!     #[table(version)]
+//!     version: i64,
+//! }
+//!
+//! # async fn example() -> Result<(), spakky::Error> {
+//! let sessions = SessionManager::connect("sqlite://accounts.db").await?;
+//! sessions.create_tables(&schema![Account]).await?;
+//! let accounts = sessions.repository::<Account>();
+//! sessions
+//!     .transaction(TransactionOptions::new().name("pay in"), async |_session| {
+//!         let mut account = accounts.get(7).await?;
+//!         account.balance += 100;
+//!         accounts.save(&mut account)
+//!     })
+//!     .await?;
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod prelude;
+
+pub use spakky_derive::{ColumnValue, HasSessions, Mappable, Table, transactional};
+pub use spakky_runtime::{
+    Backend, ColumnValue, DatabaseConfig, Error, ErrorKind, HasSessions, Isolation, Json, LockWait, Mappable,
+    MappingError, PoolStatus, Propagation, Repository, RequestContext, RetryOn, RetryPolicy, Revision, SchemaRegistry,
+    Session, SessionManager, SessionRegistry, Table, Tagged, Transaction, TransactionOptions, Versioned, config,
+    context, error, mappable, query, repository, schema, session, transaction, value,
+};
+
+#[cfg(feature = "testing")]
+pub use spakky_derive::test;
+#[cfg(feature = "testing")]
+pub use spakky_runtime::testing;
+
+#[doc(hidden)]
+pub use spakky_runtime::private as __private;
+
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;
