@@ -1,0 +1,29 @@
+//! What the program prints.
+
+use crate::desk::Summary;
+use crate::import::Import;
+
+/// What came of the import.
+pub(crate) fn import(import: &Import) {
+    let taken = import.lines - import.rejected.len();
+    println!("\nimported {taken} of {} orders; rejected {}:", import.lines, import.rejected.len());
+    for (number, reason) in &import.rejected {
+        println!("  line {number:>4}: {reason}");
+    }
+}
+
+/// The orders by status, as the database counts them.
+pub(crate) fn summary(rows: &[Summary]) {
+    println!("\n{:<10} {:>7} {:>7} {:>14}", "status", "orders", "lines", "total");
+    for Summary { status, orders, lines, total_cents } in rows {
+        println!("{:<10} {orders:>7} {lines:>7} {:>14}", format!("{status:?}"), euros(*total_cents));
+    }
+    let (orders, lines, total) = rows.iter().fold((0, 0, 0), |(orders, lines, total), row| {
+        (orders + row.orders, lines + row.lines, total + row.total_cents)
+    });
+    println!("{:<10} {orders:>7} {lines:>7} {:>14}\n", "all", euros(total));
+}
+
+fn euros(cents: i64) -> String {
+    format!("{}.{:02} EUR", cents / 100, cents % 100)
+}

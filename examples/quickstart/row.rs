@@ -1,0 +1,46 @@
+//! How orders are stored: all there is to write for it.
+
+use chrono::{DateTime, Utc};
+use spakky::{Mappable, Table};
+use uuid::Uuid;
+
+use crate::domain::{Order, OrderId, OrderLine, OrderStatus};
+
+#[derive(Debug, Clone, Table, Mappable)]
+#[table(name = "orders", index(status, placed_at), check(total, "total_cents >= 0"))]
+#[mappable(domain = Order)]
+pub(crate) struct OrderRow {
+    #[table(id)]
+    id: OrderId,
+    #[mappable(field = customer)]
+    customer_id: Uuid,
+    #[table(length = 200)]
+    customer_name: String,
+    status: OrderStatus,
+    total_cents: i64,
+    note: Option<String>,
+    placed_at: DateTime<Utc>,
+    #[table(version)]
+    #[mappable(field = revision)]
+    version: i64,
+    #[table(created_at)]
+    created_at: DateTime<Utc>,
+    #[table(updated_at)]
+    updated_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Clone, Table, Mappable)]
+#[table(name = "order_lines", unique(order_id, sku))]
+#[mappable(domain = OrderLine)]
+pub(crate) struct OrderLineRow {
+    #[table(id, references(OrderRow, on_delete = cascade))]
+    #[mappable(field = order)]
+    order_id: OrderId,
+    #[table(id)]
+    position: i32,
+    #[table(length = 40)]
+    sku: String,
+    title: String,
+    quantity: i32,
+    unit_cents: i64,
+}
