@@ -1,0 +1,5 @@
+//! Futures that are dropped: at every await, in living scopes, outside of any runtime.
+
+mod call;
+mod every_await;
+mod runtime;

@@ -1,0 +1,5 @@
+//! Ways past the repository: plain SQL, the lent SQLite connection, streams.
+
+mod sql;
+mod sqlite;
+mod stream;

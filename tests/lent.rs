@@ -1,0 +1,149 @@
+//! The databases' own connections inside a session's transaction.
+
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, RunQueryDsl};
+use spakky::{Error, TransactionOptions};
+
+use crate::support::{Database, account, on_postgres};
+
+const SCOPE: TransactionOptions = TransactionOptions::new().name("lend");
+
+diesel::table! {
+    accounts (id) {
+        id -> BigInt,
+        owner -> Text,
+        balance -> BigInt,
+        remark -> Nullable<Text>,
+        version -> BigInt,
+    }
+}
+
+on_postgres! {
+    diesel_sees_what_is_queued_and_the_session_sees_what_diesel_wrote,
+    a_transaction_of_diesels_is_a_savepoint,
+    a_failed_statement_dooms_the_scope_and_its_code_is_known,
+    a_future_of_diesels_that_is_dropped_dooms_the_scope,
+    a_transaction_left_open_dooms_the_scope,
+    other_calls_of_the_session_are_refused_meanwhile,
+    sqlite_is_not_lent,
+}
+
+async fn diesel_sees_what_is_queued_and_the_session_sees_what_diesel_wrote(db: Database) {
+    let repo = db.account_repository();
+    db.sessions
+        .transaction(SCOPE, async |session| {
+            repo.add(&mut account(1, "ann", 10))?;
+            let mut conn = session.postgres().await?;
+            let owners: Vec<String> = accounts::table.select(accounts::owner).load(&mut *conn).await.unwrap();
+            assert_eq!(owners, ["ann"]);
+            let written = diesel::update(accounts::table.find(1_i64))
+                .set(accounts::balance.eq(accounts::balance + 5))
+                .execute(&mut *conn)
+                .await
+                .unwrap();
+            assert_eq!(written, 1);
+            drop(conn);
+            assert_eq!(repo.get(1).await?.balance, 15);
+            Ok::<_, Error>(())
+        })
+        .await
+        .unwrap();
+    assert_eq!(db.numbers("SELECT balance FROM accounts").await, [15]);
+}
+
+async fn a_transaction_of_diesels_is_a_savepoint(db: Database) {
+    db.sessions
+        .transaction(SCOPE, async |session| {
+            let mut conn = session.postgres().await?;
+            let kept = conn.transaction::<_, diesel::result::Error, _>(async |conn| {
+                diesel::sql_query("INSERT INTO accounts VALUES (1, 'ann', 1, NULL, 1)").execute(conn).await
+            });
+            assert_eq!(kept.await.unwrap(), 1);
+            let undone = conn.transaction::<(), diesel::result::Error, _>(async |conn| {
+                diesel::sql_query("INSERT INTO accounts VALUES (2, 'bob', 1, NULL, 1)").execute(conn).await?;
+                Err(diesel::result::Error::RollbackTransaction)
+            });
+            assert!(undone.await.is_err());
+            drop(conn);
+            Ok::<_, Error>(())
+        })
+        .await
+        .unwrap();
+    assert_eq!(db.numbers("SELECT id FROM accounts").await, [1]);
+}
+
+async fn a_failed_statement_dooms_the_scope_and_its_code_is_known(db: Database) {
+    let result = db
+        .sessions
+        .transaction(SCOPE, async |session| {
+            let mut conn = session.postgres().await?;
+            let sql = "INSERT INTO accounts VALUES (1, 'ann', -1, NULL, 1)";
+            let error = diesel::sql_query(sql).execute(&mut *conn).await.unwrap_err();
+            assert_eq!(conn.last_sqlstate().as_deref(), Some("23514"));
+            let error = conn.classify(error);
+            assert!(error.is_check_violation(), "{error:?}");
+            assert_eq!(error.constraint(), Some("ck_accounts_solvent"));
+            Ok::<_, Error>(())
+        })
+        .await;
+    let error = result.unwrap_err();
+    assert!(error.is_rollback_only());
+    assert_eq!(
+        error.to_string(),
+        "commit `lend`: it can only be rolled back, because in `lend`, a statement on the lent connection failed"
+    );
+}
+
+async fn a_future_of_diesels_that_is_dropped_dooms_the_scope(db: Database) {
+    let result = db
+        .sessions
+        .transaction(SCOPE, async |session| {
+            let mut conn = session.postgres().await?;
+            let slow = diesel::sql_query("SELECT pg_sleep(30)").execute(&mut *conn);
+            let limit = std::time::Duration::from_millis(20);
+            assert!(tokio::time::timeout(limit, slow).await.is_err());
+            Ok::<_, Error>(())
+        })
+        .await;
+    assert!(result.unwrap_err().is_rollback_only());
+    db.is_at_rest().await;
+}
+
+async fn a_transaction_left_open_dooms_the_scope(db: Database) {
+    let result = db
+        .sessions
+        .transaction(SCOPE, async |session| {
+            let mut conn = session.postgres().await?;
+            use diesel_async::SimpleAsyncConnection;
+            conn.batch_execute("COMMIT").await.unwrap();
+            Ok::<_, Error>(())
+        })
+        .await;
+    assert!(result.unwrap_err().is_rollback_only());
+    db.is_at_rest().await;
+}
+
+async fn other_calls_of_the_session_are_refused_meanwhile(db: Database) {
+    let repo = db.account_repository();
+    db.sessions
+        .transaction(SCOPE, async |session| {
+            let conn = session.postgres().await?;
+            let error = repo.find(1).await.unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "use the session of `lend` while its connection is lent; drop the loan first"
+            );
+            drop(conn);
+            assert!(repo.find(1).await?.is_none());
+            Ok::<_, Error>(())
+        })
+        .await
+        .unwrap();
+}
+
+async fn sqlite_is_not_lent(db: Database) {
+    let result = db.sessions.transaction(SCOPE, async |session| session.sqlite(|_| Ok(())).await).await;
+    let error: Error = result.unwrap_err();
+    assert!(error.is_invalid_query());
+    assert_eq!(error.to_string(), "lend the SQLite connection: this database is another; `sqlite` is for SQLite");
+}

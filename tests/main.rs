@@ -1,0 +1,22 @@
+//! Spakky through its public API, on every backend.
+//!
+//! One binary: it links once. A test is an async function of a [`support::Database`]; `on_each_backend!` at the head of
+//! each module runs it on SQLite and on PostgreSQL.
+
+#![expect(clippy::unwrap_used, reason = "what fails here fails its test")]
+
+mod cancellation;
+mod escape;
+mod lent;
+mod observability;
+mod outcome;
+mod pool;
+mod round_trip;
+mod setting;
+mod statement;
+mod support;
+mod testing;
+mod transaction;
+mod transactional;
+mod type_map;
+mod unit_of_work;

@@ -1,0 +1,245 @@
+//! What became of a COMMIT.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use spakky::prelude::*;
+use spakky::testing::proxy::{Cut, Message};
+use spakky::{Error, RetryOn, RetryPolicy};
+
+use crate::support::{
+    Cancelled, Database, Letter, Line, account, cancel_after, eventually, facts, letter, on_postgres,
+};
+
+on_postgres![
+    a_commit_whose_answer_was_cut_off_is_found_committed,
+    a_commit_of_plain_sql_whose_answer_was_cut_off_is_found_committed,
+    a_commit_without_any_answer_is_found_by_an_earlier_write,
+    a_commit_that_never_arrived_rolls_back_and_may_be_retried,
+    a_retry_runs_a_commit_that_never_arrived_again,
+    a_commit_whose_server_cannot_be_asked_is_of_unknown_outcome,
+    a_commit_without_any_answer_is_of_unknown_outcome,
+    a_dropped_caller_does_not_keep_a_cut_commit_from_running_its_hooks,
+    a_commit_after_an_unseen_failure_is_an_error,
+    a_deferred_constraint_fails_the_commit,
+    a_write_outside_a_scope_without_an_answer_is_of_unknown_outcome,
+];
+
+const PAY: TransactionOptions = TransactionOptions::new().name("pay");
+
+fn is_commit(message: &Message) -> bool {
+    message.is_sql("COMMIT")
+}
+
+/// How often each kind of hook ran.
+#[derive(Debug, Clone, Default)]
+struct Hooks {
+    committed: Arc<AtomicU32>,
+    rolled_back: Arc<AtomicU32>,
+}
+
+impl Hooks {
+    fn watch(&self, session: &Session) {
+        let (committed, rolled_back) = (Arc::clone(&self.committed), Arc::clone(&self.rolled_back));
+        session.after_commit(move || async move {
+            committed.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        });
+        session.on_rollback(move || async move {
+            rolled_back.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        });
+    }
+
+    /// After-commit and rollback hooks that ran.
+    fn ran(&self) -> (u32, u32) {
+        (self.committed.load(Ordering::SeqCst), self.rolled_back.load(Ordering::SeqCst))
+    }
+}
+
+/// Adds an account, watched.
+async fn add(line: &Line, hooks: &Hooks) -> Result<(), Error> {
+    let accounts = line.accounts();
+    let work = line.sessions.transaction(PAY, async |session| {
+        hooks.watch(&session);
+        accounts.add(&mut account(1, "ann", 10))
+    });
+    work.await
+}
+
+async fn a_commit_whose_answer_was_cut_off_is_found_committed(db: Database) {
+    let line = Line::new(&db).await;
+    let hooks = Hooks::default();
+    line.proxy.cut(Cut::after(is_commit));
+    add(&line, &hooks).await.unwrap();
+    assert!(!line.proxy.is_armed());
+    assert_eq!(hooks.ran(), (1, 0));
+    assert_eq!(db.accounts().await, [facts(1, "ann", 10, 1)]);
+    assert_eq!(line.sessions.status().in_use, 0);
+}
+
+async fn a_commit_of_plain_sql_whose_answer_was_cut_off_is_found_committed(db: Database) {
+    let line = Line::new(&db).await;
+    let hooks = Hooks::default();
+    line.proxy.cut(Cut::after(is_commit));
+    let work = line.sessions.transaction(PAY, async |session| {
+        hooks.watch(&session);
+        session.sql("INSERT INTO accounts (id, owner, balance, version) VALUES (1, 'ann', 10, 1)").execute().await
+    });
+    work.await.unwrap();
+    assert_eq!(hooks.ran(), (1, 0));
+    assert_eq!(db.accounts().await, [facts(1, "ann", 10, 1)]);
+}
+
+async fn a_commit_without_any_answer_is_found_by_an_earlier_write(db: Database) {
+    let line = Line::new(&db).await;
+    let hooks = Hooks::default();
+    let accounts = line.accounts();
+    let work = line.sessions.transaction(PAY, async |session| {
+        hooks.watch(&session);
+        accounts.add_now(&mut account(1, "ann", 10)).await?;
+        line.proxy.cut(Cut::after(is_commit).without_earlier_answers());
+        accounts.add(&mut account(2, "bob", 10))
+    });
+    work.await.unwrap();
+    assert_eq!(hooks.ran(), (1, 0));
+    assert_eq!(db.accounts().await.len(), 2);
+}
+
+async fn a_commit_that_never_arrived_rolls_back_and_may_be_retried(db: Database) {
+    let line = Line::new(&db).await;
+    let hooks = Hooks::default();
+    line.proxy.cut(Cut::before(is_commit));
+    let error = add(&line, &hooks).await.unwrap_err();
+    assert!(error.is_connection(), "{error:?}");
+    assert!(error.is_retryable());
+    assert_eq!(hooks.ran(), (0, 1));
+    assert_eq!(db.accounts().await, []);
+    add(&line, &hooks).await.unwrap();
+    assert_eq!(db.accounts().await, [facts(1, "ann", 10, 1)]);
+}
+
+fn retry() -> RetryPolicy {
+    RetryPolicy { attempts: 5, backoff: Duration::from_millis(1), on: RetryOn::Transient }
+}
+
+async fn a_retry_runs_a_commit_that_never_arrived_again(db: Database) {
+    let line = Line::new(&db).await;
+    let accounts = line.accounts();
+    line.proxy.cut(Cut::before(is_commit));
+    let runs = Cell::new(0);
+    let work = line.sessions.transaction_with_retry(PAY.retry(retry()), async |_| {
+        runs.set(runs.get() + 1);
+        accounts.add(&mut account(1, "ann", 10))
+    });
+    work.await.unwrap();
+    assert_eq!(runs.get(), 2);
+    assert_eq!(db.accounts().await, [facts(1, "ann", 10, 1)]);
+}
+
+async fn a_commit_whose_server_cannot_be_asked_is_of_unknown_outcome(db: Database) {
+    let line = Line::with(&db, |config| config.connect_timeout(Duration::from_millis(500))).await;
+    let accounts = line.accounts();
+    let hooks = Hooks::default();
+    line.proxy.cut(Cut::after(is_commit));
+    line.proxy.set_refuse(true);
+    let runs = Cell::new(0);
+    let work = line.sessions.transaction_with_retry(PAY.retry(retry()), async |session| {
+        runs.set(runs.get() + 1);
+        hooks.watch(&session);
+        accounts.add(&mut account(1, "ann", 10))
+    });
+    let error = work.await.unwrap_err();
+    assert!(error.is_outcome_unknown(), "{error:?}");
+    assert!(!error.is_retryable());
+    assert_eq!(
+        error.to_string(),
+        "learn whether the transaction was committed: the connection broke while COMMIT was under way; look for what it \
+         wrote before doing it again"
+    );
+    assert_eq!((runs.get(), hooks.ran()), (1, (0, 0)));
+    assert_eq!(db.accounts().await, [facts(1, "ann", 10, 1)]);
+    line.proxy.set_refuse(false);
+    line.sessions.ping().await.unwrap();
+}
+
+async fn a_commit_without_any_answer_is_of_unknown_outcome(db: Database) {
+    let line = Line::new(&db).await;
+    let hooks = Hooks::default();
+    line.proxy.cut(Cut::after(is_commit).without_earlier_answers());
+    let error = add(&line, &hooks).await.unwrap_err();
+    assert!(error.is_outcome_unknown(), "{error:?}");
+    assert!(!error.is_retryable());
+    assert_eq!(hooks.ran(), (0, 0));
+}
+
+async fn a_dropped_caller_does_not_keep_a_cut_commit_from_running_its_hooks(db: Database) {
+    let line = Line::new(&db).await;
+    let hooks = Hooks::default();
+    line.proxy.cut(Cut::after(is_commit));
+    // Polled until the COMMIT is on its way, then dropped.
+    let mut polls = 1;
+    while line.proxy.is_armed() {
+        polls += 1;
+        if let Cancelled::No(result) = cancel_after(polls, true, add(&line, &hooks)).await {
+            result.unwrap();
+        }
+        eventually("the rest is done", Duration::from_secs(5), async || line.sessions.status().in_use == 0).await;
+        assert!(polls < 100, "never committed");
+    }
+    assert_eq!(db.accounts().await.len(), 1);
+    // They run once the connection is back.
+    eventually("the hook has run", Duration::from_secs(5), async || hooks.ran().0 == 1).await;
+}
+
+async fn a_commit_after_an_unseen_failure_is_an_error(db: Database) {
+    let line = Line::new(&db).await;
+    let accounts = line.accounts();
+    let hooks = Hooks::default();
+    let fail = "SELECT 1 / (count(*) - count(*)) FROM accounts, pg_sleep(0.05)";
+    for write_first in [false, true] {
+        let work = line.sessions.transaction(PAY, async |session| {
+            hooks.watch(&session);
+            if write_first {
+                accounts.add_now(&mut account(1, "ann", 10)).await?;
+            } else {
+                accounts.find(1).await?;
+            }
+            let read = session.sql(fail).fetch_one::<(i64,)>();
+            assert!(matches!(cancel_after(1, false, read).await, Cancelled::Yes));
+            if write_first { Ok(()) } else { accounts.add(&mut account(1, "ann", 10)) }
+        });
+        let error = work.await.unwrap_err();
+        assert!(error.is_rollback_only(), "{error:?}");
+        assert_eq!(db.accounts().await, []);
+    }
+    assert_eq!(hooks.ran(), (0, 2));
+}
+
+async fn a_deferred_constraint_fails_the_commit(db: Database) {
+    db.execute("ALTER TABLE letters ADD CONSTRAINT uq_text UNIQUE (text) DEFERRABLE INITIALLY DEFERRED").await;
+    let line = Line::new(&db).await;
+    let letters = line.sessions.repository::<Letter>();
+    let hooks = Hooks::default();
+    let work = line.sessions.transaction(PAY, async |session| {
+        hooks.watch(&session);
+        letters.add_now(&mut letter(1, "dear")).await?;
+        letters.add_now(&mut letter(2, "dear")).await
+    });
+    let error = work.await.unwrap_err();
+    assert!(error.is_unique_violation(), "{error:?}");
+    assert_eq!(error.constraint(), Some("uq_text"));
+    assert_eq!(error.table(), Some("letters"));
+    assert_eq!(hooks.ran(), (0, 1));
+    assert_eq!(db.numbers("SELECT count(*) FROM letters").await, [0]);
+}
+
+async fn a_write_outside_a_scope_without_an_answer_is_of_unknown_outcome(db: Database) {
+    let line = Line::new(&db).await;
+    line.proxy.cut(Cut::after(|message: &Message| message.is_sql("DELETE")).without_earlier_answers());
+    let error = line.sessions.sql("DELETE FROM accounts").execute().await.unwrap_err();
+    assert!(error.is_outcome_unknown(), "{error:?}");
+    line.sessions.ping().await.unwrap();
+}

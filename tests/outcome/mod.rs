@@ -1,0 +1,4 @@
+//! Lines that break and servers that go away, and what the caller is told.
+
+mod commit;
+mod server;

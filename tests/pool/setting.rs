@@ -1,0 +1,145 @@
+//! Settings of the connections, and of one transaction.
+
+use std::time::Duration;
+
+use spakky::config::DatabaseConfig;
+use spakky::prelude::*;
+use spakky::{Backend, Error};
+
+use crate::support::{Database, account, on_each_backend};
+
+on_each_backend![
+    a_statement_past_its_limit_is_stopped,
+    a_lock_is_not_waited_for_longer_than_its_limit,
+    every_statement_is_logged_with_echo,
+    nothing_is_logged_without_echo,
+];
+
+mod server {
+    use super::*;
+
+    crate::support::on_postgres![
+        the_server_lists_connections_by_the_applications_name,
+        a_transaction_that_idles_is_ended_by_the_server,
+        settings_of_a_request_last_as_long_as_its_transaction,
+        behind_a_pooler_the_limits_travel_with_begin,
+        without_a_statement_cache_nothing_is_prepared,
+    ];
+}
+
+const WORK: TransactionOptions = TransactionOptions::new().name("work");
+
+async fn a_statement_past_its_limit_is_stopped(db: Database) {
+    let sessions = db.connect(|config: DatabaseConfig| config.statement_timeout(Duration::from_millis(100))).await;
+    let endless = match db.backend() {
+        Backend::Postgres => "SELECT count(*) FROM generate_series(1, 1000000000000) AS n",
+        _ => "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
+    };
+    let error = sessions.sql(endless).fetch_one::<(i64,)>().await.unwrap_err();
+    assert!(error.is_timeout(), "{error:?}");
+    let work = sessions.transaction(WORK, async |session| session.sql(endless).fetch_one::<(i64,)>().await);
+    assert!(work.await.unwrap_err().is_timeout());
+    assert_eq!(sessions.status().in_use, 0);
+    sessions.sql("SELECT 1").fetch_one::<(i32,)>().await.unwrap();
+}
+
+async fn a_lock_is_not_waited_for_longer_than_its_limit(db: Database) {
+    db.store(&[account(1, "ann", 10)]).await;
+    let sessions = db.connect(|config: DatabaseConfig| config.lock_timeout(Duration::from_millis(100))).await;
+    let holder = db.sessions.begin();
+    holder.session().sql("UPDATE accounts SET balance = 11 WHERE id = 1").execute().await.unwrap();
+    let work = sessions.transaction(WORK, async |session| {
+        session.sql("UPDATE accounts SET balance = 12 WHERE id = 1").execute().await
+    });
+    let error = work.await.unwrap_err();
+    assert!(error.is_lock_timeout(), "{error:?}");
+    assert!(error.is_retryable());
+    holder.commit().await.unwrap();
+    assert_eq!(db.accounts().await[0].2, 11);
+}
+
+async fn every_statement_is_logged_with_echo(db: Database) {
+    let accounts = db.account_repository();
+    db.sent();
+    db.sessions.transaction(WORK, async |_| accounts.add(&mut account(1, "ann's secret", 10))).await.unwrap();
+    let sent = db.sent();
+    assert_eq!(sent.len(), 3, "{sent:?}");
+    assert_eq!((sent[0].as_str(), sent[2].as_str()), ("BEGIN", "COMMIT"));
+    assert!(sent[1].contains("INSERT INTO \"accounts\""), "{sent:?}");
+    assert!(!sent[1].contains("secret"), "{sent:?}");
+    accounts.get(1).await.unwrap();
+    assert_eq!(db.sent().len(), 1);
+}
+
+async fn nothing_is_logged_without_echo(db: Database) {
+    let sessions = db.connect(|config| config).await;
+    db.sent();
+    sessions.sql("SELECT 1").fetch_one::<(i32,)>().await.unwrap();
+    assert_eq!(db.sent(), Vec::<String>::new());
+}
+
+async fn the_server_lists_connections_by_the_applications_name(db: Database) {
+    let sessions = db.connect(|config: DatabaseConfig| config.application_name("order desk")).await;
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'order desk' \
+               AND datname = current_database()";
+    assert_eq!(db.numbers(sql).await, [1]);
+    drop(sessions);
+}
+
+async fn a_transaction_that_idles_is_ended_by_the_server(db: Database) {
+    let limit = Duration::from_millis(50);
+    let sessions = db.connect(|config: DatabaseConfig| config.pool_size(1).idle_in_transaction_timeout(limit)).await;
+    let transaction = sessions.begin();
+    transaction.session().sql("SELECT 1").fetch_one::<(i32,)>().await.unwrap();
+    let left = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' \
+                AND datname = current_database()";
+    crate::support::eventually("the server gives up", Duration::from_secs(5), async || db.numbers(left).await == [0])
+        .await;
+    let error = transaction.session().sql("SELECT 1").fetch_one::<(i32,)>().await.unwrap_err();
+    assert!(error.is_timeout() || error.is_connection(), "{error:?}");
+    transaction.rollback().await;
+    sessions.ping().await.unwrap();
+}
+
+async fn settings_of_a_request_last_as_long_as_its_transaction(db: Database) {
+    let sessions = db.connect(|config: DatabaseConfig| config.pool_size(1)).await;
+    let ask = "SELECT current_setting('app.tenant', true), pg_backend_pid()";
+    let context = RequestContext::new().setting("app.tenant", "it's \\blue").setting("statement_timeout", "1234ms");
+    let inside = context
+        .scope(sessions.transaction(WORK, async |session| {
+            let limit: (String,) = session.sql("SHOW statement_timeout").fetch_one().await?;
+            assert_eq!(limit.0, "1234ms");
+            session.sql(ask).fetch_one::<(Option<String>, i32)>().await
+        }))
+        .await
+        .unwrap();
+    assert_eq!(inside.0.as_deref(), Some("it's \\blue"));
+    let outside: (Option<String>, i32) = sessions.sql(ask).fetch_one().await.unwrap();
+    assert_eq!(outside.1, inside.1, "the same connection");
+    // PostgreSQL remembers the name of a setting that was made up, but not its value.
+    assert_eq!(outside.0.unwrap_or_default(), "");
+    assert_eq!(sessions.sql("SHOW statement_timeout").fetch_one::<(String,)>().await.unwrap().0, "0");
+}
+
+async fn behind_a_pooler_the_limits_travel_with_begin(db: Database) {
+    let change = |config: DatabaseConfig| {
+        config.pooler(spakky::config::Pooler::PgBouncer).statement_timeout(Duration::from_millis(1_234))
+    };
+    let sessions = db.connect(change).await;
+    let work = sessions.transaction(WORK, async |session| {
+        let limit: (String,) = session.sql("SHOW statement_timeout").fetch_one().await?;
+        let prepared: (i64,) = session.sql("SELECT count(*) FROM pg_prepared_statements").fetch_one().await?;
+        Ok::<_, Error>((limit.0, prepared.0))
+    });
+    assert_eq!(work.await.unwrap(), ("1234ms".to_owned(), 0));
+    assert_eq!(sessions.sql("SHOW statement_timeout").fetch_one::<(String,)>().await.unwrap().0, "0");
+}
+
+async fn without_a_statement_cache_nothing_is_prepared(db: Database) {
+    let sessions = db.connect(|config: DatabaseConfig| config.pool_size(1).statement_cache_size(0)).await;
+    for _ in 0..3 {
+        sessions.repository::<crate::support::AccountRow>().find(1).await.unwrap();
+    }
+    let prepared = "SELECT count(*) FROM pg_prepared_statements";
+    assert_eq!(sessions.sql(prepared).fetch_one::<(i64,)>().await.unwrap(), (0,));
+}

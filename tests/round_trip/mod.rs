@@ -1,0 +1,5 @@
+//! What goes over the line to PostgreSQL, counted exactly.
+
+mod read;
+mod scope;
+mod write;

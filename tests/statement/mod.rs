@@ -1,0 +1,6 @@
+//! The statements that arrive at the database.
+
+mod batch;
+mod conflict;
+mod update;
+mod value;

@@ -1,0 +1,167 @@
+//! A database of its own for each test, and the frame in which a test runs.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use spakky::config::DatabaseConfig;
+use spakky::testing::TestDatabase;
+use spakky::{Backend, SessionManager};
+use tracing_subscriber::layer::SubscriberExt;
+
+use super::log::SqlLog;
+use super::{bank, eventually};
+
+/// A test that takes longer than this hangs.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// One test's database with the bank's tables in it.
+#[derive(Clone)]
+pub(crate) struct Database {
+    /// The sessions under test: a pool of four connections that logs its SQL.
+    pub(crate) sessions: SessionManager,
+    /// Connections of their own, to look at what others can see.
+    observer: SessionManager,
+    log: SqlLog,
+    home: Arc<TestDatabase>,
+}
+
+impl Database {
+    async fn new(backend: Backend, log: SqlLog) -> Self {
+        let home = match backend {
+            Backend::Postgres => TestDatabase::postgres().await.unwrap(),
+            _ => TestDatabase::sqlite().unwrap(),
+        };
+        let observer = SessionManager::from_config(DatabaseConfig::new(home.url()).pool_size(2)).await.unwrap();
+        observer.create_tables(&bank::tables()).await.unwrap();
+        let config = DatabaseConfig::new(home.url()).pool_size(4).echo(true);
+        let sessions = SessionManager::from_config(config).await.unwrap();
+        log.take();
+        Database { sessions, observer, log, home: Arc::new(home) }
+    }
+
+    pub(crate) fn backend(&self) -> Backend {
+        self.sessions.backend()
+    }
+
+    pub(crate) fn is_sqlite(&self) -> bool {
+        self.backend() == Backend::Sqlite
+    }
+
+    /// Where the database is.
+    pub(crate) fn url(&self) -> &str {
+        self.home.url()
+    }
+
+    /// Settings for another pool on the same database.
+    pub(crate) fn config(&self) -> DatabaseConfig {
+        DatabaseConfig::new(self.home.url())
+    }
+
+    /// Another pool on the same database.
+    pub(crate) async fn connect(&self, change: impl FnOnce(DatabaseConfig) -> DatabaseConfig) -> SessionManager {
+        SessionManager::from_config(change(self.config())).await.unwrap()
+    }
+
+    /// What others see.
+    pub(crate) fn observer(&self) -> &SessionManager {
+        &self.observer
+    }
+
+    /// Runs SQL as somebody else.
+    pub(crate) async fn execute(&self, sql: &str) {
+        self.observer.sql(sql).execute().await.unwrap();
+    }
+
+    /// What one column of a query shows to others, in order.
+    pub(crate) async fn numbers(&self, sql: &str) -> Vec<i64> {
+        let rows: Vec<(i64,)> = self.observer.sql(sql).fetch_all().await.unwrap();
+        rows.into_iter().map(|(number,)| number).collect()
+    }
+
+    /// The statements that the sessions under test sent since this was last asked. Those of spawned tasks are not seen.
+    pub(crate) fn sent(&self) -> Vec<String> {
+        self.log.take()
+    }
+
+    /// Has every write of accounts and postings take a while on SQLite, which otherwise may have answered a call before
+    /// it is polled for the first time.
+    pub(crate) async fn slow_down(&self) {
+        if !self.is_sqlite() {
+            return;
+        }
+        for (table, event) in [("accounts", "INSERT"), ("accounts", "UPDATE"), ("postings", "INSERT")] {
+            let work = "SELECT max(x) FROM (WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n LIMIT 30000) \
+                        SELECT x FROM n)";
+            self.execute(&format!(
+                "CREATE TRIGGER IF NOT EXISTS slow_{table}_{event} BEFORE {event} ON {table} BEGIN {work}; END"
+            ))
+            .await;
+        }
+    }
+
+    /// Waits until no connection of the sessions under test is in use or in a transaction.
+    pub(crate) async fn is_at_rest(&self) {
+        eventually("the pool is full again", Duration::from_secs(5), async || self.sessions.status().in_use == 0).await;
+        if self.backend() == Backend::Postgres {
+            let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                        AND state LIKE 'idle in transaction%'";
+            eventually("no transaction is left open", Duration::from_secs(5), async || self.numbers(open).await == [0])
+                .await;
+        }
+    }
+}
+
+/// Runs one test on a runtime of its own, in a database of its own, and makes sure that it leaves nothing behind.
+pub(crate) fn run<F: Future<Output = ()>>(backend: Backend, test: impl FnOnce(Database) -> F) {
+    let log = SqlLog::default();
+    let subscriber = tracing_subscriber::registry().with(log.clone());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let home = tracing::subscriber::with_default(subscriber, || {
+        runtime.block_on(async {
+            let database = Database::new(backend, log).await;
+            let home = Arc::clone(&database.home);
+            let body = async {
+                test(database.clone()).await;
+                database.is_at_rest().await;
+            };
+            tokio::time::timeout(LIMIT, body).await.unwrap_or_else(|_| panic!("the test hangs"));
+            home
+        })
+    });
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    drop(home);
+}
+
+/// Makes a test for each backend of async functions that take a [`Database`]: `sqlite::name` and `postgres::name`.
+macro_rules! on_each_backend {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test]
+            fn $name() {
+                $crate::support::run(spakky::Backend::Sqlite, super::$name);
+            })+
+        }
+
+        mod postgres {
+            $(#[test]
+            fn $name() {
+                $crate::support::run(spakky::Backend::Postgres, super::$name);
+            })+
+        }
+    };
+}
+
+/// Makes a test on PostgreSQL of async functions that take a [`Database`].
+macro_rules! on_postgres {
+    ($($name:ident),+ $(,)?) => {
+        mod postgres {
+            $(#[test]
+            fn $name() {
+                $crate::support::run(spakky::Backend::Postgres, super::$name);
+            })+
+        }
+    };
+}
+
+pub(crate) use {on_each_backend, on_postgres};

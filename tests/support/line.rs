@@ -1,0 +1,90 @@
+//! PostgreSQL by way of a proxy that counts what goes over the line and breaks it at a chosen place.
+
+use spakky::config::DatabaseConfig;
+use spakky::prelude::*;
+use spakky::testing::proxy::{CountingProxy, Message, MessageKind};
+
+use super::{AccountRow, Database};
+
+/// A pool of one connection, unless set otherwise, that leads through a proxy.
+pub(crate) struct Line {
+    pub(crate) proxy: CountingProxy,
+    pub(crate) sessions: SessionManager,
+}
+
+/// What a piece of work cost, as the proxy saw it.
+#[derive(Debug)]
+pub(crate) struct Cost<T> {
+    pub(crate) value: T,
+    pub(crate) round_trips: u64,
+    messages: Vec<Message>,
+}
+
+impl Line {
+    pub(crate) async fn new(db: &Database) -> Self {
+        Line::with(db, |config| config).await
+    }
+
+    pub(crate) async fn with(db: &Database, change: impl FnOnce(DatabaseConfig) -> DatabaseConfig) -> Self {
+        let proxy = CountingProxy::start(db.url()).await.unwrap();
+        // A ping after idling would be a round trip more.
+        let config = DatabaseConfig::new(proxy.url().to_owned()).pool_size(1).pool_pre_ping(false);
+        let sessions = SessionManager::from_config(change(config)).await.unwrap();
+        Line { proxy, sessions }
+    }
+
+    pub(crate) fn accounts(&self) -> Repository<AccountRow> {
+        self.sessions.repository()
+    }
+
+    /// Runs `work` and counts. A COMMIT from before that nobody waited for is waited for first.
+    pub(crate) async fn cost<T>(&self, work: impl Future<Output = T>) -> Cost<T> {
+        self.sessions.ping().await.unwrap();
+        self.proxy.record();
+        let before = self.proxy.counts();
+        let value = work.await;
+        let spent = self.proxy.counts().since(before);
+        Cost { value, round_trips: spent.round_trips, messages: self.proxy.recorded() }
+    }
+
+    /// Runs `work` until the connection has prepared all its statements, then counts.
+    pub(crate) async fn warm_cost<T>(&self, mut work: impl AsyncFnMut() -> T) -> Cost<T> {
+        for _ in 0..20 {
+            let cost = self.cost(work()).await;
+            if cost.is_warm() {
+                return cost;
+            }
+        }
+        panic!("some statement is never prepared");
+    }
+}
+
+impl<T> Cost<T> {
+    /// Whether everything went by prepared statements.
+    fn is_warm(&self) -> bool {
+        !self.messages.iter().any(|message| message.kind == MessageKind::Parse)
+    }
+
+    /// What was run, in the order of arrival: the text of each statement, `…` for one that was prepared before. What was
+    /// prepared behind the last statement is left out.
+    pub(crate) fn run(&self) -> Vec<String> {
+        let mut run = Vec::new();
+        let mut parsed = None;
+        for message in &self.messages {
+            match message.kind {
+                MessageKind::Query => run.extend(message.sql.clone()),
+                MessageKind::Parse => parsed = message.sql.clone(),
+                MessageKind::Execute => run.push(parsed.take().unwrap_or_else(|| "…".to_owned())),
+                MessageKind::Sync => parsed = None,
+                _ => {}
+            }
+        }
+        run
+    }
+
+    /// The first words of what was run.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let word = |sql: String| sql.split(' ').next().unwrap_or_default().to_owned();
+        self.run().into_iter().map(word).collect()
+    }
+}

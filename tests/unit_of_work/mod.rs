@@ -1,0 +1,11 @@
+//! The unit of work: what a session knows of the rows it touched, and what it writes of them.
+
+mod attached;
+mod coalescing;
+mod conflict;
+mod flush;
+mod generated;
+mod identity;
+mod origin;
+mod save;
+mod sharing;
