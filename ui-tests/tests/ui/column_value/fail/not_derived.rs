@@ -1,0 +1,8 @@
+enum Status {
+    Draft,
+}
+
+fn main() {
+    fn value<T: spakky::value::ColumnValue>() {}
+    value::<Status>();
+}

@@ -1,0 +1,13 @@
+use spakky::ColumnValue;
+
+#[derive(ColumnValue)]
+#[column(rename_all = "snakecase")]
+enum Status {
+    Draft,
+    Paid,
+}
+
+fn main() {
+    fn value<T: spakky::value::ColumnValue>() {}
+    value::<Status>();
+}

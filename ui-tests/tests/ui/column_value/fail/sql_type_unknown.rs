@@ -1,0 +1,10 @@
+use spakky::ColumnValue;
+
+#[derive(ColumnValue)]
+#[column(sql_type = Inet)]
+struct Address(u32);
+
+fn main() {
+    fn value<T: spakky::value::ColumnValue>() {}
+    value::<Address>();
+}

@@ -1,0 +1,14 @@
+use spakky::ColumnValue;
+
+#[derive(ColumnValue)]
+#[column(repr = i16)]
+enum Status {
+    #[column(value = 1)]
+    Draft,
+    Paid,
+}
+
+fn main() {
+    fn value<T: spakky::value::ColumnValue>() {}
+    value::<Status>();
+}

@@ -1,0 +1,15 @@
+use spakky::ColumnValue;
+
+#[derive(ColumnValue)]
+#[column(repr = i16)]
+enum Status {
+    #[column(value = 1)]
+    Draft,
+    #[column(value = 1)]
+    Paid,
+}
+
+fn main() {
+    fn value<T: spakky::value::ColumnValue>() {}
+    value::<Status>();
+}

@@ -1,0 +1,13 @@
+use spakky::ColumnValue;
+
+#[derive(ColumnValue)]
+#[column(repr = i16)]
+enum Status {
+    #[column(value = 40000)]
+    Draft,
+}
+
+fn main() {
+    fn value<T: spakky::value::ColumnValue>() {}
+    value::<Status>();
+}

@@ -1,0 +1,12 @@
+use spakky::{HasSessions, SessionManager};
+
+#[derive(HasSessions)]
+struct Orders {
+    #[sessions(orders)]
+    orders: SessionManager,
+}
+
+fn main() {
+    fn sessions<T: spakky::HasSessions>() {}
+    sessions::<Orders>();
+}

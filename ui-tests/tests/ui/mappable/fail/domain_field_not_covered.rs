@@ -1,0 +1,19 @@
+use spakky::{Mappable, Table};
+
+#[derive(Clone)]
+struct Order {
+    id: i64,
+    total: i64,
+}
+
+#[derive(Clone, Table, Mappable)]
+#[mappable(domain = Order)]
+struct OrderRow {
+    #[table(id)]
+    id: i64,
+}
+
+fn main() {
+    fn mapped<Row: spakky::mappable::Mappable>() {}
+    mapped::<OrderRow>();
+}

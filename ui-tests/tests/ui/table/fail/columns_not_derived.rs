@@ -1,0 +1,8 @@
+struct Address {
+    street: String,
+}
+
+fn main() {
+    fn columns<Row: spakky::schema::Columns>() {}
+    columns::<Address>();
+}

@@ -1,0 +1,15 @@
+use spakky::Table;
+
+#[derive(Clone, Table)]
+struct OrderRow {
+    #[table(id)]
+    id: i64,
+    #[table(json)]
+    #[table(json)]
+    status: String,
+}
+
+fn main() {
+    fn row<Row: spakky::schema::Table>() {}
+    row::<OrderRow>();
+}

@@ -1,0 +1,20 @@
+use spakky::Table;
+
+#[derive(Clone, Table)]
+struct OrderRow {
+    #[table(id)]
+    id: i64,
+    #[table(flatten = "ship_")]
+    ship: Address,
+}
+
+#[derive(Clone, Table)]
+#[table(embedded)]
+struct Address {
+    street: String,
+}
+
+fn main() {
+    fn row<Row: spakky::schema::Table>() {}
+    row::<OrderRow>();
+}

@@ -1,0 +1,11 @@
+use spakky::Table;
+
+#[derive(Clone, Table)]
+struct OrderRow {
+    status: String,
+}
+
+fn main() {
+    fn row<Row: spakky::schema::Table>() {}
+    row::<OrderRow>();
+}

@@ -1,0 +1,15 @@
+use spakky::Table;
+
+#[derive(Clone, Table)]
+#[table(unique(status))]
+struct OrderRow {
+    #[table(id)]
+    id: i64,
+    #[table(unique)]
+    status: String,
+}
+
+fn main() {
+    fn row<Row: spakky::schema::Table>() {}
+    row::<OrderRow>();
+}

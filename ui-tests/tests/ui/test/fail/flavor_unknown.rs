@@ -1,0 +1,4 @@
+#[spakky::test(flavor = "multi_threaded")]
+async fn name(_sessions: spakky::SessionManager) {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+fn main() {
+    fn argument<T: spakky::testing::TestArgument>() {}
+    argument::<i64>();
+}

@@ -1,0 +1,4 @@
+#[spakky::test]
+fn name(_sessions: spakky::SessionManager) {}
+
+fn main() {}

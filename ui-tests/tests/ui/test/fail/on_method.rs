@@ -1,0 +1,8 @@
+struct Tests;
+
+impl Tests {
+    #[spakky::test]
+    async fn name(&self) {}
+}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[spakky::test]
+struct Name;
+
+fn main() {}

@@ -1,0 +1,5 @@
+#[spakky::test]
+#[test]
+async fn name(_sessions: spakky::SessionManager) {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[spakky::test(backends = sqlite)]
+async fn name(_sessions: spakky::SessionManager) {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[spakky::test]
+async fn name() {}
+
+fn main() {}

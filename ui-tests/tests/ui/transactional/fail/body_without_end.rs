@@ -1,0 +1,15 @@
+use spakky::prelude::*;
+
+#[derive(Clone, HasSessions)]
+struct Bank {
+    sessions: SessionManager,
+}
+
+impl Bank {
+    #[transactional]
+    async fn pay(&self) -> Result<i64, spakky::Error> {
+        self.sessions.ping().await?;
+    }
+}
+
+fn main() {}

@@ -1,0 +1,17 @@
+use spakky::prelude::*;
+
+#[derive(Clone, HasSessions)]
+struct Bank {
+    sessions: SessionManager,
+}
+
+struct PayError;
+
+impl Bank {
+    #[transactional]
+    async fn pay(&self) -> Result<(), PayError> {
+        Ok(())
+    }
+}
+
+fn main() {}

@@ -1,0 +1,16 @@
+use spakky::prelude::*;
+
+#[derive(Clone, HasSessions)]
+struct Bank {
+    sessions: SessionManager,
+}
+
+impl Bank {
+    #[transactional]
+    #[spakky::transactional(read_only)]
+    async fn pay(&self) -> Result<(), spakky::Error> {
+        Ok(())
+    }
+}
+
+fn main() {}

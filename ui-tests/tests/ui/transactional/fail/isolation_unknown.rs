@@ -1,0 +1,15 @@
+use spakky::prelude::*;
+
+#[derive(Clone, HasSessions)]
+struct Bank {
+    sessions: SessionManager,
+}
+
+impl Bank {
+    #[transactional(isolation = snapshot)]
+    async fn pay(&self) -> Result<(), spakky::Error> {
+        Ok(())
+    }
+}
+
+fn main() {}

@@ -1,0 +1,15 @@
+use spakky::prelude::*;
+
+#[derive(Clone, HasSessions)]
+struct Bank {
+    sessions: SessionManager,
+}
+
+impl Bank {
+    #[transactional(name = "pay", name = "pay")]
+    async fn pay(&self) -> Result<(), spakky::Error> {
+        Ok(())
+    }
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use spakky::prelude::*;
+
+#[transactional]
+#[derive(HasSessions)]
+struct Bank {
+    sessions: SessionManager,
+}
+
+fn main() {}

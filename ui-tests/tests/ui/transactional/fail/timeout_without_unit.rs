@@ -1,0 +1,15 @@
+use spakky::prelude::*;
+
+#[derive(Clone, HasSessions)]
+struct Bank {
+    sessions: SessionManager,
+}
+
+impl Bank {
+    #[transactional(timeout = "5")]
+    async fn pay(&self) -> Result<(), spakky::Error> {
+        Ok(())
+    }
+}
+
+fn main() {}
