@@ -1,0 +1,77 @@
+//! The commands of this repository: `cargo xtask test`, `cargo xtask services`, `cargo xtask ui`, `cargo xtask orders-data`.
+//!
+//! CI calls the same commands as people do, so that what passes here passes there.
+
+mod example;
+mod orders;
+mod program;
+mod services;
+mod step;
+mod test;
+mod ui;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What a command gives back; the error is shown to the user as it is.
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "The commands of this repository")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run everything that must pass before a change lands
+    Test {
+        /// Leave out the documentation and the lints of each feature alone
+        #[arg(long)]
+        fast: bool,
+    },
+    /// Start, stop or show the servers that tests talk to
+    Services {
+        #[command(subcommand)]
+        action: ServicesAction,
+    },
+    /// Run the tests of compiler messages
+    Ui {
+        /// Write what the compiler says now as what is expected
+        #[arg(long)]
+        bless: bool,
+    },
+    /// Write `examples/data` anew, always the same
+    OrdersData,
+}
+
+#[derive(Clone, Copy, Subcommand)]
+enum ServicesAction {
+    /// Start what is not running, and print where it is
+    Up,
+    /// Stop what was started here, and delete its data
+    Down,
+    /// Show what is running
+    Status,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Test { fast } => test::run(if fast { test::Extent::Fast } else { test::Extent::Full }),
+        Command::Services { action: ServicesAction::Up } => services::command::up(),
+        Command::Services { action: ServicesAction::Down } => services::command::down(),
+        Command::Services { action: ServicesAction::Status } => services::command::status(),
+        Command::Ui { bless } => ui::run(if bless { ui::Mode::Bless } else { ui::Mode::Compare }),
+        Command::OrdersData => orders::write(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

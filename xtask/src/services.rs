@@ -1,0 +1,162 @@
+//! The servers that tests talk to: private ones, started on demand on this machine, with nothing to set up.
+//!
+//! Each server is a [`Service`] in a file of its own, listed in [`all`]. It lives in a folder below the system's
+//! temporary folder, one per checkout, so that two checkouts never share a server. A URL in the service's environment
+//! variable wins: then that server is used and nothing is started.
+
+mod account;
+pub(crate) mod command;
+mod folder;
+mod install;
+mod postgres;
+
+use std::path::Path;
+
+use folder::Folder;
+use postgres::Postgres;
+
+use crate::Result;
+
+pub(crate) use postgres::Binaries;
+
+/// A server that tests talk to. Each call holds the lock of the folder.
+trait Service {
+    /// Its name, which is also its folder below the folder of the services.
+    fn name(&self) -> &'static str;
+
+    /// The environment variable that tells tests where it is.
+    fn variable(&self) -> &'static str;
+
+    /// Its URL, if it runs out of this folder and accepts connections.
+    fn running(&self, folder: &Path) -> Option<String>;
+
+    /// Starts it on a free port and waits until it accepts connections. The folder is empty.
+    fn start(&self, folder: &Path) -> Result<String>;
+
+    /// Stops it, if it runs out of this folder, however sick it is.
+    fn stop(&self, folder: &Path) -> Result<()>;
+}
+
+/// Every service, in the order in which they start.
+fn all() -> Vec<Box<dyn Service>> {
+    vec![Box::new(Postgres)]
+}
+
+/// Where a service came from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// Named by the environment.
+    Given,
+    /// Running before, out of the folder.
+    Found,
+    /// Started just now.
+    Started,
+}
+
+/// A service that runs.
+struct Instance {
+    name: &'static str,
+    variable: &'static str,
+    url: String,
+    origin: Origin,
+}
+
+/// Running services. Those that were started by [`Running::up`] stop when this is dropped.
+pub(crate) struct Running {
+    instances: Vec<Instance>,
+}
+
+impl Running {
+    /// Brings every service up.
+    ///
+    /// # Errors
+    /// When one can neither be found nor started; those started before it are stopped again.
+    pub(crate) fn up() -> Result<Self> {
+        let folder = Folder::of_checkout()?;
+        let mut running = Running { instances: Vec::new() };
+        for service in all() {
+            running.instances.push(bring_up(&folder, service.as_ref())?);
+        }
+        Ok(running)
+    }
+
+    /// The environment variables that tell tests where the services are.
+    pub(crate) fn environment(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.instances.iter().map(|instance| (instance.variable, instance.url.as_str()))
+    }
+
+    /// The URL of the PostgreSQL server.
+    pub(crate) fn postgres(&self) -> Result<&str> {
+        let found = self.instances.iter().find(|instance| instance.name == Postgres.name());
+        found.map(|instance| instance.url.as_str()).ok_or_else(|| "no PostgreSQL server is running".into())
+    }
+
+    /// Stops and deletes what was started.
+    ///
+    /// # Errors
+    /// When a server does not stop, or its folder cannot be deleted.
+    pub(crate) fn down(self) -> Result<()> {
+        let found = self.instances.iter().filter(|instance| instance.origin == Origin::Found);
+        for instance in found {
+            eprintln!("{} was running before and still is; `cargo xtask services down` stops it", instance.name);
+        }
+        stop_started(&self.keep())
+    }
+
+    /// Leaves what was started running.
+    fn keep(mut self) -> Vec<Instance> {
+        std::mem::take(&mut self.instances)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Err(error) = stop_started(&self.instances) {
+            eprintln!("warning: stop the services: {error}");
+        }
+    }
+}
+
+fn stop_started(instances: &[Instance]) -> Result<()> {
+    take_down(|service| {
+        let mut started = instances.iter().filter(|instance| instance.origin == Origin::Started);
+        started.any(|instance| instance.name == service.name())
+    })
+}
+
+fn bring_up(folder: &Folder, service: &dyn Service) -> Result<Instance> {
+    let instance = |url, origin| Instance { name: service.name(), variable: service.variable(), url, origin };
+    if let Some(url) = given(service) {
+        return Ok(instance(url, Origin::Given));
+    }
+    let _locked = folder.lock()?;
+    let home = folder.of_service(service);
+    if let Some(url) = service.running(&home) {
+        return Ok(instance(url, Origin::Found));
+    }
+    // What a server left that did not stop by itself is of no use: it never wrote anything durably.
+    service.stop(&home)?;
+    folder.empty(service)?;
+    Ok(instance(service.start(&home)?, Origin::Started))
+}
+
+/// Stops and deletes the services that `which` picks, and the folder with the last of them.
+fn take_down(which: impl Fn(&dyn Service) -> bool) -> Result<()> {
+    let picked = all().into_iter().rev().filter(|service| which(service.as_ref())).collect::<Vec<_>>();
+    if picked.is_empty() {
+        return Ok(());
+    }
+    let folder = Folder::of_checkout()?;
+    let locked = folder.lock()?;
+    for service in picked {
+        service.stop(&folder.of_service(service.as_ref()))?;
+        folder.delete(service.as_ref())?;
+    }
+    locked.delete_if_unused();
+    Ok(())
+}
+
+/// The URL that the environment names.
+fn given(service: &dyn Service) -> Option<String> {
+    std::env::var(service.variable()).ok().filter(|url| !url.trim().is_empty())
+}

@@ -1,0 +1,61 @@
+//! `cargo xtask services up | down | status`.
+//!
+//! What a shell can evaluate goes to standard output, everything else to standard error:
+//! `eval "$(cargo xtask services up)"` sets the variables.
+
+use super::folder::Folder;
+use super::{Origin, Running, all, given, take_down};
+use crate::Result;
+
+/// Starts what is not running and prints where it is.
+///
+/// # Errors
+/// When a service can neither be found nor started.
+pub(crate) fn up() -> Result<()> {
+    for instance in Running::up()?.keep() {
+        let how = match instance.origin {
+            Origin::Given => {
+                // The URL may hold a password, and whoever set it knows it.
+                eprintln!("{}: named by `{}`; nothing is started", instance.name, instance.variable);
+                continue;
+            }
+            Origin::Found => "was running",
+            Origin::Started => "started",
+        };
+        eprintln!("{}: {how}", instance.name);
+        println!("export {}={}", instance.variable, instance.url);
+    }
+    Ok(())
+}
+
+/// Stops what was started here and deletes its data.
+///
+/// # Errors
+/// When a server does not stop, or its folder cannot be deleted.
+pub(crate) fn down() -> Result<()> {
+    take_down(|_| true)?;
+    for service in all() {
+        eprintln!("{}: down", service.name());
+    }
+    Ok(())
+}
+
+/// Shows what is running.
+///
+/// # Errors
+/// When the folder of the services cannot be named.
+pub(crate) fn status() -> Result<()> {
+    let folder = Folder::of_checkout()?;
+    for service in all() {
+        let name = service.name();
+        if given(service.as_ref()).is_some() {
+            println!("{name}: named by `{}`", service.variable());
+            continue;
+        }
+        match service.running(&folder.of_service(service.as_ref())) {
+            Some(url) => println!("{name}: running, {}={url}", service.variable()),
+            None => println!("{name}: not running; `cargo xtask services up` starts it"),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! The services, by their command: each test has a folder, and so a server, of its own.
+
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+const URL: &str = "SPAKKY_TEST_POSTGRES_URL";
+
+/// A folder for services; whatever runs out of it is stopped at the end.
+struct Checkout {
+    folder: PathBuf,
+}
+
+impl Checkout {
+    fn new(name: &str) -> Self {
+        Checkout { folder: std::env::temp_dir().join(format!("spakky-xtask-{}-{name}", std::process::id())) }
+    }
+
+    fn command(&self, action: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.args(["services", action]).env("SPAKKY_SERVICES_DIR", &self.folder).env_remove(URL);
+        command
+    }
+
+    /// What the command prints to standard output.
+    fn run(&self, action: &str) -> String {
+        printed(&self.command(action).output().unwrap())
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("postgres").join("data")
+    }
+}
+
+impl Drop for Checkout {
+    fn drop(&mut self) {
+        let _ = self.command("down").output();
+    }
+}
+
+fn printed(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// The port in `export …=postgres://postgres@127.0.0.1:PORT/postgres`.
+fn port(export: &str) -> u16 {
+    let start = format!("export {URL}=postgres://postgres@127.0.0.1:");
+    let rest = export.strip_prefix(&start).unwrap_or_else(|| panic!("`{export}` is no export of a URL"));
+    rest.strip_suffix("/postgres\n").unwrap().parse().unwrap()
+}
+
+/// Whether a PostgreSQL server answers here: it says in one byte whether it speaks TLS.
+fn answers(port: u16) -> bool {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut answer = [0];
+    stream.write_all(&[0, 0, 0, 8, 4, 210, 22, 47]).unwrap();
+    stream.read_exact(&mut answer).is_ok() && matches!(answer, [b'N' | b'S'])
+}
+
+/// The process id of the server of this data folder, from the file it keeps there.
+fn server(data: &Path) -> String {
+    fs::read_to_string(data.join("postmaster.pid")).unwrap().lines().next().unwrap().to_owned()
+}
+
+#[test]
+fn up_and_down_can_be_repeated_and_down_leaves_nothing() {
+    let checkout = Checkout::new("repeated");
+    assert!(checkout.run("status").contains("not running"));
+
+    let export = checkout.run("up");
+    let port = port(&export);
+    assert!(answers(port));
+    assert_eq!(checkout.run("up"), export);
+    let status = checkout.run("status");
+    assert_eq!(status, format!("postgres: running, {URL}=postgres://postgres@127.0.0.1:{port}/postgres\n"));
+
+    checkout.run("down");
+    assert!(!answers(port));
+    assert!(!checkout.folder.exists());
+    checkout.run("down");
+    assert!(checkout.run("status").contains("not running"));
+}
+
+#[test]
+fn a_killed_server_is_replaced_by_a_new_one() {
+    let checkout = Checkout::new("killed");
+    checkout.run("up");
+    let process = server(&checkout.data());
+    assert!(Command::new("kill").args(["-KILL", &process]).status().unwrap().success());
+
+    // The process may take a moment to go; until then it counts as running.
+    let replaced = (0..1_000).map(|_| port(&checkout.run("up"))).find(|_| server(&checkout.data()) != process);
+    assert!(answers(replaced.unwrap()));
+}
+
+#[test]
+fn two_that_come_up_at_once_share_one_server() {
+    let checkout = Checkout::new("at-once");
+    let both = std::thread::scope(|scope| {
+        let one = scope.spawn(|| checkout.run("up"));
+        let other = scope.spawn(|| checkout.run("up"));
+        [one.join().unwrap(), other.join().unwrap()]
+    });
+    assert_eq!(both[0], both[1]);
+    assert!(answers(port(&both[0])));
+}
+
+#[test]
+fn a_server_named_by_the_environment_is_used_and_nothing_is_started() {
+    let checkout = Checkout::new("given");
+    let url = "postgres://someone:secret@db.example/postgres";
+    let output = checkout.command("up").env(URL, url).output().unwrap();
+    assert_eq!(printed(&output), "");
+    assert!(!String::from_utf8(output.stderr).unwrap().contains("secret"));
+    let status = printed(&checkout.command("status").env(URL, url).output().unwrap());
+    assert_eq!(status, format!("postgres: named by `{URL}`\n"));
+    assert!(!checkout.folder.exists());
+}
+
+#[test]
+fn a_folder_of_programs_that_lacks_some_is_named() {
+    let checkout = Checkout::new("programs");
+    let output = checkout.command("up").env("SPAKKY_POSTGRES_BIN", "/no/such/folder").output().unwrap();
+    assert!(!output.status.success());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("`SPAKKY_POSTGRES_BIN` is `/no/such/folder`, which lacks one of"), "{said}");
+}
+
+#[test]
+fn a_file_in_place_of_the_folder_is_refused() {
+    let checkout = Checkout::new("file");
+    fs::write(&checkout.folder, "").unwrap();
+    let output = checkout.command("up").output().unwrap();
+    fs::remove_file(&checkout.folder).unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8(output.stderr).unwrap().contains("is not a folder of yours"));
+}
