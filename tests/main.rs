@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails its test")]
 
+mod aggregate;
 mod cancellation;
 mod escape;
 mod lent;

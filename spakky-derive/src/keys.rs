@@ -64,7 +64,22 @@ keys! {
         Length = "length",
         Json = "json",
         Flatten = "flatten",
+        HasMany = "has_many",
+        HasOne = "has_one",
         Skip = "skip",
+    }
+
+    /// Inside `has_many(..)`.
+    enum HasManyKey in "has_many" on "a field" {
+        By = "by",
+        OrderBy = "order_by",
+        Unversioned = "unversioned",
+    }
+
+    /// Inside `has_one(..)`.
+    enum HasOneKey in "has_one" on "a field" {
+        By = "by",
+        Unversioned = "unversioned",
     }
 
     /// Inside `references(..)`.
@@ -158,6 +173,7 @@ keys! {
     enum MappedFieldKey in "mappable" on "a field" {
         Field = "field",
         RowOnly = "row_only",
+        Parent = "parent",
         With = "with",
         TryWith = "try_with",
         Into = "into",
@@ -225,7 +241,9 @@ impl ColumnKey {
             | ColumnKey::UpdatedAt
             | ColumnKey::References
             | ColumnKey::Unique
-            | ColumnKey::Index => true,
+            | ColumnKey::Index
+            | ColumnKey::HasMany
+            | ColumnKey::HasOne => true,
             ColumnKey::Column
             | ColumnKey::Default
             | ColumnKey::Length

@@ -24,6 +24,7 @@ impl TableDescriptor {
             indexes: Vec::new(),
             checks: Vec::new(),
             foreign_keys: Vec::new(),
+            relations: Vec::new(),
         }
     }
 

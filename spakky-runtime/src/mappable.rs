@@ -20,6 +20,18 @@ pub trait Mappable: Sized + Send + Sync + 'static {
     /// For each column, whether it comes from the domain type. Only these are compared and written by a save.
     fn mapped() -> &'static [bool];
 
+    /// For each relation what comes from the domain type; `None` where nothing does. Empty without relations.
+    #[doc(hidden)]
+    fn mapped_children() -> &'static [Option<fn() -> Mapping>] {
+        &[]
+    }
+
+    /// What comes from the domain type, in this table and in those of its relations.
+    #[doc(hidden)]
+    fn mapping() -> Mapping {
+        Mapping { columns: Some(Self::mapped()), children: Self::mapped_children() }
+    }
+
     /// The row of a domain value. Fields that are not mapped come from `base` (the row as loaded), else from their
     /// `row_only = …` expression, else from `Default`.
     fn merge(domain: &Self::Domain, base: Option<&Self>) -> Self;
@@ -42,6 +54,44 @@ pub trait Mappable: Sized + Send + Sync + 'static {
 
     /// Sets the revision held by the domain value, if it has a field for one.
     fn set_revision(_domain: &mut Self::Domain, _revision: Revision) {}
+}
+
+/// Which columns of a table, and of the tables of its relations, come from the domain type.
+#[derive(Debug, Clone, Copy)]
+pub struct Mapping {
+    /// `None` for all.
+    columns: Option<&'static [bool]>,
+    children: &'static [Option<fn() -> Mapping>],
+}
+
+impl Mapping {
+    /// Every column, of the children too.
+    pub const WHOLE: Mapping = Mapping { columns: None, children: &[] };
+
+    /// These columns of a table without relations.
+    #[cfg(test)]
+    pub(crate) const fn of(columns: &'static [bool]) -> Self {
+        Mapping { columns: Some(columns), children: &[] }
+    }
+
+    /// Whether the column at this position comes from the domain type.
+    pub(crate) fn holds(&self, column: usize) -> bool {
+        self.columns.is_none_or(|columns| columns.get(column).copied().unwrap_or_default())
+    }
+
+    /// What comes from the domain type in the relation at this position; `None` if nothing does.
+    pub(crate) fn child(&self, relation: usize) -> Option<Mapping> {
+        match self.columns {
+            None => Some(Mapping::WHOLE),
+            Some(_) => self.children.get(relation).copied().flatten().map(|child| child()),
+        }
+    }
+}
+
+impl PartialEq for Mapping {
+    fn eq(&self, other: &Self) -> bool {
+        self.columns == other.columns
+    }
 }
 
 /// Where a domain value comes from: the version it was loaded with, and which load or save of it this copy is.

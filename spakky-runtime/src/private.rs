@@ -3,15 +3,16 @@
 pub use inventory;
 
 pub use crate::error::Error;
-pub use crate::mappable::{Mappable, MappingError, Revision, VersionField};
+pub use crate::mappable::{Mappable, Mapping, MappingError, Revision, VersionField};
+pub use crate::schema::relation::RelationSpec;
 pub use crate::schema::role::{SingleKey, check};
 pub use crate::schema::spec::{
     ColumnName, ColumnSpec, ForeignKeySpec, IndexSpec, TableCell, TableSpec, describe, encode_key,
 };
 pub use crate::schema::{
-    Check, Column, ColumnDescriptor, Columns, Embedded, FieldPrefix, ForeignKey, ForeignKeyAction, Index, IndexColumn,
-    MappingEntry, Nested, NoPrefix, Part, Prefix, Record, RecordReader, RecordWriter, Role, StampColumn, Table,
-    TableDescriptor, TableEntry, UniqueKey, VersionColumn,
+    Check, ChildRows, Column, ColumnDescriptor, Columns, Embedded, FieldPrefix, ForeignKey, ForeignKeyAction, Index,
+    IndexColumn, MappingEntry, Nested, NoPrefix, Part, Prefix, Record, RecordReader, RecordWriter, Role, StampColumn,
+    Table, TableDescriptor, TableEntry, UniqueKey, VersionColumn,
 };
 pub use crate::session::{HasSessions, Session, SessionManager, SessionRegistry};
 pub use crate::transaction::{
@@ -30,8 +31,8 @@ mod transactional;
 pub use column_value::{CatchAll, read_text, text, unknown_number, unknown_text};
 pub use json::JsonColumn;
 pub use mappable::{
-    FromGetter, MappedCell, MappedSpec, NestedRow, NewRowDefault, RevisionGetter, SameAs, Wrapped, constructed,
-    converted, nested,
+    FromGetter, MappedCell, MappedSpec, NestedRow, NewRowDefault, ParentKey, RevisionGetter, SameAs, Wrapped,
+    constructed, converted, nested,
 };
 pub use transactional::{
     Again, FromSpakkyError, ReturnType, Returned, again, nothing, policy, registered, returned, sessions_of,

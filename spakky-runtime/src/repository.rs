@@ -4,6 +4,7 @@
 //! (`add_now`, `save_now`, …), which gives the database's verdict at the call.
 
 mod find;
+mod load;
 mod query;
 mod write;
 mod write_now;
@@ -18,7 +19,7 @@ use crate::error::{Error, ErrorKind};
 use crate::mappable::Mappable;
 use crate::schema::{Record, RecordReader, RecordWriter, Table};
 use crate::session::{Call, Session, SessionManager};
-use crate::unit_of_work::{RowKey, show_key};
+use crate::unit_of_work::{RowKey, key_of, show_key};
 use crate::value::Value;
 
 /// The aggregates stored in the table of `Row`.
@@ -135,7 +136,10 @@ impl<Row: Table> Repository<Row> {
                 session.check_writable()?;
                 let call = Call { statements: vec![statement], flush: true, writes: true, transaction: true };
                 let answers = session.execute(call).await?;
-                session.state().map.expire(session.depth, Some(table.row_type));
+                let mut state = session.state();
+                state.map.expire(session.depth, Some(table.row_type));
+                state.map.expire_holders(session.depth, table.row_type);
+                drop(state);
                 answers
             }
         };
@@ -187,13 +191,8 @@ impl<Row: Table + Mappable> Repository<Row> {
     }
 }
 
-/// The key in a record.
-fn key_of(table: &crate::schema::TableDescriptor, record: &Record) -> Vec<Value> {
-    table.key.iter().map(|&at| record[at].clone()).collect()
-}
-
 /// A record as writing it would give it, whichever backend it comes from.
-fn canonical(table: &crate::schema::TableDescriptor, record: Record, backend: Backend) -> Result<Record, Error> {
+fn canonical(table: &crate::schema::TableDescriptor, record: Vec<Value>, backend: Backend) -> Result<Record, Error> {
     if record.len() != table.columns.len() {
         let message = format!("read `{}`: {} columns came back for {}", table.name, record.len(), table.columns.len());
         return Err(Error::new(ErrorKind::Mapping, message).with_table(table.name));
@@ -201,7 +200,7 @@ fn canonical(table: &crate::schema::TableDescriptor, record: Record, backend: Ba
     let values = record.into_iter().enumerate().map(|(at, value)| {
         table.columns[at].ty.canonical(value, backend).map_err(|error| Error::unreadable_value(table, at, error))
     });
-    values.collect()
+    values.collect::<Result<Vec<Value>, Error>>().map(Record::from)
 }
 
 /// A row as values.

@@ -9,6 +9,7 @@ mod order;
 pub(crate) mod raise;
 mod record;
 mod registry;
+pub(crate) mod relation;
 pub(crate) mod role;
 pub(crate) mod spec;
 mod tagged;
@@ -23,6 +24,8 @@ pub use handle::{Embedded, FieldPrefix, Nested, NoPrefix, Part, Prefix};
 pub(crate) use order::TableOrder;
 pub use record::{Record, RecordReader, RecordWriter};
 pub use registry::SchemaRegistry;
+pub(crate) use relation::holders;
+pub use relation::{ChildRows, Relation};
 pub use role::{StampColumn, VersionColumn};
 pub use tagged::{Tagged, TaggedColumns};
 

@@ -15,7 +15,7 @@ mod sql;
 mod tests;
 mod update;
 
-pub(crate) use bulk::{delete_where, update_where};
+pub(crate) use bulk::{delete_all, delete_where, update_where};
 pub(crate) use delete::delete;
 pub(crate) use guard::{CONFLICT_TOKEN, RaiseStyle};
 pub(crate) use insert::{Conflict, insert, insert_returning};

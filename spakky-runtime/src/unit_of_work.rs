@@ -3,11 +3,13 @@
 //! Queueing is synchronous and changes nothing outside the session. A flush turns the queue into as few statements as
 //! possible, in an order that foreign keys and unique keys accept.
 
+mod aggregate;
 mod flush;
 mod identity_map;
 mod order;
 mod pending;
 
-pub(crate) use flush::{FlushContext, FlushPlan, FlushStep, changed, insertable, show_key};
+pub(crate) use aggregate::{adopt, check, count_versions, differs, is_unassigned, keep, key_of};
+pub(crate) use flush::{FlushContext, FlushPlan, FlushStep, insertable, show_key};
 pub(crate) use identity_map::{Entry, IdentityMap, RowKey, version_of};
 pub(crate) use pending::{Change, PendingQueue, PendingWrite};

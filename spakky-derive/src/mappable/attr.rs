@@ -23,6 +23,7 @@ pub(crate) struct MappedFieldAttrs {
     pub(crate) given: Vec<Spanned<MappedFieldKey>>,
     pub(crate) field: Option<Spanned<Member>>,
     pub(crate) row_only: Option<Spanned<Option<Expr>>>,
+    pub(crate) parent: Option<Spanned<()>>,
     pub(crate) with: Option<Spanned<Path>>,
     pub(crate) try_with: Option<Spanned<Path>>,
     pub(crate) into: Option<Spanned<()>>,
@@ -75,6 +76,7 @@ impl MappedFieldAttrs {
             given: Vec::new(),
             field: None,
             row_only: None,
+            parent: None,
             with: None,
             try_with: None,
             into: None,
@@ -98,6 +100,10 @@ impl MappedFieldAttrs {
             MappedFieldKey::RowOnly => {
                 let expression = if entry.is_flag() { None } else { Some(entry.value("expression")?) };
                 set_once(&mut self.row_only, at, expression, diagnostics);
+            }
+            MappedFieldKey::Parent => {
+                entry.flag()?;
+                set_once(&mut self.parent, at, (), diagnostics);
             }
             MappedFieldKey::With => set_once(&mut self.with, at, parse_module(entry)?, diagnostics),
             MappedFieldKey::TryWith => set_once(&mut self.try_with, at, parse_module(entry)?, diagnostics),
@@ -134,7 +140,7 @@ pub(crate) fn exclude(a: MappedFieldKey, b: MappedFieldKey) -> bool {
     }
     match (a, b) {
         // Not mapped, so there is nothing to say about how.
-        (Key::RowOnly, _) | (_, Key::RowOnly) => true,
+        (Key::RowOnly | Key::Parent, _) | (_, Key::RowOnly | Key::Parent) => true,
         (Key::Field, _) | (_, Key::Field) => false,
         // One conversion for each field.
         (
@@ -153,7 +159,7 @@ pub(crate) fn conversion(attrs: &MappedFieldAttrs) -> Option<&Ident> {
         | MappedFieldKey::TryInto
         | MappedFieldKey::Nested
         | MappedFieldKey::Wrapped => true,
-        MappedFieldKey::Field | MappedFieldKey::RowOnly => false,
+        MappedFieldKey::Field | MappedFieldKey::RowOnly | MappedFieldKey::Parent => false,
     };
     attrs.given.iter().find(|given| is_conversion(given.value)).map(|given| &given.key)
 }

@@ -73,6 +73,8 @@ pub(crate) enum Place {
     Group {
         prefix: String,
     },
+    /// In rows of another table.
+    Rows,
     /// Not at all.
     Nowhere,
 }
@@ -88,6 +90,8 @@ pub(crate) enum Source {
         at: Option<Ident>,
         new: Option<Expr>,
     },
+    /// The key of the row that this one belongs to, which the runtime fills in.
+    Parent,
 }
 
 pub(crate) enum Conversion {
@@ -160,6 +164,7 @@ impl Place {
     fn of(kind: &FieldKind) -> Self {
         match kind {
             FieldKind::Skip => Place::Nowhere,
+            FieldKind::Relation(_) => Place::Rows,
             FieldKind::Flatten(flatten) => {
                 Place::Group { prefix: flatten.prefix.as_ref().map(LitStr::value).unwrap_or_default() }
             }
@@ -202,8 +207,11 @@ impl Source {
         if let Some(row_only) = attrs.row_only {
             return Source::RowOnly { at: Some(row_only.key), new: row_only.value };
         }
+        if attrs.parent.is_some() {
+            return Source::Parent;
+        }
         let is_mapped = match place {
-            Place::Column(_) | Place::Id(_) | Place::Group { .. } => true,
+            Place::Column(_) | Place::Id(_) | Place::Group { .. } | Place::Rows => true,
             // Role columns and what is not stored stay in the row unless they are mapped by name.
             Place::Version(_) | Place::Stamp(_) | Place::Nowhere => attrs.field.is_some(),
         };
@@ -222,6 +230,8 @@ impl Source {
             Conversion::Nested
         } else if attrs.wrapped.is_some() {
             Conversion::Wrapped
+        } else if let Place::Rows = place {
+            Conversion::Nested
         } else {
             Conversion::None
         };

@@ -57,7 +57,7 @@ impl FieldPath {
         std::iter::once(&self.first).chain(&self.rest)
     }
 
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+    pub(super) fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let field = |input: ParseStream<'_>| {
             input.call(Ident::parse_any).map_err(|error| syn::Error::new(error.span(), "expected the name of a field"))
         };
@@ -143,7 +143,7 @@ impl IndexAttr {
 }
 
 /// Whether `desc` follows; `asc` may be written too.
-fn parse_direction(input: ParseStream<'_>) -> syn::Result<bool> {
+pub(super) fn parse_direction(input: ParseStream<'_>) -> syn::Result<bool> {
     if !input.peek(Ident::peek_any) {
         return Ok(false);
     }

@@ -21,6 +21,7 @@ pub(crate) fn check(table: &Table, diagnostics: &mut Diagnostics) {
             check_generated(table, diagnostics);
             check_fields_of_constraints(table, row, diagnostics);
             check_constraint_names(row, diagnostics);
+            check_relations(table, diagnostics);
         }
         Kind::Embedded(embedded) => {
             for key in &embedded.refused {
@@ -29,6 +30,13 @@ pub(crate) fn check(table: &Table, diagnostics: &mut Diagnostics) {
                     .error(key, format!("an embedded struct has no table; put `{name}` on the rows that flatten it"));
             }
             check_embedded_fields(table, diagnostics);
+            for (_, relation) in table.relations() {
+                let name = plain(&relation.at);
+                diagnostics.error(
+                    &relation.at,
+                    format!("an embedded struct has no key; put `{name}` on the rows that flatten it"),
+                );
+            }
         }
     }
 }
@@ -111,6 +119,17 @@ fn check_generated(table: &Table, diagnostics: &mut Diagnostics) {
     }
 }
 
+/// Children hold the key of their row in one column.
+fn check_relations(table: &Table, diagnostics: &mut Diagnostics) {
+    if table.ids().count() < 2 {
+        return;
+    }
+    for (_, relation) in table.relations() {
+        let name = plain(&relation.at);
+        diagnostics.error(&relation.at, format!("`{name}` needs a table with one `#[table(id)]` field"));
+    }
+}
+
 fn check_embedded_fields(table: &Table, diagnostics: &mut Diagnostics) {
     for (_, column) in table.columns() {
         for key in &column.table_keys {
@@ -161,6 +180,9 @@ fn check_field_path(table: &Table, path: &FieldPath, diagnostics: &mut Diagnosti
             diagnostics.error(&path.first, format!("`{first}` is several columns; name one, as in `{first}.field`"));
         }
         FieldKind::Flatten(_) => {}
+        FieldKind::Relation(_) => {
+            diagnostics.error(&path.first, format!("`{first}` holds rows of another table and has no column"));
+        }
         FieldKind::Skip => diagnostics.error(&path.first, format!("`{first}` is skipped and has no column")),
     }
 }

@@ -1,12 +1,13 @@
 //! `#[table(..)]` as written, on a field.
 
 use proc_macro2::TokenStream;
-use syn::parse::Parser;
-use syn::{Attribute, LitInt, LitStr, Path, Token};
+use syn::parse::{ParseStream, Parser};
+use syn::{Attribute, Ident, LitInt, LitStr, Path, Token};
 
+use super::attr::{FieldPath, parse_direction};
 use crate::attr::{Entry, Spanned, parse_attributes, parse_keys, parse_word, set_once};
 use crate::diagnostics::Diagnostics;
-use crate::keys::{ColumnKey, FlattenKey, Keys, OnDeleteKey, ReferencesKey, TableKey};
+use crate::keys::{ColumnKey, FlattenKey, HasManyKey, HasOneKey, Keys, OnDeleteKey, ReferencesKey, TableKey};
 
 /// The keys of a field.
 pub(crate) struct ColumnAttrs {
@@ -25,7 +26,17 @@ pub(crate) struct ColumnAttrs {
     pub(crate) length: Option<Spanned<u32>>,
     pub(crate) json: Option<Spanned<()>>,
     pub(crate) flatten: Option<Spanned<Option<LitStr>>>,
+    pub(crate) relation: Option<Spanned<RelationAttr>>,
     pub(crate) skip: Option<Spanned<()>>,
+}
+
+/// `has_many(by = field, order_by = field, unversioned)` or `has_one(by = field)`.
+pub(crate) struct RelationAttr {
+    /// `None` is reported.
+    pub(crate) by: Option<Ident>,
+    /// Fields of the children, and whether the order is descending.
+    pub(crate) order: Vec<(FieldPath, bool)>,
+    pub(crate) unversioned: bool,
 }
 
 /// `references(OtherRow, on_delete = cascade)`.
@@ -51,6 +62,7 @@ impl ColumnAttrs {
             length: None,
             json: None,
             flatten: None,
+            relation: None,
             skip: None,
         };
         parse_attributes(attributes, diagnostics, &[(TableKey::NAMES, "the struct")], |key, entry, diagnostics| {
@@ -87,6 +99,16 @@ impl ColumnAttrs {
             ColumnKey::References => {
                 let references = ReferencesAttr::parse(entry.list("OtherRow")?, diagnostics)?;
                 set_once(&mut self.references, &entry.key, references, diagnostics);
+                return Ok(());
+            }
+            ColumnKey::HasMany => {
+                let relation = RelationAttr::many(entry, diagnostics)?;
+                set_once(&mut self.relation, &entry.key, relation, diagnostics);
+                return Ok(());
+            }
+            ColumnKey::HasOne => {
+                let relation = RelationAttr::one(entry, diagnostics)?;
+                set_once(&mut self.relation, &entry.key, relation, diagnostics);
                 return Ok(());
             }
             ColumnKey::Flatten => {
@@ -127,6 +149,69 @@ fn parse_flatten(entry: &Entry<'_>, diagnostics: &mut Diagnostics) -> syn::Resul
     Ok(prefix.map(|prefix| prefix.value))
 }
 
+impl RelationAttr {
+    fn many(entry: &Entry<'_>, diagnostics: &mut Diagnostics) -> syn::Result<Self> {
+        let (mut by, mut order, mut unversioned) = (None, None, None);
+        let tokens = entry.list("by = field")?;
+        parse_keys(tokens, diagnostics, &[], &mut |key, entry: &Entry<'_>, diagnostics: &mut Diagnostics| {
+            match key {
+                HasManyKey::By => set_once(&mut by, &entry.key, entry.value("field")?, diagnostics),
+                HasManyKey::OrderBy => {
+                    let fields = entry.value_with("(field, other desc)", parse_order)?;
+                    set_once(&mut order, &entry.key, fields, diagnostics);
+                }
+                HasManyKey::Unversioned => set_once(&mut unversioned, &entry.key, entry.flag()?, diagnostics),
+            }
+            Ok(())
+        });
+        let order = order.map(|order: Spanned<_>| order.value).unwrap_or_default();
+        Ok(RelationAttr::new(entry, by, order, unversioned, diagnostics))
+    }
+
+    fn one(entry: &Entry<'_>, diagnostics: &mut Diagnostics) -> syn::Result<Self> {
+        let (mut by, mut unversioned) = (None, None);
+        let tokens = entry.list("by = field")?;
+        parse_keys(tokens, diagnostics, &[], &mut |key, entry: &Entry<'_>, diagnostics: &mut Diagnostics| {
+            match key {
+                HasOneKey::By => set_once(&mut by, &entry.key, entry.value("field")?, diagnostics),
+                HasOneKey::Unversioned => set_once(&mut unversioned, &entry.key, entry.flag()?, diagnostics),
+            }
+            Ok(())
+        });
+        Ok(RelationAttr::new(entry, by, Vec::new(), unversioned, diagnostics))
+    }
+
+    fn new(
+        entry: &Entry<'_>,
+        by: Option<Spanned<Ident>>,
+        order: Vec<(FieldPath, bool)>,
+        unversioned: Option<Spanned<()>>,
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
+        if by.is_none() {
+            let name = crate::syntax::ident::plain(&entry.key);
+            let message = format!("`{name}` needs the children's foreign key; write `{name}(by = field)`");
+            diagnostics.error(&entry.key, message);
+        }
+        RelationAttr { by: by.map(|by| by.value), order, unversioned: unversioned.is_some() }
+    }
+}
+
+/// `field`, `field desc`, or several in parentheses.
+fn parse_order(input: ParseStream<'_>) -> syn::Result<Vec<(FieldPath, bool)>> {
+    let item = |input: ParseStream<'_>| {
+        let path = FieldPath::parse(input)?;
+        Ok((path, parse_direction(input)?))
+    };
+    if !input.peek(syn::token::Paren) {
+        return Ok(vec![item(input)?]);
+    }
+    let content;
+    syn::parenthesized!(content in input);
+    let items = content.parse_terminated(item, Token![,])?;
+    Ok(items.into_iter().collect())
+}
+
 impl ReferencesAttr {
     fn parse(tokens: TokenStream, diagnostics: &mut Diagnostics) -> syn::Result<Self> {
         let head = |input: syn::parse::ParseStream<'_>| {
@@ -162,7 +247,7 @@ fn excludes(a: ColumnKey, b: ColumnKey) -> bool {
     }
     match a {
         // No column of its own.
-        Key::Skip | Key::Flatten => true,
+        Key::Skip | Key::Flatten | Key::HasMany | Key::HasOne => true,
         // One column has one role, and a role decides the type and what is written.
         Key::Version | Key::CreatedAt | Key::UpdatedAt => matches!(
             b,

@@ -76,7 +76,18 @@ pub(crate) struct Field {
 pub(crate) enum FieldKind {
     Column(Column),
     Flatten(Flatten),
+    Relation(Relation),
     Skip,
+}
+
+/// Rows of another table.
+pub(crate) struct Relation {
+    /// `has_many` or `has_one`, where a mistake is reported.
+    pub(crate) at: Ident,
+    /// The children's foreign key; `None` is reported.
+    pub(crate) by: Option<Ident>,
+    pub(crate) order: Vec<(FieldPath, bool)>,
+    pub(crate) unversioned: bool,
 }
 
 pub(crate) struct Flatten {
@@ -141,7 +152,15 @@ impl Table {
     pub(crate) fn columns(&self) -> impl Iterator<Item = (&Field, &Column)> {
         self.fields.iter().filter_map(|field| match &field.kind {
             FieldKind::Column(column) => Some((field, column)),
-            FieldKind::Flatten(_) | FieldKind::Skip => None,
+            FieldKind::Flatten(_) | FieldKind::Relation(_) | FieldKind::Skip => None,
+        })
+    }
+
+    /// The fields that hold rows of other tables.
+    pub(crate) fn relations(&self) -> impl Iterator<Item = (&Field, &Relation)> {
+        self.fields.iter().filter_map(|field| match &field.kind {
+            FieldKind::Relation(relation) => Some((field, relation)),
+            FieldKind::Column(_) | FieldKind::Flatten(_) | FieldKind::Skip => None,
         })
     }
 
@@ -169,6 +188,14 @@ impl FieldKind {
         }
         if let Some(flatten) = &attrs.flatten {
             return FieldKind::Flatten(Flatten { prefix: flatten.value.clone() });
+        }
+        if let Some(Spanned { key, value }) = &attrs.relation {
+            return FieldKind::Relation(Relation {
+                at: key.clone(),
+                by: value.by.clone(),
+                order: value.order.clone(),
+                unversioned: value.unversioned,
+            });
         }
         FieldKind::Column(Column::from_attrs(field, attrs))
     }
@@ -234,7 +261,7 @@ impl Row {
                 .find(|field| path.rest.is_empty() && ident::plain(&field.ident) == ident::plain(&path.first));
             match column.map(|field| &field.kind) {
                 Some(FieldKind::Column(column)) => column.name.clone(),
-                Some(FieldKind::Flatten(_) | FieldKind::Skip) | None => {
+                Some(FieldKind::Flatten(_) | FieldKind::Relation(_) | FieldKind::Skip) | None => {
                     path.idents().map(ident::plain).collect::<Vec<_>>().join("_")
                 }
             }

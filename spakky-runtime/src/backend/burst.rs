@@ -8,7 +8,6 @@ use std::sync::Arc;
 use futures_util::Stream;
 
 use crate::error::DatabaseError;
-use crate::schema::Record;
 use crate::transaction::TransactionMode;
 use crate::value::{ColumnType, Value};
 
@@ -68,7 +67,7 @@ pub(crate) type Burst = Vec<Step>;
 /// What one step answered; empty for anything but a [`Step::Statement`].
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
-    pub(crate) rows: Vec<Record>,
+    pub(crate) rows: Vec<Vec<Value>>,
     /// Rows written, for a statement without rows.
     pub(crate) affected: u64,
 }
@@ -93,4 +92,4 @@ pub(crate) type BurstResult = Result<Vec<Answer>, Box<BurstFailure>>;
 pub(crate) type Pending = Pin<Box<dyn Future<Output = BurstResult> + Send + 'static>>;
 
 /// Rows as they arrive.
-pub(crate) type RowSource = Pin<Box<dyn Stream<Item = Result<Record, DatabaseError>> + Send + 'static>>;
+pub(crate) type RowSource = Pin<Box<dyn Stream<Item = Result<Vec<Value>, DatabaseError>> + Send + 'static>>;

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use crate::mappable::{Mappable, MappingError, Revision, VersionField};
 use crate::schema::{ColumnDescriptor, Tagged};
-use crate::value::Json;
+use crate::value::{ColumnType, ColumnValue, Json, ScalarType, Value};
 
 /// The types of a row field and of the domain field it is mapped to without a conversion: the same.
 ///
@@ -149,6 +149,41 @@ pub trait NewRowDefault {
 impl<T: Default> NewRowDefault for T {
     fn new_row_default() -> T {
         T::default()
+    }
+}
+
+/// Something that is no key.
+fn zero(ty: ColumnType) -> Value {
+    match ty.scalar {
+        _ if ty.nullable => Value::Null,
+        ScalarType::I16 => Value::I16(0),
+        ScalarType::I32 => Value::I32(0),
+        ScalarType::I64 => Value::I64(0),
+        ScalarType::Text => Value::Text(String::new()),
+        ScalarType::Uuid => Value::Uuid(uuid::Uuid::nil()),
+        _ => Value::Null,
+    }
+}
+
+/// The value of a field marked `#[mappable(parent)]` in a new row, until the runtime fills in the key of the row that it
+/// belongs to.
+pub trait ParentKey: ColumnValue {
+    /// Zero, the nil UUID, an empty text.
+    fn unset() -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: ColumnValue> ParentKey for T {
+    #[expect(clippy::panic, reason = "a mistake in the mapping, which shows at its first use")]
+    fn unset() -> T {
+        match T::from_value(zero(T::TYPE)) {
+            Ok(value) => value,
+            Err(error) => panic!(
+                "`#[mappable(parent)]` needs a value to begin with, and `{}` refuses zero ({error}); write \
+                 `#[mappable(row_only = expression)]` instead",
+                std::any::type_name::<T>()
+            ),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a row must fulfil, without the row's type.
 
 use super::{Pattern, Term};
+use crate::schema::TableDescriptor;
 use crate::value::{Value, ValueError};
 
 /// How two sides compare.
@@ -45,6 +46,8 @@ pub(crate) enum Condition {
     In { column: String, values: Vec<Value>, negated: bool },
     /// The key is one of these, each as long as the table's key.
     Keys(Vec<Vec<Value>>),
+    /// The column is the key of one of these rows.
+    InSelect { column: String, table: &'static TableDescriptor, condition: Box<Condition> },
     /// The column is NULL, or not.
     Null { column: String, negated: bool },
     /// The text matches.

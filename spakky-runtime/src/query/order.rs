@@ -22,6 +22,13 @@ pub(crate) struct Ordering {
     pub(crate) nulls: Option<NullsPlace>,
 }
 
+impl Ordering {
+    /// By a column, NULL where it comes by default.
+    pub(crate) fn of(column: &str, descending: bool) -> Self {
+        Ordering { column: column.to_owned(), descending, nulls: None }
+    }
+}
+
 /// Where rows without a value come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NullsPlace {

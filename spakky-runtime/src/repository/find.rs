@@ -2,15 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Repository, Versioned, canonical, key_of};
-use crate::backend::{Statement, Step};
+use super::load::{attach_children, child_queries};
+use super::{Repository, Versioned, canonical};
+use crate::backend::{Answer, Statement, Step};
 use crate::error::{Error, ErrorKind};
 use crate::mappable::Mappable;
 use crate::query::Condition;
 use crate::schema::{Record, Table};
 use crate::session::{Call, Session};
 use crate::statement::{Lock, Select};
-use crate::unit_of_work::{RowKey, show_key, version_of};
+use crate::unit_of_work::{RowKey, key_of, show_key, version_of};
 use crate::value::Value;
 
 /// What locking a row does when another transaction holds it.
@@ -163,14 +164,11 @@ impl<Row: Table + Mappable> Repository<Row> {
             return Err(lock_outside::<Row>());
         };
         session.check_writable()?;
-        let statement = self.by_keys(vec![key.to_vec()], Some(wait.into()))?;
-        let call = Call { statements: vec![statement], flush: true, writes: true, transaction: true };
-        let answers = session.execute(call).await?;
+        let statements = self.by_keys(vec![key.to_vec()], Some(wait.into()))?;
+        let call = Call { statements, flush: true, writes: true, transaction: true };
+        let found = self.read(Some(&session), call).await?.pop();
         session.state().map.forget(session.depth, &RowKey::new(table, key.to_vec()));
-        match answers.into_iter().flat_map(|answer| answer.rows).next() {
-            Some(record) => self.take_in(Some(&session), canonical(table, record, self.manager.backend())?).map(Some),
-            None => Ok(None),
-        }
+        found.map(|record| self.take_in(Some(&session), record)).transpose()
     }
 
     async fn find_by(&self, key: &[Value]) -> Result<Option<Row::Domain>, Error> {
@@ -202,7 +200,7 @@ impl<Row: Table + Mappable> Repository<Row> {
                 let state = session.state();
                 wanted.iter().any(|key| state.map.get(&RowKey::new(table, key.clone())).is_some())
             });
-            let statements = vec![self.by_keys(wanted, None)?];
+            let statements = self.by_keys(wanted, None)?;
             let call = Call { statements, flush, writes: false, transaction: false };
             for record in self.read(session.as_ref(), call).await? {
                 loaded.insert(key_of(table, &record), record);
@@ -229,33 +227,56 @@ impl<Row: Table + Mappable> Repository<Row> {
         })
     }
 
-    /// The rows with these keys, in no order, each once.
-    fn by_keys(&self, keys: Vec<Vec<Value>>, lock: Option<Lock>) -> Result<Statement, Error> {
-        let select = Select { lock, ..Select::filtered(Row::descriptor(), Condition::Keys(keys)) };
-        select.rows(self.manager.backend())
+    /// The rows with these keys, in no order, each once; behind them their children. A change of a child that is committed
+    /// between the two raises the version of its row, so that a save of what was read is refused.
+    fn by_keys(&self, keys: Vec<Vec<Value>>, lock: Option<Lock>) -> Result<Vec<Statement>, Error> {
+        let (table, backend) = (Row::descriptor(), self.manager.backend());
+        let first: Vec<Value> = keys.iter().filter_map(|key| key.first().cloned()).collect();
+        let mut statements = vec![Select { lock, ..Select::filtered(table, Condition::Keys(keys)) }.rows(backend)?];
+        statements.extend(child_queries(backend, table, &first)?);
+        Ok(statements)
     }
 
     async fn select_key(&self, session: Option<&Session>, key: &[Value]) -> Result<Option<Record>, Error> {
-        let statement = self.by_keys(vec![key.to_vec()], None)?;
+        let statements = self.by_keys(vec![key.to_vec()], None)?;
         // A row that the session wrote itself and knows only in part is asked for behind the writes that are pending.
         let flush = session
             .is_some_and(|session| session.state().map.get(&RowKey::new(Row::descriptor(), key.to_vec())).is_some());
-        let call = Call { statements: vec![statement], flush, writes: false, transaction: false };
+        let call = Call { statements, flush, writes: false, transaction: false };
         Ok(self.read(session, call).await?.into_iter().next())
     }
 
-    /// Runs queries for whole rows in the session, or by themselves outside any.
+    /// Runs a query for whole rows in the session, or by itself outside any. The queries for their children may come behind
+    /// it; else these follow, once it is known whose.
     pub(super) async fn read(&self, session: Option<&Session>, call: Call) -> Result<Vec<Record>, Error> {
-        let table = Row::descriptor();
-        let answers = match session {
-            Some(session) => session.execute(call).await?,
+        let (table, backend) = (Row::descriptor(), self.manager.backend());
+        let has_children_behind = call.statements.len() > 1;
+        let mut answers = self.answers(session, call).await?.into_iter();
+        let rows = answers.next().map(|answer| answer.rows).unwrap_or_default();
+        let records: Result<Vec<Record>, Error> = rows.into_iter().map(|row| canonical(table, row, backend)).collect();
+        let mut records = records?;
+        if records.is_empty() || table.relations.is_empty() {
+            return Ok(records);
+        }
+        if !has_children_behind {
+            let keys: Vec<Value> =
+                records.iter().filter_map(|record| key_of(table, record).into_iter().next()).collect();
+            let statements = child_queries(backend, table, &keys)?;
+            let call = Call { statements, flush: false, writes: false, transaction: false };
+            answers = self.answers(session, call).await?.into_iter();
+        }
+        attach_children(backend, table, &mut records, &mut answers)?;
+        Ok(records)
+    }
+
+    async fn answers(&self, session: Option<&Session>, call: Call) -> Result<Vec<Answer>, Error> {
+        match session {
+            Some(session) => session.execute(call).await,
             None => {
                 let steps = call.statements.into_iter().map(Step::Statement).collect();
-                self.manager.run_alone(steps, false).await?
+                self.manager.run_alone(steps, false).await
             }
-        };
-        let backend = self.manager.backend();
-        answers.into_iter().flat_map(|answer| answer.rows).map(|record| canonical(table, record, backend)).collect()
+        }
     }
 }
 

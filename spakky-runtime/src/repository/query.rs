@@ -15,7 +15,7 @@ use crate::query::{Assignment, Condition, Order, Ordering, Predicate};
 use crate::schema::{RecordReader, Table};
 use crate::session::{Call, SessionStream};
 use crate::statement::{Lock, Select, delete_where, update_where};
-use crate::unit_of_work::show_key;
+use crate::unit_of_work::{key_of, show_key};
 use crate::value::Value;
 
 /// A query under construction, from [`Repository::filter`] or [`Repository::query`].
@@ -245,6 +245,15 @@ impl<Row: Table + Mappable> Query<Row> {
             let message = "stream rows with a lock on them: use `all`, or leave the lock out";
             return Err(Error::new(ErrorKind::InvalidQuery, message).with_table(Row::descriptor().name));
         }
+        if let Some(relation) = Row::descriptor().relations.first() {
+            let table = Row::descriptor().name;
+            let message = format!(
+                "stream `{table}`: the rows of `{}` are read with each of its rows, which a stream cannot; use `all` with \
+                 limits, or pages",
+                relation.field
+            );
+            return Err(Error::new(ErrorKind::InvalidQuery, message).with_table(table));
+        }
         let source = match self.repository.place() {
             Some(session) => session.stream(statement).await?,
             None => self.repository.manager.stream_alone(statement).await?,
@@ -274,7 +283,7 @@ impl<Row: Table + Mappable> Stream for RowStream<Row> {
         let item = std::task::ready!(self.source.poll_record(context)).map(|result| {
             let table = Row::descriptor();
             let record = canonical(table, result?, self.backend)?;
-            let key = show_key(&super::key_of(table, &record));
+            let key = show_key(&key_of(table, &record));
             let row = Row::decode(&mut RecordReader::new(table, record))?;
             row.to_domain().map_err(|error| error.into_error::<Row>(&key))
         });

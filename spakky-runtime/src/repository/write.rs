@@ -6,10 +6,13 @@ use std::sync::Arc;
 use super::find::no_version;
 use super::{Repository, encode};
 use crate::error::{Error, ErrorKind};
-use crate::mappable::{Mappable, Revision};
+use crate::mappable::{Mappable, Mapping, Revision};
 use crate::schema::{Record, RecordReader, Role, Table, TableDescriptor};
 use crate::session::Session;
-use crate::unit_of_work::{Change, Entry, PendingWrite, RowKey, changed, show_key};
+use crate::unit_of_work::{
+    Change, Entry, PendingWrite, RowKey, adopt, check, count_versions, differs, is_unassigned, keep, key_of, show_key,
+    version_of,
+};
 use crate::value::Value;
 
 impl<Row: Table + Mappable> Repository<Row> {
@@ -171,10 +174,12 @@ pub(super) fn queue_add<Row: Table + Mappable>(
 ) -> Result<(), Error> {
     let table = Row::descriptor();
     let row = Row::merge(domain, None);
-    let mut record = checked(session, table, encode(&row)?)?;
+    let mut record = whole(session, table, encode(&row)?)?;
+    check(table, &record)?;
     set_version(table, &mut record, 1);
+    count_versions(table, Mapping::WHOLE, None, &mut record);
     stamp(table, &mut record, true);
-    let columns = Row::mapped();
+    let columns = Row::mapping();
     if table.generates_key() {
         let change = Change::Insert { record, columns };
         return session.queue(PendingWrite { table, key: None, change, origin }, None);
@@ -211,6 +216,25 @@ pub(super) fn queue_add<Row: Table + Mappable>(
     Ok(())
 }
 
+/// Queues the INSERTs of the children of a row that was inserted at once, to learn its id.
+pub(super) fn queue_children<Row: Table + Mappable>(
+    session: &Session,
+    record: &Record,
+    origin: Origin,
+) -> Result<(), Error> {
+    let table = Row::descriptor();
+    for (at, (relation, rows)) in table.relations.iter().zip(record.children().unwrap_or_default()).enumerate() {
+        let child = relation.child();
+        let columns = Row::mapping().child(at).unwrap_or(Mapping::WHOLE);
+        for row in rows {
+            let key = (!is_unassigned(child, row)).then(|| key_of(child, row));
+            let change = Change::Insert { record: row.clone(), columns };
+            session.queue(PendingWrite { table: child, key, change, origin }, None)?;
+        }
+    }
+    Ok(())
+}
+
 fn added_twice(table: &TableDescriptor, key: &[Value]) -> Error {
     let shown = show_key(key);
     let message = format!("add to `{}`: this session already has an aggregate with id {shown}", table.name);
@@ -242,16 +266,19 @@ pub(super) fn queue_save<Row: Table + Mappable>(
     let entry = known_entry(session, table, &row_key, revision.as_ref(), "save")?;
 
     let base_row = match &entry.current {
-        Some(record) => Some(Row::decode(&mut RecordReader::new(table, Record::clone(record)))?),
+        Some(record) => Some(Row::decode(&mut RecordReader::new(table, readable(table, record)))?),
         None => None,
     };
     let row = Row::merge(domain, base_row.as_ref());
-    let mut record = checked(session, table, encode(&row)?)?;
+    let mut record = whole(session, table, encode(&row)?)?;
+    let columns = Row::mapping();
     if let Some(current) = &entry.current {
         keep_roles(table, &mut record, current);
+        keep(table, columns, &mut record, current);
     }
-    let columns = Row::mapped();
-    let same = |stored: &Arc<Record>| changed(table, columns, stored, &record).next().is_none();
+    check(table, &record)?;
+    count_versions(table, columns, entry.stored.as_deref(), &mut record);
+    let same = |stored: &Arc<Record>| !differs(table, columns, stored, &record, false);
     if !entry.queued && entry.stored.as_ref().is_some_and(same) {
         // Nothing to write. The domain value is as good as the one that was loaded.
         if entry.version.is_some() {
@@ -259,7 +286,14 @@ pub(super) fn queue_save<Row: Table + Mappable>(
         }
         return Ok(());
     }
-    let next = entry.version.map(|version| version + 1);
+    // A change of children that count for themselves is none of the row.
+    let raised =
+        |version: i64| entry.current.as_ref().is_some_and(|current| version_of(table, current) != Some(version));
+    let next = entry.version.map(|version| {
+        let rises = raised(version)
+            || entry.stored.as_ref().is_none_or(|stored| differs(table, columns, stored, &record, true));
+        version + i64::from(rises)
+    });
     if let Some(next) = next {
         set_version(table, &mut record, next);
     }
@@ -288,7 +322,9 @@ pub(super) fn queue_upsert<Row: Table + Mappable>(
         return Err(Error::new(ErrorKind::InvalidQuery, message).with_table(table.name));
     }
     let row = Row::merge(domain, None);
-    let mut record = checked(session, table, encode(&row)?)?;
+    let mut record = whole(session, table, encode(&row)?)?;
+    check(table, &record)?;
+    count_versions(table, Mapping::WHOLE, None, &mut record);
     let key = Row::encode_id(&row.id())?;
     let row_key = RowKey::new(table, key.clone());
     let entry = match session.known(&row_key) {
@@ -301,7 +337,7 @@ pub(super) fn queue_upsert<Row: Table + Mappable>(
         // What the row becomes is the database's to say: ask when it is next needed.
         _ => Entry::attached(None),
     };
-    let change = Change::Upsert { record, columns: Row::mapped() };
+    let change = Change::Upsert { record, columns: Row::mapping() };
     session.queue(PendingWrite { table, key: Some(key), change, origin }, Some((row_key, entry)))
 }
 
@@ -402,8 +438,24 @@ fn check_copy(
         .with_expected_version(Some(version)))
 }
 
+/// The record of an aggregate, its children in their place.
+pub(super) fn whole(session: &Session, table: &'static TableDescriptor, mut record: Record) -> Result<Record, Error> {
+    adopt(table, &mut record);
+    checked(session, table, &record)?;
+    Ok(record)
+}
+
+/// A record from which a row can be read, though its children may not be known.
+fn readable(table: &TableDescriptor, record: &Record) -> Record {
+    let mut record = record.clone();
+    if record.children().is_none() {
+        record.set_children(vec![Vec::new(); table.relations.len()]);
+    }
+    record
+}
+
 /// Refuses at once what the backend cannot hold.
-pub(super) fn checked(session: &Session, table: &TableDescriptor, record: Record) -> Result<Record, Error> {
+fn checked(session: &Session, table: &TableDescriptor, record: &Record) -> Result<(), Error> {
     let manager = session.manager();
     for (at, value) in record.iter().enumerate() {
         manager.backend().check(value).map_err(|error| Error::unstorable_value(table, at, error))?;
@@ -412,7 +464,10 @@ pub(super) fn checked(session: &Session, table: &TableDescriptor, record: Record
             return Err(Error::unstorable_value(table, at, error));
         }
     }
-    Ok(record)
+    for (relation, rows) in table.relations.iter().zip(record.children().unwrap_or_default()) {
+        rows.iter().try_for_each(|row| checked(session, relation.child(), row))?;
+    }
+    Ok(())
 }
 
 fn set_version(table: &TableDescriptor, record: &mut Record, version: i64) {
@@ -436,6 +491,9 @@ fn stamp(table: &TableDescriptor, record: &mut Record, new: bool) {
                 _ => Value::TimestampTz(now),
             };
         }
+    }
+    for (relation, rows) in table.relations.iter().zip(record.children_mut()) {
+        rows.iter_mut().for_each(|row| stamp(relation.child(), row, new));
     }
 }
 

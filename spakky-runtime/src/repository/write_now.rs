@@ -3,16 +3,18 @@
 use std::panic::Location;
 
 use super::find::no_version;
-use super::write::{Origin, checked, queue_add, queue_delete, queue_delete_key, queue_save, queue_upsert};
+use super::write::{
+    Origin, queue_add, queue_children, queue_delete, queue_delete_key, queue_save, queue_upsert, whole,
+};
 use super::{Repository, canonical, encode};
 use crate::backend::Statement;
 use crate::error::{Error, ErrorKind};
-use crate::mappable::{Mappable, Revision};
+use crate::mappable::{Mappable, Mapping, Revision};
 use crate::schema::Table;
 use crate::session::{ScopeGuard, Session};
 use crate::statement::insert_returning;
 use crate::transaction::TransactionOptions;
-use crate::unit_of_work::{Entry, RowKey, insertable, version_of};
+use crate::unit_of_work::{Entry, RowKey, adopt, check, count_versions, insertable, key_of, version_of};
 
 /// Where a call executes: in a scope, or in a transaction of its own.
 struct Executing {
@@ -121,22 +123,30 @@ impl<Row: Table + Mappable> Repository<Row> {
     ) -> Result<(), Error> {
         let table = Row::descriptor();
         let backend = self.manager.backend();
-        let columns = insertable(table, Row::mapped());
+        let columns = insertable(table, Row::mapping());
         let mut statements: Vec<Statement> = Vec::with_capacity(domains.len());
+        let mut given = Vec::with_capacity(domains.len());
         for domain in domains.iter() {
-            let record = checked(session, table, encode(&Row::merge(domain, None))?)?;
+            let record = whole(session, table, encode(&Row::merge(domain, None))?)?;
             statements.push(insert_returning(backend, table, &columns, &record));
+            given.push(record);
         }
         let answers = session.insert_returning(table, origin, statements).await?;
-        for (domain, answer) in domains.iter_mut().zip(answers) {
+        for ((domain, mut given), answer) in domains.iter_mut().zip(given).zip(answers) {
             let Some(record) = answer.rows.into_iter().next() else {
                 let message = format!("insert into `{}`: the database returned no row", table.name);
                 return Err(Error::new(ErrorKind::Database, message).with_table(table.name));
             };
-            let record = canonical(table, record, backend)?;
-            let key = RowKey::new(table, super::key_of(table, &record));
+            let mut record = canonical(table, record, backend)?;
+            record.set_children(given.take_children());
+            adopt(table, &mut record);
+            check(table, &record)?;
+            count_versions(table, Mapping::WHOLE, None, &mut record);
+            let key = RowKey::new(table, key_of(table, &record));
             let version = version_of(table, &record);
-            session.state().map.insert(session.depth, key, Entry::loaded(table, std::sync::Arc::new(record.clone())));
+            let entry = Entry::loaded(table, std::sync::Arc::new(record.clone()));
+            session.state().map.insert(session.depth, key, entry);
+            queue_children::<Row>(session, &record, origin)?;
             **domain = self.domain(record, 0)?;
             if version.is_some() {
                 Row::set_revision(domain, Revision { version, save: 0 });

@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 
+use super::Relation;
 use crate::value::ColumnType;
 
 /// One table: name, columns, keys and constraints.
@@ -31,6 +32,8 @@ pub struct TableDescriptor {
     pub checks: Vec<Check>,
     /// Foreign keys.
     pub foreign_keys: Vec<ForeignKey>,
+    /// Rows of other tables that are part of this table's rows.
+    pub relations: Vec<Relation>,
 }
 
 /// One column.

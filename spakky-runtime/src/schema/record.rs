@@ -1,26 +1,78 @@
-//! One row as values, in the order of its descriptor's columns.
+//! One row as values, in the order of its descriptor's columns, and the rows of its relations behind them.
+
+use std::ops::{Deref, DerefMut};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::TableDescriptor;
+use super::{ChildRows, TableDescriptor};
 use crate::error::Error;
 use crate::value::{ColumnValue, Json, Value, ValueError};
 
-/// One row as values.
-pub type Record = Vec<Value>;
+/// One row as values: those of its columns, which it stands for as a slice, and the rows of its relations.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Record {
+    values: Vec<Value>,
+    /// For each relation of the table its rows; empty while they are not known.
+    children: Vec<Vec<Record>>,
+}
+
+impl Record {
+    /// For each relation of the table its rows; `None` while they are not known (or if there are no relations).
+    pub(crate) fn children(&self) -> Option<&[Vec<Record>]> {
+        (!self.children.is_empty()).then_some(&self.children)
+    }
+
+    pub(crate) fn children_mut(&mut self) -> &mut [Vec<Record>] {
+        &mut self.children
+    }
+
+    pub(crate) fn set_children(&mut self, children: Vec<Vec<Record>>) {
+        self.children = children;
+    }
+
+    pub(crate) fn take_children(&mut self) -> Vec<Vec<Record>> {
+        std::mem::take(&mut self.children)
+    }
+
+    /// The row itself.
+    pub(crate) fn without_children(&self) -> Self {
+        Record::from(self.values.clone())
+    }
+}
+
+impl From<Vec<Value>> for Record {
+    fn from(values: Vec<Value>) -> Self {
+        Record { values, children: Vec::new() }
+    }
+}
+
+impl Deref for Record {
+    type Target = [Value];
+
+    fn deref(&self) -> &[Value] {
+        &self.values
+    }
+}
+
+impl DerefMut for Record {
+    fn deref_mut(&mut self) -> &mut [Value] {
+        &mut self.values
+    }
+}
 
 /// Collects the values of a row; an error names table and column.
 #[derive(Debug)]
 pub struct RecordWriter<'a> {
     table: &'a TableDescriptor,
-    values: Record,
+    values: Vec<Value>,
+    children: Vec<Vec<Record>>,
 }
 
 impl<'a> RecordWriter<'a> {
     /// An empty record of `table`.
     pub fn new(table: &'a TableDescriptor) -> Self {
-        RecordWriter { table, values: Vec::with_capacity(table.columns.len()) }
+        RecordWriter { table, values: Vec::with_capacity(table.columns.len()), children: Vec::new() }
     }
 
     /// Appends the next column.
@@ -66,10 +118,21 @@ impl<'a> RecordWriter<'a> {
         }
     }
 
+    /// Appends the rows of the next relation.
+    ///
+    /// # Errors
+    /// When a value of one cannot be stored.
+    #[doc(hidden)]
+    pub fn relation<T: ChildRows>(&mut self, rows: &T) -> Result<(), Error> {
+        self.children.push(rows.encode()?);
+        Ok(())
+    }
+
     /// The finished record.
     pub fn finish(self) -> Record {
         debug_assert_eq!(self.values.len(), self.table.columns.len());
-        self.values
+        debug_assert_eq!(self.children.len(), self.table.relations.len());
+        Record { values: self.values, children: self.children }
     }
 }
 
@@ -78,13 +141,15 @@ impl<'a> RecordWriter<'a> {
 pub struct RecordReader<'a> {
     table: &'a TableDescriptor,
     values: std::vec::IntoIter<Value>,
+    children: std::vec::IntoIter<Vec<Record>>,
     position: usize,
 }
 
 impl<'a> RecordReader<'a> {
     /// Reads `record`, a row of `table`.
     pub fn new(table: &'a TableDescriptor, record: Record) -> Self {
-        RecordReader { table, values: record.into_iter(), position: 0 }
+        let Record { values, children } = record;
+        RecordReader { table, values: values.into_iter(), children: children.into_iter(), position: 0 }
     }
 
     /// The next column.
@@ -114,6 +179,19 @@ impl<'a> RecordReader<'a> {
     pub fn next_json<T: DeserializeOwned>(&mut self) -> Result<T, Error> {
         let value = self.take();
         Json::<()>::decode(value).map_err(|error| self.unreadable(error))
+    }
+
+    /// The rows of the next relation.
+    ///
+    /// # Errors
+    /// When they were not read, when one cannot be read as a row, or when there are more than the field can hold.
+    #[doc(hidden)]
+    pub fn relation<T: ChildRows>(&mut self) -> Result<T, Error> {
+        let left = self.children.len();
+        match self.children.next() {
+            Some(rows) => T::decode(self.table, self.table.relations.len() - left, rows),
+            None => Err(Error::children_not_read(self.table)),
+        }
     }
 
     /// The outcome of putting the columns read last together; a failure is that of the last one.

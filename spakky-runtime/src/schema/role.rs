@@ -163,6 +163,20 @@ pub mod check {
         );
     }
 
+    /// The type of a column.
+    pub const fn column_type<Row, T: crate::value::ColumnValue>(_: &crate::schema::Column<Row, T>) -> ColumnType {
+        T::TYPE
+    }
+
+    /// Children hold the key of the row that they belong to.
+    #[track_caller]
+    pub const fn relation(ty: ColumnType, key: ColumnType) {
+        assert!(
+            ty.scalar.number() == key.scalar.number() && !ty.array,
+            "the children's field that `by` names is not stored as the key of this table"
+        );
+    }
+
     /// `SET NULL` needs a place for NULL.
     #[track_caller]
     pub const fn set_null(ty: ColumnType) {

@@ -5,6 +5,7 @@
 use std::any::TypeId;
 use std::sync::OnceLock;
 
+use super::relation::RelationSpec;
 use super::{
     Check, ColumnDescriptor, ForeignKey, ForeignKeyAction, Index, IndexColumn, Role, Table, TableDescriptor, UniqueKey,
 };
@@ -144,6 +145,7 @@ pub struct TableSpec {
     indexes: &'static [IndexSpec],
     checks: &'static [(&'static str, &'static str)],
     foreign_keys: &'static [ForeignKeySpec],
+    relations: &'static [RelationSpec],
 }
 
 impl TableSpec {
@@ -160,6 +162,7 @@ impl TableSpec {
             indexes: &[],
             checks: &[],
             foreign_keys: &[],
+            relations: &[],
         }
     }
 
@@ -190,6 +193,12 @@ impl TableSpec {
     /// Foreign keys.
     pub const fn foreign_keys(mut self, foreign_keys: &'static [ForeignKeySpec]) -> Self {
         self.foreign_keys = foreign_keys;
+        self
+    }
+
+    /// Relations, in the order of the row type's fields.
+    pub const fn relations(mut self, relations: &'static [RelationSpec]) -> Self {
+        self.relations = relations;
         self
     }
 
@@ -232,6 +241,7 @@ impl TableSpec {
             indexes: self.indexes.iter().map(index).collect(),
             checks: self.checks.iter().map(|&(name, sql)| Check { name: name.to_owned(), sql }).collect(),
             foreign_keys: self.foreign_keys.iter().map(foreign_key).collect(),
+            relations: self.relations.iter().map(RelationSpec::relation).collect(),
             columns,
         }
     }

@@ -4,7 +4,7 @@ use super::execute::Call;
 use super::{Session, SessionManager};
 use crate::backend::{Answer, Backend, Bind, Statement, Step};
 use crate::error::{Error, ErrorKind};
-use crate::schema::{Record, RecordReader, Table};
+use crate::schema::{RecordReader, Table};
 use crate::value::{ColumnValue, Value};
 
 /// A statement of the caller's own, from [`Session::sql`]. Values stand in it as `$1`, `$2`, … on both backends.
@@ -178,14 +178,14 @@ pub trait FromRecord: Sized {
     ///
     /// # Errors
     /// When the number of columns or the type of one does not fit.
-    fn from_record(record: Record) -> Result<Self, Error>;
+    fn from_record(record: Vec<Value>) -> Result<Self, Error>;
 }
 
 impl<Row: Table> FromRecord for Row {
-    fn from_record(record: Record) -> Result<Self, Error> {
+    fn from_record(record: Vec<Value>) -> Result<Self, Error> {
         let table = Row::descriptor();
         check_width(record.len(), table.columns.len(), table.rust_name)?;
-        Row::decode(&mut RecordReader::new(table, record))
+        Row::decode(&mut RecordReader::new(table, record.into()))
     }
 }
 
@@ -204,7 +204,7 @@ fn read_column<T: ColumnValue>(position: usize, value: Value) -> Result<T, Error
 macro_rules! tuples {
     ($(($($name:ident $position:tt),+);)+) => {$(
         impl<$($name: ColumnValue),+> FromRecord for ($($name,)+) {
-            fn from_record(record: Record) -> Result<Self, Error> {
+            fn from_record(record: Vec<Value>) -> Result<Self, Error> {
                 const WIDTH: usize = [$($position),+].len();
                 check_width(record.len(), WIDTH, "tuple")?;
                 let mut values = record.into_iter();

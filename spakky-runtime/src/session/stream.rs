@@ -13,7 +13,7 @@ use super::{Session, SessionManager, SessionStatistics};
 use crate::backend::{Backend, RowSource, Statement};
 use crate::error::{Error, ErrorKind};
 use crate::pool::Lease;
-use crate::schema::Record;
+use crate::value::Value;
 
 /// Rows as they arrive, and the connection they arrive on.
 pub(crate) struct SessionStream {
@@ -104,7 +104,7 @@ impl SessionManager {
 }
 
 impl SessionStream {
-    pub(crate) fn poll_record(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Record, Error>>> {
+    pub(crate) fn poll_record(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Vec<Value>, Error>>> {
         match &mut self.holds {
             Holds::Session { session, streaming, ended } => {
                 let item = std::task::ready!(poll_in_session(session, streaming, *ended, context));
@@ -134,7 +134,7 @@ fn poll_in_session(
     streaming: &Streaming,
     ended: bool,
     context: &mut Context<'_>,
-) -> Poll<Option<Result<Record, Error>>> {
+) -> Poll<Option<Result<Vec<Value>, Error>>> {
     if ended {
         return Poll::Ready(None);
     }

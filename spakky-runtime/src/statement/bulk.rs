@@ -2,6 +2,7 @@
 
 use super::SqlWriter;
 use super::condition::{find, invalid};
+use super::guard::push_xid;
 use crate::backend::{Backend, Statement};
 use crate::error::Error;
 use crate::query::{AssignedValue, Condition};
@@ -74,5 +75,26 @@ pub(crate) fn delete_where(
 ) -> Result<Statement, Error> {
     let mut sql = SqlWriter::new(backend);
     sql.push_sql("DELETE FROM ").push_table(table).push_where(table, condition)?;
+    Ok(sql.finish())
+}
+
+/// The same as part of a flush; with `wants_xid` it answers with the transaction's id.
+///
+/// # Errors
+/// When the condition cannot be written.
+pub(crate) fn delete_all(
+    backend: Backend,
+    table: &TableDescriptor,
+    condition: &Condition,
+    wants_xid: bool,
+) -> Result<Statement, Error> {
+    let answers = wants_xid && backend == Backend::Postgres;
+    let mut sql = SqlWriter::new(backend);
+    sql.push_sql(if answers { "WITH w AS (DELETE FROM " } else { "DELETE FROM " });
+    sql.push_table(table).push_where(table, condition)?;
+    if answers {
+        sql.push_sql(" RETURNING 1)");
+        push_xid(&mut sql);
+    }
     Ok(sql.finish())
 }

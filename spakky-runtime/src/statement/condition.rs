@@ -42,6 +42,14 @@ impl SqlWriter {
                 push_in_list(self, table, find(table, column)?, values, *negated)?;
             }
             Condition::Keys(keys) => push_key_list(self, table, keys)?,
+            Condition::InSelect { column, table: other, condition } => {
+                self.push_column(find(table, column)?).push_sql(" IN (SELECT ");
+                self.push_list(other.key_columns(), |sql, column| {
+                    sql.push_column(column);
+                });
+                self.push_sql(" FROM ").push_table(other).push_where(other, condition)?;
+                self.push_sql(")");
+            }
             Condition::Null { column, negated } => {
                 let test = if *negated { " IS NOT NULL" } else { " IS NULL" };
                 self.push_column(find(table, column)?).push_sql(test);

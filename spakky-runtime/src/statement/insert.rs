@@ -1,7 +1,7 @@
 //! INSERT of any number of rows.
 
 use super::array_literal::array_literal;
-use super::guard::push_xid;
+use super::guard::{RaiseStyle, push_guard, push_xid};
 use super::{SqlWriter, clock};
 use crate::backend::{Backend, Statement};
 use crate::error::Error;
@@ -13,14 +13,15 @@ use crate::value::{ColumnType, ScalarType, Value};
 pub(crate) enum Conflict<'a> {
     /// An error.
     Fail,
-    /// These columns are updated.
-    Update(&'a [usize]),
+    /// These columns are updated. With an `owner`, only where that column stays as it is.
+    Update { columns: &'a [usize], owner: Option<usize> },
 }
 
 /// Inserts `rows`, giving `columns`; the version and the stamps are filled in here. Several statements only where the
 /// backend limits the values of one.
 pub(crate) fn insert(
     backend: Backend,
+    raise: RaiseStyle,
     table: &TableDescriptor,
     columns: &[usize],
     rows: &[&Record],
@@ -34,11 +35,11 @@ pub(crate) fn insert(
     match backend {
         Backend::Postgres if given.iter().any(|&at| table.columns[at].ty.is_native_array()) => {
             let one = |(number, row): (usize, &&Record)| {
-                (insert_native(table, &given, row, conflict, wants_xid && number == 0), 1)
+                (insert_native(raise, table, &given, row, conflict, wants_xid && number == 0), 1)
             };
             Ok(rows.iter().enumerate().map(one).collect())
         }
-        Backend::Postgres => Ok(vec![(insert_unnest(table, &given, rows, conflict, wants_xid)?, rows.len())]),
+        Backend::Postgres => Ok(vec![(insert_unnest(raise, table, &given, rows, conflict, wants_xid)?, rows.len())]),
         Backend::Sqlite => {
             let most = (SqlWriter::bind_limit(backend) / given.len()).max(1);
             Ok(rows.chunks(most).map(|rows| (insert_values(table, &given, rows, conflict), rows.len())).collect())
@@ -75,7 +76,7 @@ fn push_target(sql: &mut SqlWriter, table: &TableDescriptor, given: &[usize]) {
 }
 
 fn push_conflict(sql: &mut SqlWriter, table: &TableDescriptor, conflict: Conflict<'_>) {
-    let Conflict::Update(columns) = conflict else { return };
+    let Conflict::Update { columns, owner } = conflict else { return };
     sql.push_sql(" ON CONFLICT (");
     sql.push_list(table.key_columns(), |sql, column| {
         sql.push_column(column);
@@ -112,10 +113,23 @@ fn push_conflict(sql: &mut SqlWriter, table: &TableDescriptor, conflict: Conflic
         let key = &table.columns[table.key[0]];
         sql.push_column(key).push_sql(" = excluded.").push_column(key);
     }
+    if let Some(owner) = owner {
+        let column = &table.columns[owner];
+        sql.push_sql(" WHERE ").push_identifier(table.name).push_sql(".").push_column(column);
+        sql.push_sql(" = excluded.").push_column(column);
+    }
+}
+
+impl Conflict<'_> {
+    /// Whether a row can be left out.
+    fn is_guarded(&self) -> bool {
+        matches!(self, Conflict::Update { owner: Some(_), .. })
+    }
 }
 
 /// One text for every number of rows.
 fn insert_unnest(
+    raise: RaiseStyle,
     table: &TableDescriptor,
     given: &[usize],
     rows: &[&Record],
@@ -123,7 +137,7 @@ fn insert_unnest(
     wants_xid: bool,
 ) -> Result<Statement, Error> {
     let mut sql = SqlWriter::new(Backend::Postgres);
-    if wants_xid {
+    if wants_xid || conflict.is_guarded() {
         sql.push_sql("WITH w AS (");
     }
     push_target(&mut sql, table, given);
@@ -142,15 +156,14 @@ fn insert_unnest(
     push_names(&mut sql, given.len());
     sql.push_sql(")");
     push_conflict(&mut sql, table, conflict);
-    if wants_xid {
-        sql.push_sql(" RETURNING 1)");
-        push_xid(&mut sql);
-    }
+    // The first bound array is as long as every other.
+    push_end(&mut sql, raise, conflict, "cardinality($1)", wants_xid);
     Ok(sql.finish())
 }
 
 /// One row: arrays of a native type cannot travel in arrays, as they have no text that is known here.
 fn insert_native(
+    raise: RaiseStyle,
     table: &TableDescriptor,
     given: &[usize],
     row: &Record,
@@ -158,7 +171,7 @@ fn insert_native(
     wants_xid: bool,
 ) -> Statement {
     let mut sql = SqlWriter::new(Backend::Postgres);
-    if wants_xid {
+    if wants_xid || conflict.is_guarded() {
         sql.push_sql("WITH w AS (");
     }
     push_target(&mut sql, table, given);
@@ -166,11 +179,19 @@ fn insert_native(
     push_row(&mut sql, table, given, row);
     sql.push_sql(")");
     push_conflict(&mut sql, table, conflict);
-    if wants_xid {
-        sql.push_sql(" RETURNING 1)");
-        push_xid(&mut sql);
-    }
+    push_end(&mut sql, raise, conflict, "1", wants_xid);
     sql.finish()
+}
+
+/// Counts the rows where some may be left out, and answers with the transaction's id where it is wanted.
+fn push_end(sql: &mut SqlWriter, raise: RaiseStyle, conflict: Conflict<'_>, all: &str, wants_xid: bool) {
+    if conflict.is_guarded() {
+        sql.push_sql(" RETURNING 1)");
+        push_guard(sql, raise, all, "''");
+    } else if wants_xid {
+        sql.push_sql(" RETURNING 1)");
+        push_xid(sql);
+    }
 }
 
 /// `$1, $2, …`, and what the runtime fills in.
@@ -245,6 +266,7 @@ fn insert_values(table: &TableDescriptor, given: &[usize], rows: &[&Record], con
     push_conflict(&mut sql, table, conflict);
     let mut statement = sql.finish();
     statement.cached = rows.len() == 1;
+    statement.guard = conflict.is_guarded().then_some(rows.len() as u64);
     statement
 }
 

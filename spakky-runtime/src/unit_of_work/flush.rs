@@ -1,5 +1,6 @@
 //! From queued writes to statements, and from there to what the session knows afterwards.
 
+mod children;
 mod explain;
 mod shape;
 
@@ -9,12 +10,14 @@ use std::sync::Arc;
 pub(crate) use explain::show_key;
 pub(crate) use shape::{changed, insertable};
 
+use self::children::{ChildWrites, Sweep, merge_sweep};
 use self::shape::{Shape, bounded};
 use super::identity_map::{IdentityMap, RowKey, version_of};
 use super::order::{Kind, Node, sorted};
-use super::pending::{Change, Columns, PendingWrite};
+use super::pending::{Change, PendingWrite};
 use crate::backend::{Answer, Backend, Statement};
 use crate::error::Error;
+use crate::mappable::Mapping;
 use crate::schema::{Record, Role, TableDescriptor};
 use crate::statement::{self, Conflict, RaiseStyle};
 use crate::value::Value;
@@ -43,6 +46,8 @@ pub(crate) struct FlushStep {
     rows: Vec<FlushedRow>,
     /// It answers with the row it wrote, and not with the transaction's id.
     returns_row: bool,
+    /// Rows that are there already must belong to the same aggregate.
+    owned: bool,
 }
 
 /// One row of a flush.
@@ -52,6 +57,8 @@ struct FlushedRow {
     origin: &'static Location<'static>,
     expected: Option<i64>,
     effect: Option<Effect>,
+    /// Written as part of another row.
+    is_child: bool,
 }
 
 /// What the session knows of the row once the statement has run.
@@ -79,6 +86,14 @@ struct Write {
     expected: Option<i64>,
     /// The version goes up. It did already if the scope around wrote the same row before, under a savepoint of its own.
     bumps: bool,
+    /// The column that tells whose child it is, where a row of the same key may be another's.
+    owner: Option<usize>,
+    /// Written as part of another row.
+    is_child: bool,
+    /// The database fills in columns of the row's children.
+    children_partial: bool,
+    /// The database assigns keys of the row's children, or what became of them is not known.
+    children_unknown: bool,
 }
 
 impl Write {
@@ -94,7 +109,43 @@ impl Write {
             (Change::Update { record, .. }, Some(expected)) => version_of(table, record) != Some(expected),
             _ => true,
         };
-        Write { table, key, change, origin, base, expected, bumps }
+        Write { base, expected, bumps, is_child: false, ..Write::of_child(table, key, change, origin) }
+    }
+
+    /// The write of a row that is part of another.
+    fn of_child(
+        table: &'static TableDescriptor,
+        key: Option<Vec<Value>>,
+        change: Change,
+        origin: &'static Location<'static>,
+    ) -> Self {
+        Write {
+            table,
+            key,
+            change,
+            origin,
+            base: None,
+            expected: None,
+            bumps: true,
+            owner: None,
+            is_child: true,
+            children_partial: false,
+            children_unknown: false,
+        }
+    }
+
+    /// Takes note of what the session cannot know of the children that are written with the row.
+    fn note_children(&mut self, children: &ChildWrites) {
+        self.children_unknown = children.writes.iter().any(|write| write.key.is_none());
+        self.children_partial = children.writes.iter().any(|write| {
+            let columns = match &write.change {
+                Change::Insert { columns, .. } | Change::Update { columns, .. } | Change::Upsert { columns, .. } => {
+                    *columns
+                }
+                Change::Delete { .. } => return false,
+            };
+            write.key.is_none() || is_partial(write.table, columns, Kind::of(&write.change))
+        });
     }
 }
 
@@ -112,29 +163,48 @@ impl FlushPlan {
     /// When a value cannot be stored.
     pub(crate) fn of(writes: Vec<PendingWrite>, map: &IdentityMap, context: &FlushContext) -> Result<Self, Error> {
         let mut groups: Vec<Group> = Vec::new();
+        let mut sweeps: Vec<Sweep> = Vec::new();
         for write in writes {
-            let write = Write::of(write, map);
-            let Some(shape) = Shape::of(&write) else { continue };
-            let node = (write.table, Kind::of(&write.change));
-            let same = groups.iter_mut().position(|group| same_node(group.node, node) && group.shape.takes(&shape));
-            match same {
-                Some(at) => groups[at].writes.push(write),
-                None => groups.push(Group { node, shape, writes: vec![write] }),
+            let mut write = Write::of(write, map);
+            let children = ChildWrites::of(&write);
+            write.note_children(&children);
+            let ChildWrites { writes, sweeps: made } = children;
+            for write in [write].into_iter().chain(writes) {
+                let Some(shape) = Shape::of(&write) else { continue };
+                let node = (write.table, Kind::of(&write.change));
+                let same = groups.iter_mut().position(|group| same_node(group.node, node) && group.shape.takes(&shape));
+                match same {
+                    Some(at) => groups[at].writes.push(write),
+                    None => groups.push(Group { node, shape, writes: vec![write] }),
+                }
             }
+            made.into_iter().for_each(|sweep| merge_sweep(&mut sweeps, sweep));
         }
         let mut nodes: Vec<Node> = Vec::new();
-        for group in &groups {
-            if !nodes.iter().any(|node| same_node(*node, group.node)) {
-                nodes.push(group.node);
+        for node in groups.iter().map(|group| group.node).chain(sweeps.iter().map(Sweep::node)) {
+            if !nodes.iter().any(|known| same_node(*known, node)) {
+                nodes.push(node);
             }
         }
         let mut plan = FlushPlan::default();
         for node in sorted(&nodes) {
+            for sweep in sweeps.iter().filter(|sweep| same_node(sweep.node(), node)) {
+                plan.push_sweep(sweep, context)?;
+            }
             for group in groups.iter_mut().filter(|group| same_node(group.node, node)) {
                 plan.push(group.node, &group.shape, std::mem::take(&mut group.writes), context)?;
             }
         }
         Ok(plan)
+    }
+
+    fn push_sweep(&mut self, sweep: &Sweep, context: &FlushContext) -> Result<(), Error> {
+        let wants_xid = context.wants_xid && self.steps.is_empty();
+        let (table, kind) = sweep.node();
+        let statement = statement::delete_all(context.backend, table, &sweep.condition(), wants_xid)?;
+        let statement = Some(statement);
+        self.steps.push(FlushStep { statement, table, kind, rows: Vec::new(), returns_row: false, owned: false });
+        Ok(())
     }
 
     fn push(
@@ -151,11 +221,12 @@ impl FlushPlan {
         let statements = match shape {
             Shape::Insert { columns } | Shape::Generated { columns } => {
                 let rows: Vec<&Record> = writes.iter().filter_map(|write| record_of(&write.change)).collect();
-                statement::insert(backend, table, columns, &rows, Conflict::Fail, wants_xid)?
+                statement::insert(backend, raise, table, columns, &rows, Conflict::Fail, wants_xid)?
             }
-            Shape::Upsert { columns, update } => {
+            Shape::Upsert { columns, update, owner } => {
                 let rows: Vec<&Record> = writes.iter().filter_map(|write| record_of(&write.change)).collect();
-                statement::insert(backend, table, columns, &rows, Conflict::Update(update), wants_xid)?
+                let conflict = Conflict::Update { columns: update, owner: *owner };
+                statement::insert(backend, raise, table, columns, &rows, conflict, wants_xid)?
             }
             Shape::Update { columns, bumps, .. } => {
                 let columns = bounded(table, columns, &writes);
@@ -170,10 +241,12 @@ impl FlushPlan {
                 statement::delete(backend, raise, table, &rows, *must_exist)?
             }
         };
+        let owned = matches!(shape, Shape::Upsert { owner: Some(_), .. });
         let mut rows = writes.into_iter().map(|write| flushed(write, kind));
         for (statement, count) in statements {
             let rows = rows.by_ref().take(count).collect();
-            self.steps.push(FlushStep { statement: Some(statement), table, kind, rows, returns_row: false });
+            let statement = Some(statement);
+            self.steps.push(FlushStep { statement, table, kind, rows, returns_row: false, owned });
         }
         Ok(())
     }
@@ -182,6 +255,11 @@ impl FlushPlan {
     /// the scope can only be rolled back, and what is queued meanwhile goes on top.
     pub(crate) fn apply(&mut self, map: &mut IdentityMap, depth: usize) {
         for step in &mut self.steps {
+            // What the session knows of these rows by themselves, or as parts of others, is read again.
+            if step.rows.is_empty() || step.rows.iter().any(|row| row.is_child) {
+                map.expire(depth, Some(step.table.row_type));
+            }
+            map.expire_holders(depth, step.table.row_type);
             for row in &mut step.rows {
                 let (Some(key), Some(effect)) = (&row.key, row.effect.take()) else { continue };
                 map.update(depth, &RowKey::new(step.table, key.clone()), |entry| match &effect {
@@ -215,7 +293,7 @@ fn record_of(change: &Change) -> Option<&Record> {
 
 /// A record with nothing but its key.
 fn key_record(table: &TableDescriptor, key: Option<&[Value]>) -> Record {
-    let mut record = vec![Value::Null; table.columns.len()];
+    let mut record = Record::from(vec![Value::Null; table.columns.len()]);
     for (&at, value) in table.key.iter().zip(key.unwrap_or_default()) {
         record[at] = value.clone();
     }
@@ -223,33 +301,37 @@ fn key_record(table: &TableDescriptor, key: Option<&[Value]>) -> Record {
 }
 
 fn flushed(write: Write, kind: Kind) -> FlushedRow {
-    let Write { table, key, change, origin, base, expected, .. } = write;
+    let Write { table, key, change, origin, base, expected, is_child, children_partial, children_unknown, .. } = write;
+    if is_child {
+        return FlushedRow { key, origin, expected, effect: None, is_child };
+    }
+    let stored = |record: Record| Arc::new(if children_unknown { record.without_children() } else { record });
     let effect = match change {
         Change::Insert { record, columns } => Effect::Stored {
             version: version_of(table, &record),
-            record: Arc::new(record),
+            record: stored(record),
             complete: true,
-            partial: is_partial(table, columns, kind),
+            partial: children_partial || is_partial(table, columns, kind),
         },
         Change::Update { .. } if table.version.is_some() && expected.is_none() => Effect::Unknown,
         Change::Update { record, columns } => Effect::Stored {
             version: version_of(table, &record),
-            record: Arc::new(record),
+            record: stored(record),
             complete: base.is_some(),
-            partial: base.is_none() || is_partial(table, columns, kind),
+            partial: base.is_none() || children_partial || is_partial(table, columns, kind),
         },
         Change::Upsert { .. } => Effect::Unknown,
         Change::Delete { .. } => Effect::Gone,
     };
-    FlushedRow { key, origin, expected, effect: Some(effect) }
+    FlushedRow { key, origin, expected, effect: Some(effect), is_child }
 }
 
 /// Whether the database fills in columns of a written row that the session can only guess.
-fn is_partial(table: &TableDescriptor, columns: Columns, kind: Kind) -> bool {
+fn is_partial(table: &TableDescriptor, columns: Mapping, kind: Kind) -> bool {
     table.columns.iter().enumerate().any(|(at, column)| match column.role {
         Role::UpdatedAt => true,
         Role::CreatedAt => kind == Kind::Insert,
-        _ => kind == Kind::Insert && column.default.is_some() && !columns.get(at).copied().unwrap_or(true),
+        _ => kind == Kind::Insert && column.default.is_some() && !columns.holds(at),
     })
 }
 
@@ -278,8 +360,8 @@ fn compare(a: &Value, b: &Value) -> std::cmp::Ordering {
 impl FlushStep {
     /// What an INSERT stands for that answers with its one row.
     pub(crate) fn insert_returning(table: &'static TableDescriptor, origin: &'static Location<'static>) -> Self {
-        let row = FlushedRow { key: None, origin, expected: None, effect: None };
-        FlushStep { statement: None, table, kind: Kind::Insert, rows: vec![row], returns_row: true }
+        let row = FlushedRow { key: None, origin, expected: None, effect: None, is_child: false };
+        FlushStep { statement: None, table, kind: Kind::Insert, rows: vec![row], returns_row: true, owned: false }
     }
 
     /// The statement, which is sent once.

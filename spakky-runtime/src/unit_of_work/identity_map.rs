@@ -180,6 +180,13 @@ impl IdentityMap {
         }
     }
 
+    /// The same for the rows that rows of this type are parts of.
+    pub(crate) fn expire_holders(&mut self, depth: usize, row_type: TypeId) {
+        for &holder in crate::schema::holders(row_type) {
+            self.expire(depth, Some(holder));
+        }
+    }
+
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
         self.layers.clear();

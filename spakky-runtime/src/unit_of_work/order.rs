@@ -62,13 +62,16 @@ fn preferred(before: Node, after: Node) -> bool {
     before.0.row_type == after.0.row_type && before.1 < after.1
 }
 
-/// Whether `child` has a foreign key on another table, `parent`.
+/// Whether `child` has a foreign key on another table, `parent`, or its rows are parts of the parent's.
 fn refers(child: &TableDescriptor, parent: &TableDescriptor) -> bool {
-    child.row_type != parent.row_type
-        && child.foreign_keys.iter().any(|key| {
+    let refers_by_key = || {
+        child.foreign_keys.iter().any(|key| {
             let target = (key.target)();
             target.name == parent.name && target.schema == parent.schema
         })
+    };
+    let is_part = || parent.relations.iter().any(|relation| relation.child().row_type == child.row_type);
+    child.row_type != parent.row_type && (refers_by_key() || is_part())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::panic::Location;
 
 use super::RowKey;
+use crate::mappable::Mapping;
 use crate::schema::{Record, TableDescriptor};
 use crate::value::Value;
 
@@ -12,18 +13,15 @@ use crate::value::Value;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Change {
     /// The row is new.
-    Insert { record: Record, columns: Columns },
+    Insert { record: Record, columns: Mapping },
     /// The row exists.
-    Update { record: Record, columns: Columns },
+    Update { record: Record, columns: Mapping },
     /// The row may exist.
-    Upsert { record: Record, columns: Columns },
+    Upsert { record: Record, columns: Mapping },
     /// The row goes, guarded by its version. It may be gone already if `must_exist` is false; its version is of no
     /// interest then.
     Delete { must_exist: bool },
 }
-
-/// For each column of the table, whether the domain type gives it.
-pub(crate) type Columns = &'static [bool];
 
 /// One queued write.
 #[derive(Debug, Clone)]
@@ -84,17 +82,6 @@ impl PendingQueue {
     }
 }
 
-/// Every column, for a write that replaces the whole row.
-fn whole_row(table: &TableDescriptor) -> Columns {
-    const ALL: [bool; 256] = [true; 256];
-    static WIDE: std::sync::OnceLock<Vec<bool>> = std::sync::OnceLock::new();
-    if table.columns.len() <= ALL.len() {
-        return &ALL[..table.columns.len()];
-    }
-    // PostgreSQL ends at 1,600 columns, SQLite at 2,000 unless compiled otherwise.
-    &WIDE.get_or_init(|| vec![true; 32_767])[..table.columns.len().min(32_767)]
-}
-
 /// One write with the effect of two on the same row; `None` if together they do nothing.
 fn merge(earlier: PendingWrite, later: PendingWrite) -> Option<PendingWrite> {
     let table = later.table;
@@ -116,10 +103,10 @@ fn merge(earlier: PendingWrite, later: PendingWrite) -> Option<PendingWrite> {
         (Change::Update { .. }, Change::Delete { must_exist }) => Change::Delete { must_exist },
         // Replacing a row by one of the same key is an update of every column.
         (Change::Delete { must_exist: true }, Change::Insert { record, .. } | Change::Upsert { record, .. }) => {
-            Change::Update { record, columns: whole_row(table) }
+            Change::Update { record, columns: Mapping::WHOLE }
         }
         (Change::Delete { must_exist: false }, Change::Insert { record, .. } | Change::Upsert { record, .. }) => {
-            Change::Upsert { record, columns: whole_row(table) }
+            Change::Upsert { record, columns: Mapping::WHOLE }
         }
         (Change::Delete { must_exist }, Change::Update { .. } | Change::Delete { .. }) => Change::Delete { must_exist },
     };
@@ -136,7 +123,7 @@ mod tests {
     use crate::fixture::customers;
 
     /// The domain type gives the address, not who sent the invitation.
-    const MAPPED: Columns = &[true, true, false];
+    const MAPPED: Mapping = Mapping::of(&[true, true, false]);
 
     /// What the caller asks for.
     #[derive(Debug, Clone, Copy)]
@@ -162,7 +149,7 @@ mod tests {
     type Rows = BTreeMap<i64, (i64, i64)>;
 
     fn record(id: i64, mapped: i64, other: i64) -> Record {
-        vec![Value::I64(id), Value::Text(mapped.to_string()), Value::I64(other)]
+        vec![Value::I64(id), Value::Text(mapped.to_string()), Value::I64(other)].into()
     }
 
     fn write(id: i64, change: Change) -> PendingWrite {
@@ -203,19 +190,19 @@ mod tests {
             (Value::Text(mapped), Value::I64(other)) => (mapped.parse().unwrap(), *other),
             other => panic!("{other:?}"),
         };
-        let written = |columns: Columns, record: &Record, old: (i64, i64)| {
+        let written = |columns: Mapping, record: &Record, old: (i64, i64)| {
             let new = values(record);
-            (if columns[1] { new.0 } else { old.0 }, if columns[2] { new.1 } else { old.1 })
+            (if columns.holds(1) { new.0 } else { old.0 }, if columns.holds(2) { new.1 } else { old.1 })
         };
         match change {
             Change::Insert { record, .. } => rows.insert(id, values(record)).is_none().then_some(()),
             Change::Update { record, columns } => {
                 let row = rows.get_mut(&id)?;
-                *row = written(columns, record, *row);
+                *row = written(*columns, record, *row);
                 Some(())
             }
             Change::Upsert { record, columns } => {
-                let new = rows.get(&id).map_or_else(|| values(record), |old| written(columns, record, *old));
+                let new = rows.get(&id).map_or_else(|| values(record), |old| written(*columns, record, *old));
                 rows.insert(id, new);
                 Some(())
             }

@@ -436,7 +436,7 @@ struct InvoiceByGettersRow {
 fn record<Row: Table>(row: &Row) -> Result<Vec<Value>, spakky::Error> {
     let mut record = RecordWriter::new(Row::descriptor());
     row.encode(&mut record)?;
-    Ok(record.finish())
+    Ok(record.finish().to_vec())
 }
 
 #[test]
@@ -451,7 +451,7 @@ fn an_enum_with_data_is_stored_as_its_variant_and_its_data() {
         let row = InvoiceRow::from_domain(&invoice);
         let values = record(&row).unwrap();
         assert_eq!(values[1..3], [Value::Text(kind.into()), data]);
-        let read = InvoiceRow::decode(&mut RecordReader::new(InvoiceRow::descriptor(), values)).unwrap();
+        let read = InvoiceRow::decode(&mut RecordReader::new(InvoiceRow::descriptor(), values.into())).unwrap();
         assert_eq!(read.to_domain().unwrap(), invoice);
         assert_eq!(InvoiceByGettersRow::from_domain(&invoice).to_domain().unwrap(), invoice);
     }
@@ -463,7 +463,7 @@ fn an_enum_with_data_is_stored_as_its_variant_and_its_data() {
 #[test]
 fn an_unknown_stored_variant_names_its_column() {
     let values = vec![Value::I64(1), Value::Text("Crypto".into()), Value::Null, Value::Json(serde_json::json!([]))];
-    let error = InvoiceRow::decode(&mut RecordReader::new(InvoiceRow::descriptor(), values)).unwrap_err();
+    let error = InvoiceRow::decode(&mut RecordReader::new(InvoiceRow::descriptor(), values.into())).unwrap_err();
     assert_eq!(
         error.to_string(),
         "read column `payment_data` of `invoice`: the stored variant does not have the expected shape: unknown variant \

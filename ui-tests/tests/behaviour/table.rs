@@ -95,7 +95,7 @@ fn order() -> OrderRow {
 fn encode<Row: Table>(row: &Row) -> Result<Vec<Value>, spakky::Error> {
     let mut record = RecordWriter::new(Row::descriptor());
     row.encode(&mut record)?;
-    Ok(record.finish())
+    Ok(record.finish().to_vec())
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn columns_stand_in_field_order_with_their_prefixes() {
 fn a_row_survives_encoding_but_for_skipped_fields() {
     let record = encode(&order()).unwrap();
     assert_eq!(record.len(), OrderRow::descriptor().columns.len());
-    let mut reader = RecordReader::new(OrderRow::descriptor(), record);
+    let mut reader = RecordReader::new(OrderRow::descriptor(), record.into());
     let read = OrderRow::decode(&mut reader).unwrap();
     assert_eq!(read, OrderRow { cached: None, ..order() });
 }
@@ -135,7 +135,7 @@ fn a_row_survives_encoding_but_for_skipped_fields() {
 fn an_unreadable_value_names_table_and_column() {
     let mut record = encode(&order()).unwrap();
     record[4] = Value::Text("north".into());
-    let error = OrderRow::decode(&mut RecordReader::new(OrderRow::descriptor(), record)).unwrap_err();
+    let error = OrderRow::decode(&mut RecordReader::new(OrderRow::descriptor(), record.into())).unwrap_err();
     assert_eq!(error.to_string(), "read column `ship_geo_lon` of `order`: expected float8, found text");
 }
 

@@ -5,7 +5,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::{Expr, Ident, Member, PathArguments, Type};
+use syn::{Ident, Member, PathArguments, Type};
 
 use crate::keys::AccessKey;
 use crate::mappable::model::{Build, Conversion, Field, Mappable, Place, Source};
@@ -87,7 +87,7 @@ fn destructured(mappable: &Mappable, domain: &Type) -> TokenStream {
             let bound = bound(field);
             Some(quote!(#member: #bound))
         }
-        Source::RowOnly { .. } => None,
+        Source::RowOnly { .. } | Source::Parent => None,
     });
     quote!(#alias let #path { #(#members,)* .. } = __domain;)
 }
@@ -97,7 +97,11 @@ fn from_domain(field: &Field, read: Read) -> TokenStream {
     let Field { ident, ty, .. } = field;
     let span = span_of(ty);
     let (member, by) = match &field.source {
-        Source::RowOnly { new, .. } => return unmapped(field, new.as_ref()),
+        Source::RowOnly { new, .. } => return unmapped(field, new.as_ref().map(|new| quote!(#new))),
+        Source::Parent => {
+            let unset = quote_spanned!(span=> <#ty as __p::ParentKey>::unset());
+            return unmapped(field, Some(unset));
+        }
         Source::Mapped { member, by } => (member, by),
     };
     let value = read.tokens(field, member);
@@ -125,6 +129,10 @@ fn from_domain(field: &Field, read: Read) -> TokenStream {
             let inner = projection(ty, &quote!(__p::Wrapped), "Inner");
             quote_spanned!(span=> <#ty as __p::Wrapped>::wrap(<#inner as __p::FromGetter<_>>::from_getter(#value)))
         }
+        // Each has a key of its own, by which the runtime finds what it was before.
+        (Conversion::Nested, _) if matches!(field.place, Place::Rows) => quote_spanned! {span=>
+            <#ty as __p::NestedRow>::merge_nested(#value, __p::Option::None)
+        },
         (Conversion::Nested, _) => quote_spanned! {span=>
             <#ty as __p::NestedRow>::merge_nested(#value, __p::Option::map(__base, |__base| &__base.#ident))
         },
@@ -132,14 +140,14 @@ fn from_domain(field: &Field, read: Read) -> TokenStream {
 }
 
 /// A field that stays in the row: from the loaded one, else new.
-fn unmapped(field: &Field, new: Option<&Expr>) -> TokenStream {
+fn unmapped(field: &Field, new: Option<TokenStream>) -> TokenStream {
     let (ident, ty) = (&field.ident, &field.ty);
     let new = match (new, &field.place) {
-        (Some(expression), _) => quote!(#expression),
+        (Some(expression), _) => expression,
         (None, Place::Version(_)) => quote!(<#ty as __p::VersionColumn>::initial()),
         (None, Place::Stamp(_)) => quote!(<#ty as __p::StampColumn>::initial()),
         // Filled as it is when a row is read.
-        (None, Place::Nowhere) => quote_spanned!(span_of(ty)=> <#ty as __p::Default>::default()),
+        (None, Place::Nowhere | Place::Rows) => quote_spanned!(span_of(ty)=> <#ty as __p::Default>::default()),
         (None, Place::Column(_) | Place::Id(_) | Place::Group { .. }) => {
             quote!(<#ty as __p::NewRowDefault>::new_row_default())
         }
@@ -155,7 +163,7 @@ fn unmapped(field: &Field, new: Option<&Expr>) -> TokenStream {
 fn to_domain(mappable: &Mappable, domain: &Type, build: &Build) -> TokenStream {
     let mapped = mappable.fields.iter().filter_map(|field| match &field.source {
         Source::Mapped { member, by } => Some((member, into_domain(field, member, by, build))),
-        Source::RowOnly { .. } => None,
+        Source::RowOnly { .. } | Source::Parent => None,
     });
     match build {
         Build::Literal => {
@@ -231,7 +239,12 @@ fn into_domain(field: &Field, member: &Member, by: &Conversion, build: &Build) -
             let nested = quote_spanned!(span=> <#ty as __p::NestedRow>::nested_to_domain(#value));
             match &field.place {
                 Place::Group { prefix } => quote_spanned!(span=> __p::nested(#prefix, #nested)?),
-                Place::Column(_) | Place::Id(_) | Place::Version(_) | Place::Stamp(_) | Place::Nowhere => {
+                Place::Column(_)
+                | Place::Id(_)
+                | Place::Version(_)
+                | Place::Stamp(_)
+                | Place::Rows
+                | Place::Nowhere => {
                     let column = column(field);
                     quote_spanned!(span=> __p::converted(#column, #nested)?)
                 }
@@ -244,7 +257,7 @@ fn into_domain(field: &Field, member: &Member, by: &Conversion, build: &Build) -
 fn column(field: &Field) -> String {
     match &field.place {
         Place::Column(name) | Place::Id(name) | Place::Version(name) | Place::Stamp(name) => name.clone(),
-        Place::Group { .. } | Place::Nowhere => plain(&field.ident),
+        Place::Group { .. } | Place::Rows | Place::Nowhere => plain(&field.ident),
     }
 }
 

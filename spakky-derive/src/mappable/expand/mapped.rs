@@ -4,6 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use crate::mappable::model::{Conversion, Field, Mappable, Place, Source};
+use crate::syntax::input::projection;
 
 /// A constant slice; with a flattened struct, whose columns are not known here, one made at first use.
 pub(super) fn expand(mappable: &Mappable) -> TokenStream {
@@ -15,20 +16,47 @@ pub(super) fn expand(mappable: &Mappable) -> TokenStream {
             __MAPPED.get()
         }
     } else {
-        let flags = mappable.fields.iter().filter(|field| !matches!(field.place, Place::Nowhere)).map(is_mapped);
+        let is_column = |field: &&Field| !matches!(field.place, Place::Nowhere | Place::Rows);
+        let flags = mappable.fields.iter().filter(is_column).map(is_mapped);
         quote!(&[#(#flags),*])
     };
+    let children = children(mappable);
     quote! {
         fn mapped() -> &'static [__p::bool] {
             #body
         }
+        #children
+    }
+}
+
+/// What the domain type gives of the children, for each relation.
+fn children(mappable: &Mappable) -> Option<TokenStream> {
+    let relations: Vec<_> =
+        mappable.fields.iter().filter(|field| matches!(field.place, Place::Rows)).map(child).collect();
+    (!relations.is_empty()).then(|| {
+        quote! {
+            fn mapped_children() -> &'static [__p::Option<fn() -> __p::Mapping>] {
+                &[#(#relations),*]
+            }
+        }
+    })
+}
+
+fn child(field: &Field) -> TokenStream {
+    match &field.source {
+        Source::RowOnly { .. } | Source::Parent => quote!(__p::Option::None),
+        Source::Mapped { by: Conversion::Nested, .. } => {
+            let row = projection(&field.ty, &quote!(__p::ChildRows), "Row");
+            quote!(__p::Option::Some(<#row as __p::Mappable>::mapping))
+        }
+        Source::Mapped { .. } => quote!(__p::Option::Some(|| __p::Mapping::WHOLE)),
     }
 }
 
 /// Role columns are the runtime's, whether or not the domain type has a field for them.
 fn is_mapped(field: &Field) -> bool {
     match field.place {
-        Place::Version(_) | Place::Stamp(_) | Place::Nowhere => false,
+        Place::Version(_) | Place::Stamp(_) | Place::Nowhere | Place::Rows => false,
         Place::Column(_) | Place::Id(_) | Place::Group { .. } => matches!(field.source, Source::Mapped { .. }),
     }
 }
@@ -37,7 +65,7 @@ fn spec(field: &Field) -> Option<TokenStream> {
     let ty = &field.ty;
     let mapped = is_mapped(field);
     Some(match (&field.place, &field.source) {
-        (Place::Nowhere, _) => return None,
+        (Place::Nowhere | Place::Rows, _) => return None,
         (Place::Group { .. }, Source::Mapped { by: Conversion::Nested, .. }) => {
             quote!(__p::MappedSpec::Nested(<#ty as __p::Mappable>::mapped))
         }

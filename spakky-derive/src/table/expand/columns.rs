@@ -46,7 +46,7 @@ fn spec(table: &Table, field: &Field, position: usize) -> Option<TokenStream> {
             let part = part(table, field, flatten, position);
             Some(quote!(__p::ColumnSpec::group(#name, #prefix, #part::PART.describe)))
         }
-        FieldKind::Skip => None,
+        FieldKind::Relation(_) | FieldKind::Skip => None,
     }
 }
 
@@ -90,6 +90,10 @@ fn encode(table: &Table) -> TokenStream {
                 let part = part(table, field, flatten, position);
                 calls.push(quote!((#part::PART.encode)(&self.#ident, __record)));
             }
+            FieldKind::Relation(_) => {
+                calls.extend(extend(&mut run));
+                calls.push(quote!(__record.relation(&self.#ident)));
+            }
             FieldKind::Skip => {}
         }
     }
@@ -115,6 +119,10 @@ fn decode(table: &Table, field: &Field, position: usize) -> TokenStream {
         FieldKind::Flatten(flatten) => {
             let part = part(table, field, flatten, position);
             quote!((#part::PART.decode)(__record)?)
+        }
+        FieldKind::Relation(_) => {
+            let ty = &field.ty;
+            quote_spanned!(span_of(ty)=> __record.relation::<#ty>()?)
         }
         FieldKind::Skip => {
             let ty = &field.ty;

@@ -51,7 +51,7 @@ pub(in crate::table) fn expand_struct(table: &Table) -> TokenStream {
                 let doc = format!("The columns of `{}`.", crate::syntax::ident::plain(field_ident));
                 (doc, projection(ty, &quote!(#private::Embedded<#row, #prefix>), "Handles"))
             }
-            FieldKind::Skip => return None,
+            FieldKind::Relation(_) | FieldKind::Skip => return None,
         };
         Some(quote!(#[doc = #doc] #vis #field_ident: #ty))
     });
@@ -89,7 +89,7 @@ fn initializers(table: &Table, outer: &TokenStream, text: &TokenStream) -> Vec<T
             ident.set_span(span_of(ty));
             Some(quote!(#ident: #handles))
         }
-        FieldKind::Skip => None,
+        FieldKind::Relation(_) | FieldKind::Skip => None,
     };
     table.fields.iter().enumerate().filter_map(|(position, field)| initializer(position, field)).collect()
 }
@@ -119,7 +119,10 @@ pub(in crate::table) fn expand_prefixes(table: &Table) -> TokenStream {
                 const PREFIX: &'static __p::str = #prefix;
             }
         }),
-        FieldKind::Column(_) | FieldKind::Flatten(Flatten { prefix: None }) | FieldKind::Skip => None,
+        FieldKind::Column(_)
+        | FieldKind::Flatten(Flatten { prefix: None })
+        | FieldKind::Relation(_)
+        | FieldKind::Skip => None,
     });
     quote!(#(#impls)*)
 }

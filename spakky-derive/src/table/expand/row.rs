@@ -9,8 +9,9 @@ use syn::{Index, Type};
 use super::{column, handles};
 use crate::keys::OnDeleteKey;
 use crate::syntax::ident::plain;
+use crate::syntax::input::projection;
 use crate::table::attr::FieldPath;
-use crate::table::model::{Column, Constraint, Field, FieldKind, Row, Table};
+use crate::table::model::{Column, Constraint, Field, FieldKind, Relation, Row, Table};
 
 /// ```text
 /// static __TABLE: TableCell = TableCell::new(TableSpec::new::<OrderRow>("OrderRow", "orders", "pk_orders").uniques(…));
@@ -116,7 +117,7 @@ fn spec(table: &Table, row: &Row) -> TokenStream {
         let foreign_keys = row.foreign_keys.iter().map(|Constraint { name, body, .. }| {
             let column = match table.field(&body.field).map(|field| &field.kind) {
                 Some(FieldKind::Column(column)) => column.name.clone(),
-                Some(FieldKind::Flatten(_) | FieldKind::Skip) | None => plain(&body.field),
+                Some(FieldKind::Flatten(_) | FieldKind::Relation(_) | FieldKind::Skip) | None => plain(&body.field),
             };
             let action = match body.on_delete {
                 None => quote!(NoAction),
@@ -129,7 +130,36 @@ fn spec(table: &Table, row: &Row) -> TokenStream {
         });
         spec.extend(quote!(.foreign_keys(&[#(#foreign_keys),*])));
     }
+    let relations: Vec<_> = table.relations().filter_map(|(field, relation)| relation_spec(field, relation)).collect();
+    if !relations.is_empty() {
+        spec.extend(quote!(.relations(&[#(#relations),*])));
+    }
     spec
+}
+
+/// `RelationSpec::new("lines", <OrderLineRow as Table>::descriptor, || OrderLineRow::COLUMNS.order_id.name())`
+fn relation_spec(field: &Field, relation: &Relation) -> Option<TokenStream> {
+    let by = relation.by.as_ref()?;
+    let (name, child) = (plain(&field.ident), child_row(field));
+    let mut spec = quote! {
+        __p::RelationSpec::new(#name, <#child as __p::Table>::descriptor, || <#child>::COLUMNS.#by.name())
+    };
+    if !relation.order.is_empty() {
+        let order = relation.order.iter().map(|(path, descending)| {
+            let fields = path.idents();
+            quote!((<#child>::COLUMNS #(.#fields)* .name(), #descending))
+        });
+        spec.extend(quote!(.order(|| __p::Vec::from([#(#order),*]))));
+    }
+    if relation.unversioned {
+        spec.extend(quote!(.unversioned()));
+    }
+    Some(spec)
+}
+
+/// The row type of the children: `<Vec<OrderLineRow> as ChildRows>::Row`.
+pub(super) fn child_row(field: &Field) -> TokenStream {
+    projection(&field.ty, &quote!(__p::ChildRows), "Row")
 }
 
 /// Prefix and name of a column, from the handle where it sits in a flattened struct.
@@ -139,7 +169,7 @@ fn column_name(table: &Table, path: &FieldPath) -> TokenStream {
             let name = &column.name;
             quote!(("", #name))
         }
-        Some(FieldKind::Flatten(_) | FieldKind::Skip) | None => {
+        Some(FieldKind::Flatten(_) | FieldKind::Relation(_) | FieldKind::Skip) | None => {
             let (ident, fields) = (&table.ident, path.idents());
             quote!(#ident::COLUMNS #(.#fields)* .parts())
         }

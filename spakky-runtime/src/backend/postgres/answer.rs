@@ -13,12 +13,12 @@ use super::types::TypeCatalog;
 use super::wire::{RowReader, UnknownType};
 use crate::backend::{Answer, BurstFailure, BurstResult, Step};
 use crate::error::{DatabaseError, ErrorKind};
-use crate::schema::Record;
+use crate::value::Value;
 
 /// What a step answered.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    records: Vec<Record>,
+    records: Vec<Vec<Value>>,
     affected: u64,
     /// Rows with a type that was not known when they came.
     unread: Vec<Row>,

@@ -12,7 +12,7 @@ use super::send::{Open, Wait, Wanted};
 use super::wire::RowReader;
 use crate::backend::{RowSource, Statement};
 use crate::error::DatabaseError;
-use crate::schema::Record;
+use crate::value::Value;
 
 /// A query whose rows are read one by one.
 struct Reading {
@@ -42,7 +42,7 @@ impl Core {
 }
 
 impl Reading {
-    async fn next(mut self) -> Result<Option<(Record, Option<Self>)>, DatabaseError> {
+    async fn next(mut self) -> Result<Option<(Vec<Value>, Option<Self>)>, DatabaseError> {
         if let Some(opening) = self.opening.take() {
             match opening.finish().await {
                 Ok(rows) => self.rows = Some(Box::pin(rows)),

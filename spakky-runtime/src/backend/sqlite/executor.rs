@@ -11,8 +11,8 @@ use super::statement_cache::StatementCache;
 use super::wire;
 use crate::backend::{Answer, Burst, BurstFailure, BurstResult, Statement, Step};
 use crate::error::{DatabaseError, ErrorKind};
-use crate::schema::Record;
 use crate::transaction::TransactionMode;
+use crate::value::Value;
 
 /// A connection as its thread sees it.
 pub(super) struct Executor {
@@ -134,7 +134,7 @@ impl Executor {
     pub(super) fn run(
         &mut self,
         statement: Statement,
-        row: impl FnMut(Record) -> ControlFlow<()>,
+        row: impl FnMut(Vec<Value>) -> ControlFlow<()>,
     ) -> Result<u64, DatabaseError> {
         self.check_open()?;
         let binds = wire::encode_all(statement.binds).map_err(|error| unstorable(&error))?;

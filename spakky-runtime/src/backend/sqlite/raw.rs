@@ -26,7 +26,6 @@ use libsqlite3_sys as ffi;
 
 use super::queue::Queue;
 use super::wire::Wire;
-use crate::schema::Record;
 use crate::value::{Value, ValueError};
 
 /// How many steps of SQLite's virtual machine run between two looks at the flags; some ten microseconds.
@@ -250,7 +249,7 @@ impl Prepared {
     pub(super) fn run(
         &mut self,
         binds: &[Wire],
-        mut row: impl FnMut(Record) -> ControlFlow<()>,
+        mut row: impl FnMut(Vec<Value>) -> ControlFlow<()>,
     ) -> Result<u64, Failure> {
         let handle = self.handle();
         let before = total_changes(handle);
@@ -344,7 +343,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn row(&self) -> Result<Record, Failure> {
+    fn row(&self) -> Result<Vec<Value>, Failure> {
         // SAFETY: the statement is alive.
         let count = unsafe { ffi::sqlite3_data_count(self.raw()) };
         (0..count).map(|column| self.column(column)).collect()

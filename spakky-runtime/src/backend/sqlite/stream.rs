@@ -14,7 +14,7 @@ use super::executor::Executor;
 use super::queue::{JobId, Queue};
 use crate::backend::{RowSource, Statement};
 use crate::error::DatabaseError;
-use crate::schema::Record;
+use crate::value::Value;
 
 /// How many rows the thread reads ahead.
 const READ_AHEAD: usize = 64;
@@ -22,7 +22,7 @@ const READ_AHEAD: usize = 64;
 const REFILL: usize = READ_AHEAD / 2;
 
 enum Item {
-    Row(Record),
+    Row(Vec<Value>),
     Failed(DatabaseError),
     /// All rows were read. A channel that ends without it belongs to a connection that broke.
     End,
@@ -39,7 +39,7 @@ pub(super) fn open(queue: &Arc<Queue>, statement: Statement) -> RowSource {
 
 fn produce(executor: &mut Executor, statement: Statement, sender: &mpsc::UnboundedSender<Item>, ahead: &AtomicUsize) {
     let queue = Arc::clone(executor.queue());
-    let send = |row: Record| {
+    let send = |row: Vec<Value>| {
         // Counted before it can be taken.
         let full = ahead.fetch_add(1, Ordering::SeqCst) + 1 >= READ_AHEAD;
         if sender.send(Item::Row(row)).is_err() {
@@ -74,7 +74,7 @@ struct Rows {
 }
 
 impl Stream for Rows {
-    type Item = Result<Record, DatabaseError>;
+    type Item = Result<Vec<Value>, DatabaseError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.done {

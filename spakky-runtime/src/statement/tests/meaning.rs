@@ -74,11 +74,11 @@ pub(super) fn prepare(backend: Backend) -> (Vec<String>, Vec<Statement>) {
         record.push(&row.price).unwrap();
         let mut sql = SqlWriter::new(backend);
         sql.push_sql("INSERT INTO ").push_table(table).push_sql(" VALUES (");
-        sql.push_list(table.columns.iter().zip(record.finish()), |sql, (column, value)| {
+        sql.push_list(table.columns.iter().zip(record.finish().iter()), |sql, (column, value)| {
             if column.name == "price" {
                 sql.push_sql(&format!("'{}'", row.price.0));
             } else {
-                sql.push_bind(column.ty, value);
+                sql.push_bind(column.ty, value.clone());
             }
         });
         sql.push_sql(")");

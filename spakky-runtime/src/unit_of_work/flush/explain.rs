@@ -12,7 +12,7 @@ impl FlushStep {
     pub(crate) fn explain(&self, error: DatabaseError, answer: Option<&Answer>) -> Error {
         let missing = self.missing(&error, answer);
         if let Some(missing) = missing {
-            return self.conflict(&missing, error);
+            return if self.owned { self.not_owned(error) } else { self.conflict(&missing, error) };
         }
         let constraint = error.constraint.clone().or_else(|| self.constraint_of(&error));
         let mut error = error;
@@ -68,6 +68,23 @@ impl FlushStep {
             .with_ids(ids)
             .with_expected_version(expected)
             .with_origins(rows.iter().map(|row| row.origin))
+            .with_source(error)
+    }
+
+    /// A child of this key belongs to another row.
+    fn not_owned(&self, error: DatabaseError) -> Error {
+        let ids: Vec<String> = self.rows.iter().filter_map(|row| row.key.as_deref()).map(show_key).collect();
+        let which = if ids.len() == 1 { "with" } else { "with one of" };
+        let message = format!(
+            "save to `{}` {which} id {}: the row of this id is part of another aggregate",
+            self.table.name,
+            ids.join(", ")
+        );
+        Error::new(ErrorKind::UniqueViolation, message)
+            .with_table(self.table.name)
+            .with_constraint(Some(self.table.key_name.to_owned()))
+            .with_ids(ids)
+            .with_origins(self.rows.iter().map(|row| row.origin))
             .with_source(error)
     }
 

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::Write;
+use crate::mappable::Mapping;
 use crate::schema::{Record, Role, TableDescriptor};
-use crate::unit_of_work::pending::{Change, Columns};
+use crate::unit_of_work::pending::Change;
 
 /// How many sets of changed columns per table get an UPDATE of their own. Beyond that all mapped columns are written, so
 /// that the statement caches stay bounded.
@@ -21,9 +22,11 @@ pub(super) enum Shape {
     Generated {
         columns: Vec<usize>,
     },
+    /// `owner`: the column that must not change, or the row is another's.
     Upsert {
         columns: Vec<usize>,
         update: Vec<usize>,
+        owner: Option<usize>,
     },
     /// `based`: what the database has of the row is known.
     Update {
@@ -44,17 +47,19 @@ impl Shape {
         let table = write.table;
         Some(match &write.change {
             Change::Insert { columns, .. } => {
-                let columns = insertable(table, columns);
+                let columns = insertable(table, *columns);
                 if write.key.is_some() { Shape::Insert { columns } } else { Shape::Generated { columns } }
             }
-            Change::Upsert { columns, .. } => {
-                Shape::Upsert { columns: insertable(table, columns), update: writable(table, columns).collect() }
-            }
+            Change::Upsert { columns, .. } => Shape::Upsert {
+                columns: insertable(table, *columns),
+                update: writable(table, *columns).collect(),
+                owner: write.owner,
+            },
             Change::Update { record, columns } => {
                 let bumps = table.version.is_some() && write.bumps;
                 let columns: Vec<usize> = match &write.base {
-                    Some(base) => changed(table, columns, base, record).collect(),
-                    None => writable(table, columns).collect(),
+                    Some(base) => changed(table, *columns, base, record).collect(),
+                    None => writable(table, *columns).collect(),
                 };
                 if columns.is_empty() && !bumps {
                     return None;
@@ -92,19 +97,19 @@ impl Shape {
 }
 
 /// The columns that the domain type gives and a save may write.
-fn writable(table: &TableDescriptor, columns: Columns) -> impl Iterator<Item = usize> {
+fn writable(table: &TableDescriptor, columns: Mapping) -> impl Iterator<Item = usize> {
     table
         .columns
         .iter()
         .enumerate()
-        .filter(move |(at, column)| columns.get(*at).copied().unwrap_or(false) && column.role == Role::Plain)
+        .filter(move |(at, column)| columns.holds(*at) && column.role == Role::Plain)
         .map(|(at, _)| at)
 }
 
 /// The columns that a save of `record` has to write.
 pub(crate) fn changed(
     table: &TableDescriptor,
-    columns: Columns,
+    columns: Mapping,
     base: &Record,
     record: &Record,
 ) -> impl Iterator<Item = usize> {
@@ -113,11 +118,11 @@ pub(crate) fn changed(
 
 /// The columns of a new row that are given: not those the database assigns, nor those with a default that the domain type
 /// says nothing about.
-pub(crate) fn insertable(table: &TableDescriptor, columns: &[bool]) -> Vec<usize> {
+pub(crate) fn insertable(table: &TableDescriptor, columns: Mapping) -> Vec<usize> {
     (0..table.columns.len())
         .filter(|&at| {
             let column = &table.columns[at];
-            let mapped = columns.get(at).copied().unwrap_or(true);
+            let mapped = columns.holds(at);
             !column.generated && (mapped || column.default.is_none() || column.role == Role::Id)
         })
         .collect()
@@ -138,7 +143,7 @@ pub(super) fn bounded(table: &TableDescriptor, columns: &[usize], writes: &[Writ
     writes
         .iter()
         .find_map(|write| match &write.change {
-            Change::Update { columns, .. } => Some(writable(table, columns).collect()),
+            Change::Update { columns, .. } => Some(writable(table, *columns).collect()),
             _ => None,
         })
         .unwrap_or_else(|| columns.to_vec())

@@ -12,7 +12,6 @@ use uuid::Uuid;
 use super::super::tap::column_oid;
 use super::super::types::{TypeCatalog, TypeForm};
 use super::{EPOCH_DAYS, EPOCH_MICROS, numeric};
-use crate::schema::Record;
 use crate::value::{NativeValue, ScalarType, Value, ValueError};
 
 /// A column's bytes; `None` is NULL.
@@ -86,7 +85,7 @@ impl RowReader {
     }
 
     /// The row's values. One that no Rust type can hold is an error only to who reads that column.
-    pub(in super::super) fn read(&self, row: &Row) -> Record {
+    pub(in super::super) fn read(&self, row: &Row) -> Vec<Value> {
         let read = |(form, raw): (&Form, Option<&[u8]>)| match raw {
             None => Value::Null,
             Some(raw) => value(form, raw).unwrap_or_else(Value::Unreadable),

@@ -8,7 +8,6 @@ use crate::backend::sqlite::SqliteConnection;
 use crate::backend::sqlite::options::{Location, SqliteOptions};
 use crate::backend::{Answer, Bind, BurstFailure, Statement, Step};
 use crate::error::DatabaseError;
-use crate::schema::Record;
 use crate::transaction::TransactionMode;
 use crate::value::{ColumnType, ScalarType, Value};
 
@@ -101,7 +100,7 @@ impl SqliteConnection {
         self.failure(steps).await.error
     }
 
-    pub(super) async fn rows(&self, sql: &str) -> Vec<Record> {
+    pub(super) async fn rows(&self, sql: &str) -> Vec<Vec<Value>> {
         self.all(vec![query(sql, &[])]).await.remove(0).rows
     }
 

@@ -1,0 +1,84 @@
+//! Loading the rows of relations: one query for each, whatever the number of rows they belong to.
+
+use std::collections::HashMap;
+
+use super::canonical;
+use crate::backend::{Answer, Backend, Statement};
+use crate::error::Error;
+use crate::query::{Condition, Ordering};
+use crate::schema::{Record, Relation, TableDescriptor};
+use crate::statement::Select;
+use crate::value::Value;
+
+/// The queries for the children of the rows with these keys, at every depth: each relation before those below it.
+///
+/// # Errors
+/// When one cannot be written.
+pub(super) fn child_queries(
+    backend: Backend,
+    table: &'static TableDescriptor,
+    keys: &[Value],
+) -> Result<Vec<Statement>, Error> {
+    let mut statements = Vec::new();
+    for relation in &table.relations {
+        let column = relation.column.clone();
+        let condition = Condition::In { column, values: keys.to_vec(), negated: false };
+        push_queries(backend, relation, condition, &mut statements)?;
+    }
+    Ok(statements)
+}
+
+fn push_queries(
+    backend: Backend,
+    relation: &'static Relation,
+    condition: Condition,
+    statements: &mut Vec<Statement>,
+) -> Result<(), Error> {
+    let child = relation.child();
+    let mut order: Vec<Ordering> =
+        relation.order.iter().map(|(name, descending)| Ordering::of(name, *descending)).collect();
+    for column in child.key_columns() {
+        if !relation.order.iter().any(|(name, _)| *name == column.name) {
+            order.push(Ordering::of(&column.name, false));
+        }
+    }
+    statements.push(Select { order, ..Select::filtered(child, condition.clone()) }.rows(backend)?);
+    for below in &child.relations {
+        let column = below.column.clone();
+        let condition = Condition::InSelect { column, table: child, condition: Box::new(condition.clone()) };
+        push_queries(backend, below, condition, statements)?;
+    }
+    Ok(())
+}
+
+/// Hands each record its children out of the answers to [`child_queries`].
+///
+/// # Errors
+/// When a stored value cannot be read.
+pub(super) fn attach_children(
+    backend: Backend,
+    table: &'static TableDescriptor,
+    records: &mut [Record],
+    answers: &mut impl Iterator<Item = Answer>,
+) -> Result<(), Error> {
+    let Some(&key) = table.key.first() else { return Ok(()) };
+    let mut children: Vec<Vec<Vec<Record>>> = vec![Vec::with_capacity(table.relations.len()); records.len()];
+    for relation in &table.relations {
+        let (child, column) = (relation.child(), relation.column_position());
+        let rows = answers.next().map(|answer| answer.rows).unwrap_or_default();
+        let rows: Result<Vec<Record>, Error> = rows.into_iter().map(|row| canonical(child, row, backend)).collect();
+        let mut rows = rows?;
+        attach_children(backend, child, &mut rows, answers)?;
+        let mut by_owner: HashMap<Value, Vec<Record>> = HashMap::new();
+        for row in rows {
+            by_owner.entry(row[column].clone()).or_default().push(row);
+        }
+        for (record, children) in records.iter().zip(&mut children) {
+            children.push(by_owner.remove(&record[key]).unwrap_or_default());
+        }
+    }
+    for (record, children) in records.iter_mut().zip(children) {
+        record.set_children(children);
+    }
+    Ok(())
+}

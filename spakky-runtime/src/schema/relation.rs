@@ -1,0 +1,199 @@
+//! Rows that belong to a row: what `has_many` and `has_one` declare.
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use super::{Record, RecordReader, RecordWriter, Table, TableDescriptor, TableEntry};
+use crate::error::{Error, ErrorKind};
+use crate::mappable::Mapping;
+
+/// Rows of another table that are part of this table's rows: loaded and saved with them.
+#[derive(Debug, Clone)]
+pub struct Relation {
+    /// The row type's field.
+    pub field: &'static str,
+    /// The table of the children.
+    pub child: fn() -> &'static TableDescriptor,
+    /// The children's column that holds the key of the row they belong to.
+    pub column: String,
+    /// The order in which the children are loaded: columns, and whether the order is descending. Their key decides what this
+    /// leaves open.
+    pub order: Vec<(String, bool)>,
+    /// A change of a child is a change of the row it belongs to, whose version goes up.
+    pub versioned: bool,
+}
+
+impl Relation {
+    /// The table of the children.
+    pub fn child(&self) -> &'static TableDescriptor {
+        (self.child)()
+    }
+
+    /// The position of [`column`](Self::column) in the children's table.
+    pub(crate) fn column_position(&self) -> usize {
+        // Derived code takes the name from the column's own handle.
+        self.child().position(&self.column).unwrap_or_default()
+    }
+
+    /// Whether the database deletes the children with the row they belong to.
+    pub(crate) fn cascades(&self) -> bool {
+        self.child()
+            .foreign_keys
+            .iter()
+            .any(|key| key.column == self.column && key.on_delete == super::ForeignKeyAction::Cascade)
+    }
+}
+
+/// A relation as derived code writes it down.
+#[derive(Debug, Clone, Copy)]
+pub struct RelationSpec {
+    field: &'static str,
+    child: fn() -> &'static TableDescriptor,
+    column: fn() -> String,
+    order: fn() -> Vec<(String, bool)>,
+    versioned: bool,
+}
+
+impl RelationSpec {
+    /// The rows of `child` whose `column` holds the key.
+    pub const fn new(field: &'static str, child: fn() -> &'static TableDescriptor, column: fn() -> String) -> Self {
+        RelationSpec { field, child, column, order: Vec::new, versioned: true }
+    }
+
+    /// The order in which they are loaded.
+    pub const fn order(mut self, order: fn() -> Vec<(String, bool)>) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// Their changes are none of the row they belong to.
+    pub const fn unversioned(mut self) -> Self {
+        self.versioned = false;
+        self
+    }
+
+    pub(super) fn relation(&self) -> Relation {
+        Relation {
+            field: self.field,
+            child: self.child,
+            column: (self.column)(),
+            order: (self.order)(),
+            versioned: self.versioned,
+        }
+    }
+}
+
+/// The type of a `#[table(has_many(..))]` or `#[table(has_one(..))]` field.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not hold rows of a relation",
+    label = "no rows",
+    note = "a `has_many` field is a `Vec` and a `has_one` field an `Option` of a type that derives `Table`"
+)]
+pub trait ChildRows: Sized {
+    /// The row type of the children.
+    type Row: Table;
+
+    /// The rows as records.
+    ///
+    /// # Errors
+    /// When a value cannot be stored.
+    fn encode(&self) -> Result<Vec<Record>, Error>;
+
+    /// The rows from records; `relation` is the position among the relations of `table`.
+    ///
+    /// # Errors
+    /// When a record cannot be read, or there are too many.
+    fn decode(table: &TableDescriptor, relation: usize, records: Vec<Record>) -> Result<Self, Error>;
+
+    /// All columns of the children are given.
+    fn whole() -> Mapping {
+        Mapping::WHOLE
+    }
+}
+
+fn encode<Row: Table>(row: &Row) -> Result<Record, Error> {
+    let mut writer = RecordWriter::new(Row::descriptor());
+    row.encode(&mut writer)?;
+    Ok(writer.finish())
+}
+
+fn decode<Row: Table>(record: Record) -> Result<Row, Error> {
+    Row::decode(&mut RecordReader::new(Row::descriptor(), record))
+}
+
+#[diagnostic::do_not_recommend]
+impl<R: Table> ChildRows for Vec<R> {
+    type Row = R;
+
+    fn encode(&self) -> Result<Vec<Record>, Error> {
+        self.iter().map(encode).collect()
+    }
+
+    fn decode(_: &TableDescriptor, _: usize, records: Vec<Record>) -> Result<Self, Error> {
+        records.into_iter().map(decode).collect()
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<R: Table> ChildRows for Option<R> {
+    type Row = R;
+
+    fn encode(&self) -> Result<Vec<Record>, Error> {
+        self.iter().map(encode).collect()
+    }
+
+    fn decode(table: &TableDescriptor, relation: usize, mut records: Vec<Record>) -> Result<Self, Error> {
+        let only = records.pop();
+        if records.is_empty() {
+            return only.map(decode).transpose();
+        }
+        let (child, field) = (R::descriptor().name, table.relations[relation].field);
+        let message = format!(
+            "read `{field}` of `{}`: `{child}` has {} rows for one; make its foreign key unique, or use `has_many`",
+            table.name,
+            records.len() + 1
+        );
+        Err(Error::new(ErrorKind::Mapping, message).with_table(child))
+    }
+}
+
+impl Error {
+    /// A row was read by itself, as plain SQL and streams do, but its type holds the rows of relations too.
+    pub(crate) fn children_not_read(table: &TableDescriptor) -> Self {
+        let field = table.relations.first().map_or("children", |relation| relation.field);
+        let message = format!(
+            "read `{}` of `{}`: the rows of `{field}` were not read with it; load it by its repository",
+            table.rust_name, table.name
+        );
+        Error::new(ErrorKind::Mapping, message).with_table(table.name)
+    }
+}
+
+/// The row types that hold rows of this type as their children, at any depth, among the tables linked into the program.
+pub(crate) fn holders(row_type: TypeId) -> &'static [TypeId] {
+    static HOLDERS: OnceLock<HashMap<TypeId, Vec<TypeId>>> = OnceLock::new();
+    let holders = HOLDERS.get_or_init(|| {
+        let mut holders: HashMap<TypeId, Vec<TypeId>> = HashMap::new();
+        for entry in inventory::iter::<TableEntry>() {
+            let holder = (entry.descriptor)();
+            let mut parts: Vec<&'static TableDescriptor> = Vec::new();
+            collect_parts(holder, &mut parts);
+            for part in parts {
+                holders.entry(part.row_type).or_default().push(holder.row_type);
+            }
+        }
+        holders
+    });
+    holders.get(&row_type).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn collect_parts(table: &TableDescriptor, parts: &mut Vec<&'static TableDescriptor>) {
+    for relation in &table.relations {
+        let child = relation.child();
+        if !parts.iter().any(|part| part.row_type == child.row_type) {
+            parts.push(child);
+            collect_parts(child, parts);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! A row and the rows of its relations: what belongs together, and what became of it.
+
+use std::collections::HashMap;
+
+use super::flush::changed;
+use super::{show_key, version_of};
+use crate::error::{Error, ErrorKind};
+use crate::mappable::Mapping;
+use crate::schema::{Record, Relation, Role, TableDescriptor};
+use crate::value::Value;
+
+/// The key in a record.
+pub(crate) fn key_of(table: &TableDescriptor, record: &Record) -> Vec<Value> {
+    table.key.iter().map(|&at| record[at].clone()).collect()
+}
+
+/// Whether the database has yet to assign the row's key.
+pub(crate) fn is_unassigned(table: &TableDescriptor, record: &Record) -> bool {
+    table.generates_key()
+        && table.key.iter().any(|&at| matches!(record[at], Value::I16(0) | Value::I32(0) | Value::I64(0) | Value::Null))
+}
+
+/// Each relation of the table with its rows in the record, if they are known.
+fn relations<'r>(
+    table: &'static TableDescriptor,
+    record: &'r Record,
+) -> impl Iterator<Item = (usize, &'static Relation, &'r [Record])> {
+    let children = record.children().unwrap_or_default();
+    table.relations.iter().zip(children).enumerate().map(|(at, (relation, rows))| (at, relation, rows.as_slice()))
+}
+
+/// Gives children the key of the row they belong to.
+pub(crate) fn adopt(table: &'static TableDescriptor, record: &mut Record) {
+    let Some(&key) = table.key.first() else { return };
+    let key = record[key].clone();
+    for (relation, rows) in table.relations.iter().zip(record.children_mut()) {
+        let (child, column) = (relation.child(), relation.column_position());
+        for row in rows {
+            row[column] = key.clone();
+            adopt(child, row);
+        }
+    }
+}
+
+/// Refuses children that could not be told apart, and those that need a key that is not there yet.
+///
+/// # Errors
+/// [`ErrorKind::UniqueViolation`], [`ErrorKind::InvalidQuery`].
+pub(crate) fn check(table: &'static TableDescriptor, record: &Record) -> Result<(), Error> {
+    for (_, relation, rows) in relations(table, record) {
+        let child = relation.child();
+        if !rows.is_empty() && is_unassigned(table, record) {
+            let message = format!(
+                "write `{}` with rows in `{}`: the database assigns its ids, which those rows need; use `add_now`",
+                table.name, child.name
+            );
+            return Err(Error::new(ErrorKind::InvalidQuery, message).with_table(table.name));
+        }
+        let mut seen = HashMap::with_capacity(rows.len());
+        for row in rows {
+            check(child, row)?;
+            let key = key_of(child, row);
+            if !is_unassigned(child, row) && seen.insert(key.clone(), ()).is_some() {
+                let shown = show_key(&key);
+                let message = format!("write `{}`: two rows of `{}` have the id {shown}", table.name, child.name);
+                return Err(Error::new(ErrorKind::UniqueViolation, message)
+                    .with_table(child.name)
+                    .with_constraint(Some(child.key_name.to_owned()))
+                    .with_ids(vec![shown]));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The rows by their keys, those without one left out.
+fn by_key<'r>(table: &TableDescriptor, rows: &'r [Record]) -> HashMap<Vec<Value>, &'r Record> {
+    rows.iter().filter(|row| !is_unassigned(table, row)).map(|row| (key_of(table, row), row)).collect()
+}
+
+/// Brings the children of a record that is to be written in line with those known: what the domain type says nothing of
+/// stays as it is, versions and stamps too.
+pub(crate) fn keep(table: &'static TableDescriptor, mapping: Mapping, record: &mut Record, known: &Record) {
+    let Some(known) = known.children() else { return };
+    for (at, relation) in table.relations.iter().enumerate() {
+        let Some(rows) = record.children_mut().get_mut(at) else { continue };
+        let Some(mapping) = mapping.child(at) else {
+            rows.clone_from(&known[at]);
+            continue;
+        };
+        let child = relation.child();
+        let known = by_key(child, &known[at]);
+        for row in rows {
+            let Some(before) = known.get(&key_of(child, row)) else { continue };
+            for (position, column) in child.columns.iter().enumerate() {
+                let given = match column.role {
+                    Role::Id => true,
+                    Role::Plain => mapping.holds(position) || column.name == relation.column,
+                    _ => false,
+                };
+                if !given {
+                    row[position] = before[position].clone();
+                }
+            }
+            keep(child, mapping, row, before);
+        }
+    }
+}
+
+/// Sets the versions that the children will have: the next one where something changed, the first of a new row.
+pub(crate) fn count_versions(
+    table: &'static TableDescriptor,
+    mapping: Mapping,
+    stored: Option<&Record>,
+    record: &mut Record,
+) {
+    let stored = stored.and_then(Record::children);
+    for (at, relation) in table.relations.iter().enumerate() {
+        let Some(mapping) = mapping.child(at) else { continue };
+        let child = relation.child();
+        let before = stored.map(|stored| by_key(child, &stored[at])).unwrap_or_default();
+        let Some(rows) = record.children_mut().get_mut(at) else { continue };
+        for row in rows {
+            let before = before.get(&key_of(child, row)).copied();
+            if let Some(position) = child.version {
+                let version = match before {
+                    Some(before) => {
+                        let next = differs(child, mapping, before, row, true);
+                        version_of(child, before).unwrap_or_default() + i64::from(next)
+                    }
+                    None => 1,
+                };
+                row[position] = Value::I64(version);
+            }
+            count_versions(child, mapping, before, row);
+        }
+    }
+}
+
+/// Whether the row or one of its children is another than it was. With `versioned`, only what raises the row's version.
+/// `true` where it is not known what the children were.
+pub(crate) fn differs(
+    table: &'static TableDescriptor,
+    mapping: Mapping,
+    before: &Record,
+    after: &Record,
+    versioned: bool,
+) -> bool {
+    if changed(table, mapping, before, after).next().is_some() {
+        return true;
+    }
+    let Some(known) = before.children() else {
+        return table.relations.iter().any(|relation| relation.versioned || !versioned);
+    };
+    relations(table, after).any(|(at, relation, rows)| {
+        let Some(mapping) = mapping.child(at).filter(|_| relation.versioned || !versioned) else { return false };
+        let child = relation.child();
+        let known_rows = by_key(child, &known[at]);
+        rows.len() != known_rows.len()
+            || rows.iter().any(|row| {
+                known_rows.get(&key_of(child, row)).is_none_or(|before| differs(child, mapping, before, row, versioned))
+            })
+    })
+}
