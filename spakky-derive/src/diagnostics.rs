@@ -42,6 +42,11 @@ impl Diagnostics {
         self.error.is_none()
     }
 
+    /// How many mistakes were found so far.
+    pub(crate) fn count(&self) -> usize {
+        self.error.iter().flatten().count()
+    }
+
     /// Ends the collection: nothing, or the mistakes as `compile_error!` invocations.
     pub(crate) fn finish(mut self) -> Result<(), TokenStream> {
         self.finished = true;

@@ -101,14 +101,15 @@ impl ColumnAttrs {
                 set_once(&mut self.references, &entry.key, references, diagnostics);
                 return Ok(());
             }
-            ColumnKey::HasMany => {
-                let relation = RelationAttr::many(entry, diagnostics)?;
-                set_once(&mut self.relation, &entry.key, relation, diagnostics);
-                return Ok(());
-            }
-            ColumnKey::HasOne => {
-                let relation = RelationAttr::one(entry, diagnostics)?;
-                set_once(&mut self.relation, &entry.key, relation, diagnostics);
+            ColumnKey::HasMany | ColumnKey::HasOne => {
+                let relation = match key {
+                    ColumnKey::HasMany => RelationAttr::many(entry, diagnostics)?,
+                    _ => RelationAttr::one(entry, diagnostics)?,
+                };
+                // That the two exclude each other is reported elsewhere.
+                if self.relation.as_ref().is_none_or(|given| given.key == entry.key) {
+                    set_once(&mut self.relation, &entry.key, relation, diagnostics);
+                }
                 return Ok(());
             }
             ColumnKey::Flatten => {
@@ -153,6 +154,7 @@ impl RelationAttr {
     fn many(entry: &Entry<'_>, diagnostics: &mut Diagnostics) -> syn::Result<Self> {
         let (mut by, mut order, mut unversioned) = (None, None, None);
         let tokens = entry.list("by = field")?;
+        let mistakes = diagnostics.count();
         parse_keys(tokens, diagnostics, &[], &mut |key, entry: &Entry<'_>, diagnostics: &mut Diagnostics| {
             match key {
                 HasManyKey::By => set_once(&mut by, &entry.key, entry.value("field")?, diagnostics),
@@ -165,12 +167,15 @@ impl RelationAttr {
             Ok(())
         });
         let order = order.map(|order: Spanned<_>| order.value).unwrap_or_default();
-        Ok(RelationAttr::new(entry, by, order, unversioned, diagnostics))
+        RelationAttr::check(entry, by.as_ref(), mistakes, diagnostics);
+        let (by, unversioned) = (by.map(|by| by.value), unversioned.is_some());
+        Ok(RelationAttr { by, order, unversioned })
     }
 
     fn one(entry: &Entry<'_>, diagnostics: &mut Diagnostics) -> syn::Result<Self> {
         let (mut by, mut unversioned) = (None, None);
         let tokens = entry.list("by = field")?;
+        let mistakes = diagnostics.count();
         parse_keys(tokens, diagnostics, &[], &mut |key, entry: &Entry<'_>, diagnostics: &mut Diagnostics| {
             match key {
                 HasOneKey::By => set_once(&mut by, &entry.key, entry.value("field")?, diagnostics),
@@ -178,22 +183,18 @@ impl RelationAttr {
             }
             Ok(())
         });
-        Ok(RelationAttr::new(entry, by, Vec::new(), unversioned, diagnostics))
+        RelationAttr::check(entry, by.as_ref(), mistakes, diagnostics);
+        let (by, unversioned) = (by.map(|by| by.value), unversioned.is_some());
+        Ok(RelationAttr { by, order: Vec::new(), unversioned })
     }
 
-    fn new(
-        entry: &Entry<'_>,
-        by: Option<Spanned<Ident>>,
-        order: Vec<(FieldPath, bool)>,
-        unversioned: Option<Spanned<()>>,
-        diagnostics: &mut Diagnostics,
-    ) -> Self {
-        if by.is_none() {
+    /// Reports that `by` is missing, unless it may be what a mistake was about.
+    fn check(entry: &Entry<'_>, by: Option<&Spanned<Ident>>, mistakes: usize, diagnostics: &mut Diagnostics) {
+        if by.is_none() && diagnostics.count() == mistakes {
             let name = crate::syntax::ident::plain(&entry.key);
             let message = format!("`{name}` needs the children's foreign key; write `{name}(by = field)`");
             diagnostics.error(&entry.key, message);
         }
-        RelationAttr { by: by.map(|by| by.value), order, unversioned: unversioned.is_some() }
     }
 }
 

@@ -290,7 +290,8 @@ impl Row {
             name_literal,
             name: name.clone(),
         };
-        for (field, column) in fields {
+        let columns = fields.iter().filter(|(field, _)| !matches!(field.kind, FieldKind::Relation(_)));
+        for (field, column) in columns {
             let path = FieldPath { first: field.ident.clone(), rest: Vec::new() };
             if let Some(given) = &column.unique {
                 let named = constraint("uq", &given.key, None, vec![&path]);

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::sync::OnceLock;
 
-use crate::mappable::{Mappable, MappingError, Revision, VersionField};
+use crate::mappable::{Mappable, Mapping, MappingError, Revision, VersionField};
 use crate::schema::{ColumnDescriptor, Tagged};
 use crate::value::{ColumnType, ColumnValue, Json, ScalarType, Value};
 
@@ -197,6 +197,9 @@ pub trait NestedRow: Sized {
     /// The domain field's type.
     type Domain;
 
+    /// [`Mappable::mapping`].
+    fn mapping() -> Mapping;
+
     /// [`Mappable::merge`].
     fn merge_nested(domain: &Self::Domain, base: Option<&Self>) -> Self;
 
@@ -211,6 +214,10 @@ pub trait NestedRow: Sized {
 impl<Row: Mappable> NestedRow for Row {
     type Domain = Row::Domain;
 
+    fn mapping() -> Mapping {
+        <Row as Mappable>::mapping()
+    }
+
     fn merge_nested(domain: &Row::Domain, base: Option<&Row>) -> Row {
         Row::merge(domain, base)
     }
@@ -223,6 +230,10 @@ impl<Row: Mappable> NestedRow for Row {
 #[diagnostic::do_not_recommend]
 impl<Row: Mappable> NestedRow for Option<Row> {
     type Domain = Option<Row::Domain>;
+
+    fn mapping() -> Mapping {
+        <Row as Mappable>::mapping()
+    }
 
     fn merge_nested(domain: &Self::Domain, base: Option<&Self>) -> Self {
         domain.as_ref().map(|domain| Row::merge(domain, base.and_then(Option::as_ref)))
@@ -237,6 +248,10 @@ impl<Row: Mappable> NestedRow for Option<Row> {
 #[diagnostic::do_not_recommend]
 impl<Row: Mappable> NestedRow for Vec<Row> {
     type Domain = Vec<Row::Domain>;
+
+    fn mapping() -> Mapping {
+        <Row as Mappable>::mapping()
+    }
 
     fn merge_nested(domain: &Self::Domain, _: Option<&Self>) -> Self {
         domain.iter().map(Row::from_domain).collect()

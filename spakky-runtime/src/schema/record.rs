@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{ChildRows, TableDescriptor};
+use super::TableDescriptor;
 use crate::error::Error;
 use crate::value::{ColumnValue, Json, Value, ValueError};
 
@@ -119,13 +119,8 @@ impl<'a> RecordWriter<'a> {
     }
 
     /// Appends the rows of the next relation.
-    ///
-    /// # Errors
-    /// When a value of one cannot be stored.
-    #[doc(hidden)]
-    pub fn relation<T: ChildRows>(&mut self, rows: &T) -> Result<(), Error> {
-        self.children.push(rows.encode()?);
-        Ok(())
+    pub(crate) fn relation(&mut self, rows: Vec<Record>) {
+        self.children.push(rows);
     }
 
     /// The finished record.
@@ -181,15 +176,11 @@ impl<'a> RecordReader<'a> {
         Json::<()>::decode(value).map_err(|error| self.unreadable(error))
     }
 
-    /// The rows of the next relation.
-    ///
-    /// # Errors
-    /// When they were not read, when one cannot be read as a row, or when there are more than the field can hold.
-    #[doc(hidden)]
-    pub fn relation<T: ChildRows>(&mut self) -> Result<T, Error> {
+    /// The rows of the next relation, and its position.
+    pub(crate) fn relation(&mut self) -> Result<(&'a TableDescriptor, usize, Vec<Record>), Error> {
         let left = self.children.len();
         match self.children.next() {
-            Some(rows) => T::decode(self.table, self.table.relations.len() - left, rows),
+            Some(rows) => Ok((self.table, self.table.relations.len() - left, rows)),
             None => Err(Error::children_not_read(self.table)),
         }
     }

@@ -4,9 +4,9 @@ use std::any::TypeId;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use super::spec::{ColumnName, full_name};
 use super::{Record, RecordReader, RecordWriter, Table, TableDescriptor, TableEntry};
 use crate::error::{Error, ErrorKind};
-use crate::mappable::Mapping;
 
 /// Rows of another table that are part of this table's rows: loaded and saved with them.
 #[derive(Debug, Clone)]
@@ -50,19 +50,19 @@ impl Relation {
 pub struct RelationSpec {
     field: &'static str,
     child: fn() -> &'static TableDescriptor,
-    column: fn() -> String,
-    order: fn() -> Vec<(String, bool)>,
+    column: ColumnName,
+    order: &'static [(ColumnName, bool)],
     versioned: bool,
 }
 
 impl RelationSpec {
     /// The rows of `child` whose `column` holds the key.
-    pub const fn new(field: &'static str, child: fn() -> &'static TableDescriptor, column: fn() -> String) -> Self {
-        RelationSpec { field, child, column, order: Vec::new, versioned: true }
+    pub const fn new(field: &'static str, child: fn() -> &'static TableDescriptor, column: ColumnName) -> Self {
+        RelationSpec { field, child, column, order: &[], versioned: true }
     }
 
     /// The order in which they are loaded.
-    pub const fn order(mut self, order: fn() -> Vec<(String, bool)>) -> Self {
+    pub const fn order(mut self, order: &'static [(ColumnName, bool)]) -> Self {
         self.order = order;
         self
     }
@@ -77,8 +77,8 @@ impl RelationSpec {
         Relation {
             field: self.field,
             child: self.child,
-            column: (self.column)(),
-            order: (self.order)(),
+            column: full_name(self.column),
+            order: self.order.iter().map(|&(column, descending)| (full_name(column), descending)).collect(),
             versioned: self.versioned,
         }
     }
@@ -106,9 +106,22 @@ pub trait ChildRows: Sized {
     /// When a record cannot be read, or there are too many.
     fn decode(table: &TableDescriptor, relation: usize, records: Vec<Record>) -> Result<Self, Error>;
 
-    /// All columns of the children are given.
-    fn whole() -> Mapping {
-        Mapping::WHOLE
+    /// Appends the rows to the record of the row that they belong to.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    fn write(&self, record: &mut RecordWriter<'_>) -> Result<(), Error> {
+        record.relation(self.encode()?);
+        Ok(())
+    }
+
+    /// Takes the rows out of the record of the row that they belong to.
+    ///
+    /// # Errors
+    /// When they were not read, and as [`decode`](Self::decode).
+    fn read(record: &mut RecordReader<'_>) -> Result<Self, Error> {
+        let (table, relation, rows) = record.relation()?;
+        Self::decode(table, relation, rows)
     }
 }
 

@@ -130,7 +130,9 @@ impl<T: ColumnValue> SingleKey for T {
 
 /// Compile-time checks of a column's type. Each panics in a constant, at the field's type.
 pub mod check {
-    use crate::value::{ColumnType, ScalarType};
+    use crate::schema::Column;
+    use crate::schema::spec::ColumnName;
+    use crate::value::{ColumnType, ColumnValue, ScalarType};
 
     /// An id is never NULL.
     #[track_caller]
@@ -163,18 +165,14 @@ pub mod check {
         );
     }
 
-    /// The type of a column.
-    pub const fn column_type<Row, T: crate::value::ColumnValue>(_: &crate::schema::Column<Row, T>) -> ColumnType {
-        T::TYPE
-    }
-
-    /// Children hold the key of the row that they belong to.
+    /// Children hold the key of the row that they belong to, in this column.
     #[track_caller]
-    pub const fn relation(ty: ColumnType, key: ColumnType) {
+    pub const fn by<Row, T: ColumnValue>(column: &Column<Row, T>, key: ColumnType) -> ColumnName {
         assert!(
-            ty.scalar.number() == key.scalar.number() && !ty.array,
+            T::TYPE.scalar.number() == key.scalar.number() && !T::TYPE.array,
             "the children's field that `by` names is not stored as the key of this table"
         );
+        column.parts()
     }
 
     /// `SET NULL` needs a place for NULL.

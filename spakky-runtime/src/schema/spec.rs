@@ -247,7 +247,7 @@ impl TableSpec {
     }
 }
 
-fn full_name((prefix, name): ColumnName) -> String {
+pub(super) fn full_name((prefix, name): ColumnName) -> String {
     format!("{prefix}{name}")
 }
 

@@ -1,10 +1,10 @@
 //! `mapped()`: which columns come from the domain type.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
 
 use crate::mappable::model::{Conversion, Field, Mappable, Place, Source};
-use crate::syntax::input::projection;
+use crate::syntax::input::span_of;
 
 /// A constant slice; with a flattened struct, whose columns are not known here, one made at first use.
 pub(super) fn expand(mappable: &Mappable) -> TokenStream {
@@ -46,8 +46,8 @@ fn child(field: &Field) -> TokenStream {
     match &field.source {
         Source::RowOnly { .. } | Source::Parent => quote!(__p::Option::None),
         Source::Mapped { by: Conversion::Nested, .. } => {
-            let row = projection(&field.ty, &quote!(__p::ChildRows), "Row");
-            quote!(__p::Option::Some(<#row as __p::Mappable>::mapping))
+            let ty = &field.ty;
+            quote_spanned!(span_of(ty)=> __p::Option::Some(<#ty as __p::NestedRow>::mapping))
         }
         Source::Mapped { .. } => quote!(__p::Option::Some(|| __p::Mapping::WHOLE)),
     }

@@ -92,7 +92,8 @@ fn encode(table: &Table) -> TokenStream {
             }
             FieldKind::Relation(_) => {
                 calls.extend(extend(&mut run));
-                calls.push(quote!(__record.relation(&self.#ident)));
+                let ty = &field.ty;
+                calls.push(quote!(<#ty as __p::ChildRows>::write(&self.#ident, __record)));
             }
             FieldKind::Skip => {}
         }
@@ -122,7 +123,7 @@ fn decode(table: &Table, field: &Field, position: usize) -> TokenStream {
         }
         FieldKind::Relation(_) => {
             let ty = &field.ty;
-            quote_spanned!(span_of(ty)=> __record.relation::<#ty>()?)
+            quote!(<#ty as __p::ChildRows>::read(__record)?)
         }
         FieldKind::Skip => {
             let ty = &field.ty;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::{Index, Type};
 
 use super::{column, handles};
@@ -130,26 +130,32 @@ fn spec(table: &Table, row: &Row) -> TokenStream {
         });
         spec.extend(quote!(.foreign_keys(&[#(#foreign_keys),*])));
     }
-    let relations: Vec<_> = table.relations().filter_map(|(field, relation)| relation_spec(field, relation)).collect();
+    let relations: Vec<_> =
+        table.relations().filter_map(|(field, relation)| relation_spec(table, field, relation)).collect();
     if !relations.is_empty() {
         spec.extend(quote!(.relations(&[#(#relations),*])));
     }
     spec
 }
 
-/// `RelationSpec::new("lines", <OrderLineRow as Table>::descriptor, || OrderLineRow::COLUMNS.order_id.name())`
-fn relation_spec(field: &Field, relation: &Relation) -> Option<TokenStream> {
+/// `RelationSpec::new("lines", <OrderLineRow as Table>::descriptor, check::by(&OrderLineRow::COLUMNS.order_id, …))`
+///
+/// That the children's foreign key is stored as the key it holds is checked in the same place that names it.
+fn relation_spec(table: &Table, field: &Field, relation: &Relation) -> Option<TokenStream> {
     let by = relation.by.as_ref()?;
-    let (name, child) = (plain(&field.ident), child_row(field));
+    let (ident, name, child) = (&table.ident, plain(&field.ident), child_row(field));
+    let by = quote_spanned! {by.span()=>
+        __p::check::by(&<#child>::COLUMNS.#by, <<#ident as __p::Table>::Id as __p::SingleKey>::TYPE)
+    };
     let mut spec = quote! {
-        __p::RelationSpec::new(#name, <#child as __p::Table>::descriptor, || <#child>::COLUMNS.#by.name())
+        __p::RelationSpec::new(#name, <#child as __p::Table>::descriptor, #by)
     };
     if !relation.order.is_empty() {
         let order = relation.order.iter().map(|(path, descending)| {
             let fields = path.idents();
-            quote!((<#child>::COLUMNS #(.#fields)* .name(), #descending))
+            quote!((<#child>::COLUMNS #(.#fields)* .parts(), #descending))
         });
-        spec.extend(quote!(.order(|| __p::Vec::from([#(#order),*]))));
+        spec.extend(quote!(.order(&[#(#order),*])));
     }
     if relation.unversioned {
         spec.extend(quote!(.unversioned()));
@@ -158,7 +164,7 @@ fn relation_spec(field: &Field, relation: &Relation) -> Option<TokenStream> {
 }
 
 /// The row type of the children: `<Vec<OrderLineRow> as ChildRows>::Row`.
-pub(super) fn child_row(field: &Field) -> TokenStream {
+fn child_row(field: &Field) -> TokenStream {
     projection(&field.ty, &quote!(__p::ChildRows), "Row")
 }
 

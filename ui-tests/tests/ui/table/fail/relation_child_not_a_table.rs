@@ -1,0 +1,19 @@
+use spakky::Table;
+
+#[derive(Clone, Table)]
+struct OrderRow {
+    #[table(id)]
+    id: i64,
+    #[table(has_many(by = order))]
+    lines: Vec<LineRow>,
+}
+
+#[derive(Clone)]
+struct LineRow {
+    order: i64,
+}
+
+fn main() {
+    fn row<Row: spakky::schema::Table>() {}
+    row::<OrderRow>();
+}

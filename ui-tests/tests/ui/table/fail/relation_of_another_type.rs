@@ -1,0 +1,21 @@
+use spakky::Table;
+
+#[derive(Clone, Table)]
+struct OrderRow {
+    #[table(id)]
+    id: i64,
+    #[table(has_many(by = order))]
+    lines: Vec<LineRow>,
+}
+
+#[derive(Clone, Table)]
+struct LineRow {
+    #[table(id)]
+    id: i64,
+    order: String,
+}
+
+fn main() {
+    fn row<Row: spakky::schema::Table>() {}
+    row::<OrderRow>();
+}

@@ -1,0 +1,21 @@
+use spakky::Table;
+
+#[derive(Clone, Table)]
+struct OrderRow {
+    #[table(id)]
+    id: i64,
+    #[table(has_many(order_by = id))]
+    lines: Vec<LineRow>,
+}
+
+#[derive(Clone, Table)]
+struct LineRow {
+    #[table(id)]
+    id: i64,
+    order: i64,
+}
+
+fn main() {
+    fn row<Row: spakky::schema::Table>() {}
+    row::<OrderRow>();
+}
