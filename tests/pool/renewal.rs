@@ -41,7 +41,7 @@ async fn a_connection_is_kept_while_it_is_young(db: Database) {
 async fn a_connection_that_died_while_idle_is_replaced(db: Database) {
     let sessions = db.connect(|config: DatabaseConfig| config.pool_size(1)).await;
     let first = pid(&sessions).await;
-    let gone = "SELECT pg_terminate_backend($1, 5000)";
+    let gone = "SELECT pg_terminate_backend($1, 60000)";
     assert!(db.observer().sql(gone).bind(first).fetch_one::<(bool,)>().await.unwrap().0);
     idle().await;
     assert_ne!(pid(&sessions).await, first);
@@ -87,7 +87,7 @@ async fn a_server_that_is_away_for_a_moment_is_waited_for(db: Database) {
 }
 
 async fn a_server_that_stays_away_is_an_error_that_may_be_retried(db: Database) {
-    let line = Line::with(&db, |config| config.connect_timeout(Duration::from_millis(300))).await;
+    let line = Line::with(&db, |config| config.connect_timeout(Duration::from_secs(3))).await;
     line.proxy.set_refuse(true);
     line.proxy.cut_now();
     drop(line.sessions.ping().await);
