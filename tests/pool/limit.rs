@@ -76,7 +76,8 @@ async fn a_pool_of_kind_null_keeps_nothing(db: Database) {
 }
 
 async fn a_transaction_of_its_own_in_an_exhausted_pool_fails_at_once(db: Database) {
-    let sessions = db.connect(|config: DatabaseConfig| config.pool_size(1).pool_timeout(Duration::from_secs(600))).await;
+    let sessions =
+        db.connect(|config: DatabaseConfig| config.pool_size(1).pool_timeout(Duration::from_secs(600))).await;
     let own = TransactionOptions::new().propagation(Propagation::RequiresNew);
     let work = sessions.transaction(TransactionOptions::new(), async |session| {
         session.sql("SELECT 1").fetch_one::<(i32,)>().await?;
@@ -93,7 +94,8 @@ async fn a_transaction_of_its_own_in_an_exhausted_pool_fails_at_once(db: Databas
 }
 
 async fn a_read_outside_the_scope_in_an_exhausted_pool_fails_at_once(db: Database) {
-    let sessions = db.connect(|config: DatabaseConfig| config.pool_size(1).pool_timeout(Duration::from_secs(600))).await;
+    let sessions =
+        db.connect(|config: DatabaseConfig| config.pool_size(1).pool_timeout(Duration::from_secs(600))).await;
     let work = sessions.transaction(TransactionOptions::new(), async |session| {
         session.sql("SELECT 1").fetch_one::<(i32,)>().await?;
         // Plain SQL of the manager is outside any scope, wherever it stands.
@@ -111,7 +113,7 @@ async fn close_waits_for_work_in_progress_and_refuses_more(db: Database) {
         let sessions = sessions.clone();
         async move { sessions.close(Duration::from_secs(120)).await }
     });
-    eventually("new work is refused", Duration::from_secs(5), async || sessions.ping().await.is_err()).await;
+    eventually("new work is refused", Duration::from_secs(60), async || sessions.ping().await.is_err()).await;
     let error = sessions.ping().await.unwrap_err();
     assert!(error.is_connection());
     assert!(!error.is_retryable());

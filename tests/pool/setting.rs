@@ -95,7 +95,7 @@ async fn a_transaction_that_idles_is_ended_by_the_server(db: Database) {
     transaction.session().sql("SELECT 1").fetch_one::<(i32,)>().await.unwrap();
     let left = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' \
                 AND datname = current_database()";
-    crate::support::eventually("the server gives up", Duration::from_secs(5), async || db.numbers(left).await == [0])
+    crate::support::eventually("the server gives up", Duration::from_secs(60), async || db.numbers(left).await == [0])
         .await;
     let error = transaction.session().sql("SELECT 1").fetch_one::<(i32,)>().await.unwrap_err();
     assert!(error.is_timeout() || error.is_connection(), "{error:?}");

@@ -104,12 +104,15 @@ impl Database {
 
     /// Waits until no connection of the sessions under test is in use or in a transaction.
     pub(crate) async fn is_at_rest(&self) {
-        eventually("the pool is full again", Duration::from_secs(5), async || self.sessions.status().in_use == 0).await;
+        eventually("the pool is full again", Duration::from_secs(60), async || self.sessions.status().in_use == 0)
+            .await;
         if self.backend() == Backend::Postgres {
             let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                         AND state LIKE 'idle in transaction%'";
-            eventually("no transaction is left open", Duration::from_secs(5), async || self.numbers(open).await == [0])
-                .await;
+            eventually("no transaction is left open", Duration::from_secs(60), async || {
+                self.numbers(open).await == [0]
+            })
+            .await;
         }
     }
 }
