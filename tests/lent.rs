@@ -99,7 +99,7 @@ async fn a_future_of_diesels_that_is_dropped_dooms_the_scope(db: Database) {
         .sessions
         .transaction(SCOPE, async |session| {
             let mut conn = session.postgres().await?;
-            let slow = diesel::sql_query("SELECT pg_sleep(30)").execute(&mut *conn);
+            let slow = diesel::sql_query("SELECT pg_sleep(600)").execute(&mut *conn);
             let limit = std::time::Duration::from_millis(20);
             assert!(tokio::time::timeout(limit, slow).await.is_err());
             Ok::<_, Error>(())

@@ -91,7 +91,7 @@ async fn see(key: &str, db: &TestDatabase, other: bool) -> String {
         "max_connecting" => see_connecting(if other { config.max_connecting(1) } else { config }).await,
         "pool_recycle" => {
             let age = if other { Duration::from_secs(1) } else { Duration::from_secs(600) };
-            let sessions = connect(config.pool_size(1).pool_recycle(age)).await;
+            let sessions = connect(config.pool_size(1).pool_pre_ping(false).pool_recycle(age)).await;
             let first = pid(&sessions).await;
             wait(millis(1_050)).await;
             if pid(&sessions).await == first { "the same connection" } else { "another connection" }.to_owned()
@@ -99,6 +99,7 @@ async fn see(key: &str, db: &TestDatabase, other: bool) -> String {
         "pool_pre_ping" => {
             let proxy = CountingProxy::start(db.url()).await.unwrap();
             let config = DatabaseConfig::new(proxy.url()).pool_size(1).pool_pre_ping(!other);
+            proxy.set_settle(millis(50));
             let sessions = connect(config).await;
             let look = async || sessions.sql("SELECT 1").fetch_all::<(i32,)>().await.unwrap();
             look().await;
@@ -229,7 +230,7 @@ fn everything(error: &Error) -> String {
 
 async fn wait(time: Duration) {
     let started = Instant::now();
-    eventually("time passes", Duration::from_secs(5), async || started.elapsed() > time).await;
+    eventually("time passes", Duration::from_secs(60), async || started.elapsed() > time).await;
 }
 
 /// How many of eight connect at once.
@@ -263,7 +264,7 @@ async fn see_prepared(sessions: SessionManager) -> String {
     let notes = sessions.repository::<Note>();
     let prepared = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%notes%'";
     // Prepared behind the first use, so that it may take a moment.
-    for _ in 0..20 {
+    for _ in 0..200 {
         notes.find(1).await.unwrap();
         if sessions.sql(prepared).fetch_one::<(i64,)>().await.unwrap().0 > 0 {
             return "prepared".to_owned();

@@ -65,7 +65,7 @@ async fn an_open_transaction_does_not_hold_up_the_end_of_its_runtime(db: Databas
         (started.elapsed(), transaction)
     })
     .await;
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert!(took < Duration::from_secs(20), "{took:?}");
     drop(transaction);
     db.store(&[account(1, "bob", 20)]).await;
 }

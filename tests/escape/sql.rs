@@ -146,7 +146,7 @@ async fn a_read_that_is_dropped_does_no_harm_and_a_write_does(db: Database) {
     let session = transaction.session();
     session.sql("SELECT 1").fetch_one::<(i64,)>().await.ok();
     // Long enough not to be done at once.
-    let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) SELECT i FROM n";
+    let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000) SELECT i FROM n";
     let read = session.sql(format!("SELECT count(*) FROM ({many}) AS numbers")).fetch_one::<(i64,)>();
     assert!(matches!(cancel_after(1, false, read).await, Cancelled::Yes));
     assert!(!session.is_rollback_only());

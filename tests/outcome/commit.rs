@@ -140,7 +140,7 @@ async fn a_retry_runs_a_commit_that_never_arrived_again(db: Database) {
 }
 
 async fn a_commit_whose_server_cannot_be_asked_is_of_unknown_outcome(db: Database) {
-    let line = Line::with(&db, |config| config.connect_timeout(Duration::from_millis(500))).await;
+    let line = Line::with(&db, |config| config.connect_timeout(Duration::from_secs(3))).await;
     let accounts = line.accounts();
     let hooks = Hooks::default();
     line.proxy.cut(Cut::after(is_commit));
@@ -186,19 +186,19 @@ async fn a_dropped_caller_does_not_keep_a_cut_commit_from_running_its_hooks(db: 
         if let Cancelled::No(result) = cancel_after(polls, true, add(&line, &hooks)).await {
             result.unwrap();
         }
-        eventually("the rest is done", Duration::from_secs(5), async || line.sessions.status().in_use == 0).await;
+        eventually("the rest is done", Duration::from_secs(60), async || line.sessions.status().in_use == 0).await;
         assert!(polls < 100, "never committed");
     }
     assert_eq!(db.accounts().await.len(), 1);
     // They run once the connection is back.
-    eventually("the hook has run", Duration::from_secs(5), async || hooks.ran().0 == 1).await;
+    eventually("the hook has run", Duration::from_secs(60), async || hooks.ran().0 == 1).await;
 }
 
 async fn a_commit_after_an_unseen_failure_is_an_error(db: Database) {
     let line = Line::new(&db).await;
     let accounts = line.accounts();
     let hooks = Hooks::default();
-    let fail = "SELECT 1 / (count(*) - count(*)) FROM accounts, pg_sleep(0.05)";
+    let fail = "SELECT 1 / (count(*) - 1) FROM pg_sleep(1)";
     for write_first in [false, true] {
         let work = line.sessions.transaction(PAY, async |session| {
             hooks.watch(&session);

@@ -22,7 +22,7 @@ async fn pid(session: &Session) -> i32 {
 }
 
 async fn terminate(db: &Database, pid: i32) {
-    let gone = "SELECT pg_terminate_backend($1, 5000)";
+    let gone = "SELECT pg_terminate_backend($1, 60000)";
     assert!(db.observer().sql(gone).bind(pid).fetch_one::<(bool,)>().await.unwrap().0);
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use spakky::config::{Credentials, DatabaseConfig, PoolKind};
 use spakky::prelude::*;
@@ -76,9 +76,9 @@ async fn a_pool_of_kind_null_keeps_nothing(db: Database) {
 }
 
 async fn a_transaction_of_its_own_in_an_exhausted_pool_fails_at_once(db: Database) {
-    let sessions = db.connect(|config: DatabaseConfig| config.pool_size(1).pool_timeout(Duration::from_secs(30))).await;
+    let sessions =
+        db.connect(|config: DatabaseConfig| config.pool_size(1).pool_timeout(Duration::from_secs(600))).await;
     let own = TransactionOptions::new().propagation(Propagation::RequiresNew);
-    let started = Instant::now();
     let work = sessions.transaction(TransactionOptions::new(), async |session| {
         session.sql("SELECT 1").fetch_one::<(i32,)>().await?;
         sessions.transaction(own, async |inner| inner.sql("SELECT 1").fetch_one::<(i32,)>().await).await
@@ -90,12 +90,12 @@ async fn a_transaction_of_its_own_in_an_exhausted_pool_fails_at_once(db: Databas
         "open a second transaction: the pool is empty while this task holds a connection, so waiting for another could \
          last for ever; raise `pool_size`, or do without `requires_new`"
     );
-    assert!(started.elapsed() < Duration::from_secs(10));
     assert_eq!(sessions.status().in_use, 0);
 }
 
 async fn a_read_outside_the_scope_in_an_exhausted_pool_fails_at_once(db: Database) {
-    let sessions = db.connect(|config: DatabaseConfig| config.pool_size(1).pool_timeout(Duration::from_secs(30))).await;
+    let sessions =
+        db.connect(|config: DatabaseConfig| config.pool_size(1).pool_timeout(Duration::from_secs(600))).await;
     let work = sessions.transaction(TransactionOptions::new(), async |session| {
         session.sql("SELECT 1").fetch_one::<(i32,)>().await?;
         // Plain SQL of the manager is outside any scope, wherever it stands.
@@ -111,9 +111,9 @@ async fn close_waits_for_work_in_progress_and_refuses_more(db: Database) {
     accounts.in_session(transaction.session()).add_now(&mut account(1, "ann", 10)).await.unwrap();
     let closing = tokio::spawn({
         let sessions = sessions.clone();
-        async move { sessions.close(Duration::from_secs(20)).await }
+        async move { sessions.close(Duration::from_secs(120)).await }
     });
-    eventually("new work is refused", Duration::from_secs(5), async || sessions.ping().await.is_err()).await;
+    eventually("new work is refused", Duration::from_secs(60), async || sessions.ping().await.is_err()).await;
     let error = sessions.ping().await.unwrap_err();
     assert!(error.is_connection());
     assert!(!error.is_retryable());
@@ -132,7 +132,7 @@ async fn close_gives_up_at_its_deadline(db: Database) {
     assert!(error.is_timeout());
     assert_eq!(error.to_string(), "close within 50ms: 1 connections are still in use");
     held.rollback().await;
-    sessions.close(Duration::from_secs(5)).await.unwrap();
+    sessions.close(Duration::from_secs(120)).await.unwrap();
 }
 
 /// A provider that notes how often it was asked, and by how many at once.

@@ -33,7 +33,7 @@ async fn an_overflow_connection_is_handed_to_who_waits_for_it(db: Database) {
         let sessions = sessions.clone();
         async move { holding(&sessions).await }
     });
-    eventually("somebody waits", Duration::from_secs(5), async || sessions.status().waiting == 1).await;
+    eventually("somebody waits", Duration::from_secs(60), async || sessions.status().waiting == 1).await;
     one.commit().await.unwrap();
     let third = waiting.await.unwrap();
     assert_eq!((processes(&db).await, sessions.status().size), (before, 2));

@@ -30,7 +30,7 @@ mod server {
 const WORK: TransactionOptions = TransactionOptions::new().name("work");
 
 async fn a_statement_past_its_limit_is_stopped(db: Database) {
-    let sessions = db.connect(|config: DatabaseConfig| config.statement_timeout(Duration::from_millis(100))).await;
+    let sessions = db.connect(|config: DatabaseConfig| config.statement_timeout(Duration::from_secs(1))).await;
     let endless = match db.backend() {
         Backend::Postgres => "SELECT count(*) FROM generate_series(1, 1000000000000) AS n",
         _ => "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
@@ -40,7 +40,9 @@ async fn a_statement_past_its_limit_is_stopped(db: Database) {
     let work = sessions.transaction(WORK, async |session| session.sql(endless).fetch_one::<(i64,)>().await);
     assert!(work.await.unwrap_err().is_timeout());
     assert_eq!(sessions.status().in_use, 0);
-    sessions.sql("SELECT 1").fetch_one::<(i32,)>().await.unwrap();
+    // On a busy machine even this may be out of time.
+    let answers = async || sessions.sql("SELECT 1").fetch_one::<(i32,)>().await.is_ok();
+    crate::support::eventually("the connection can be used", Duration::from_secs(60), answers).await;
 }
 
 async fn a_lock_is_not_waited_for_longer_than_its_limit(db: Database) {
@@ -93,7 +95,7 @@ async fn a_transaction_that_idles_is_ended_by_the_server(db: Database) {
     transaction.session().sql("SELECT 1").fetch_one::<(i32,)>().await.unwrap();
     let left = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' \
                 AND datname = current_database()";
-    crate::support::eventually("the server gives up", Duration::from_secs(5), async || db.numbers(left).await == [0])
+    crate::support::eventually("the server gives up", Duration::from_secs(60), async || db.numbers(left).await == [0])
         .await;
     let error = transaction.session().sql("SELECT 1").fetch_one::<(i32,)>().await.unwrap_err();
     assert!(error.is_timeout() || error.is_connection(), "{error:?}");

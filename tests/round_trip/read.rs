@@ -70,7 +70,7 @@ async fn a_read_only_unit_of_work_is_one_round_trip(db: Database) {
     db.store(&[account(1, "ann", 10)]).await;
     let line = Line::new(&db).await;
     // Long enough that the next unit is surely begun before the answer to the COMMIT is let through.
-    line.proxy.set_settle(Duration::from_millis(100));
+    line.proxy.set_settle(Duration::from_millis(500));
     let accounts = line.accounts();
     let cost = line
         .cost(async {

@@ -12,8 +12,10 @@ use tracing_subscriber::layer::SubscriberExt;
 use super::log::SqlLog;
 use super::{bank, eventually};
 
+/// How long a test's sessions wait for a connection or a lock: what is held comes free sooner on any machine.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// A test that takes longer than this hangs.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// One test's database with the bank's tables in it.
 #[derive(Clone)]
@@ -32,9 +34,9 @@ impl Database {
             Backend::Postgres => TestDatabase::postgres().await.unwrap(),
             _ => TestDatabase::sqlite().unwrap(),
         };
-        let observer = SessionManager::from_config(DatabaseConfig::new(home.url()).pool_size(2)).await.unwrap();
+        let observer = SessionManager::from_config(patient(home.url()).pool_size(2)).await.unwrap();
         observer.create_tables(&bank::tables()).await.unwrap();
-        let config = DatabaseConfig::new(home.url()).pool_size(4).echo(true);
+        let config = patient(home.url()).pool_size(4).echo(true);
         let sessions = SessionManager::from_config(config).await.unwrap();
         log.take();
         Database { sessions, observer, log, home: Arc::new(home) }
@@ -55,7 +57,7 @@ impl Database {
 
     /// Settings for another pool on the same database.
     pub(crate) fn config(&self) -> DatabaseConfig {
-        DatabaseConfig::new(self.home.url())
+        patient(self.home.url())
     }
 
     /// Another pool on the same database.
@@ -102,14 +104,24 @@ impl Database {
 
     /// Waits until no connection of the sessions under test is in use or in a transaction.
     pub(crate) async fn is_at_rest(&self) {
-        eventually("the pool is full again", Duration::from_secs(5), async || self.sessions.status().in_use == 0).await;
+        eventually("the pool is full again", Duration::from_secs(60), async || self.sessions.status().in_use == 0)
+            .await;
         if self.backend() == Backend::Postgres {
             let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                         AND state LIKE 'idle in transaction%'";
-            eventually("no transaction is left open", Duration::from_secs(5), async || self.numbers(open).await == [0])
-                .await;
+            eventually("no transaction is left open", Duration::from_secs(60), async || {
+                self.numbers(open).await == [0]
+            })
+            .await;
         }
     }
+}
+
+/// Settings with which nothing fails for want of time.
+fn patient(url: &str) -> DatabaseConfig {
+    let config = DatabaseConfig::new(url).pool_timeout(PATIENCE).connect_timeout(PATIENCE);
+    // PostgreSQL waits for a lock for ever unless it is told otherwise.
+    if url.starts_with("sqlite") { config.lock_timeout(PATIENCE) } else { config }
 }
 
 /// Runs one test on a runtime of its own, in a database of its own, and makes sure that it leaves nothing behind.
@@ -129,7 +141,7 @@ pub(crate) fn run<F: Future<Output = ()>>(backend: Backend, test: impl FnOnce(Da
             home
         })
     });
-    runtime.shutdown_timeout(Duration::from_secs(5));
+    runtime.shutdown_timeout(PATIENCE);
     drop(home);
 }
 

@@ -1,10 +1,16 @@
 //! PostgreSQL by way of a proxy that counts what goes over the line and breaks it at a chosen place.
 
+use std::time::Duration;
+
 use spakky::config::DatabaseConfig;
 use spakky::prelude::*;
 use spakky::testing::proxy::{CountingProxy, Message, MessageKind};
 
 use super::{AccountRow, Database};
+
+/// How long the client is silent before what it sends next counts as a round trip of its own. Its thread may have to wait
+/// for a busy machine in the middle of a burst.
+const SETTLE: Duration = Duration::from_millis(25);
 
 /// A pool of one connection, unless set otherwise, that leads through a proxy.
 pub(crate) struct Line {
@@ -29,6 +35,8 @@ impl Line {
         let proxy = CountingProxy::start(db.url()).await.unwrap();
         // A ping after idling would be a round trip more.
         let config = DatabaseConfig::new(proxy.url().to_owned()).pool_size(1).pool_pre_ping(false);
+        let config = config.pool_timeout(Duration::from_secs(120));
+        proxy.set_settle(SETTLE);
         let sessions = SessionManager::from_config(change(config)).await.unwrap();
         Line { proxy, sessions }
     }

@@ -2,7 +2,6 @@
 
 use std::future::pending;
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use spakky::prelude::*;
@@ -85,6 +84,8 @@ impl From<Error> for Failed {
 async fn play(db: &Database, propagation: Propagation, failure: Failure, outer_does: Outer, flush_first: bool) -> Seen {
     let accounts = db.account_repository();
     let mut told = ("", "");
+    // The inner scope has written, and waits to be dropped.
+    let reached = tokio::sync::Notify::new();
     let result = db
         .sessions
         .transaction(OUTER, async |session| {
@@ -97,15 +98,24 @@ async fn play(db: &Database, propagation: Propagation, failure: Failure, outer_d
                 match failure {
                     Failure::Error => Err::<(), _>(Failed::Own("inner")),
                     Failure::Panic => std::panic::panic_any(own_error("inner")),
-                    Failure::Cancelled => pending().await,
+                    Failure::Cancelled => {
+                        reached.notify_one();
+                        pending().await
+                    }
                 }
             });
-            let limited = tokio::time::timeout(Duration::from_millis(100), scope);
+            let limited = async {
+                tokio::select! {
+                    biased;
+                    ended = scope => Some(ended),
+                    () = reached.notified() => None,
+                }
+            };
             told.0 = match AssertUnwindSafe(limited).catch_unwind().await {
-                Ok(Ok(Ok(()))) => "ok",
-                Ok(Ok(Err(Failed::Own("inner")))) => "its own error",
-                Ok(Ok(Err(_))) => "another error",
-                Ok(Err(_)) => "nothing: it was cancelled",
+                Ok(Some(Ok(()))) => "ok",
+                Ok(Some(Err(Failed::Own("inner")))) => "its own error",
+                Ok(Some(Err(_))) => "another error",
+                Ok(None) => "nothing: it was cancelled",
                 Err(panic) if panic.is::<std::io::Error>() => "its panic",
                 Err(_) => "another panic",
             };

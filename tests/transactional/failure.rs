@@ -250,7 +250,7 @@ impl Bank {
         self.open(1)?;
         Session::current().map_err(LoginErrors::from_spakky)?.flush().await.map_err(LoginErrors::from_spakky)?;
         assert_eq!(Session::current().map_err(LoginErrors::from_spakky)?.name(), scope);
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_secs(600)).await;
         Ok(())
     }
 }

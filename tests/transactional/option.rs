@@ -1,6 +1,6 @@
 //! The options of a scope, one by one.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use spakky::ErrorKind;
 use spakky::prelude::*;
@@ -60,8 +60,14 @@ impl Bank {
     async fn too_slow(&self, id: i64) -> Result<(), BankError> {
         self.open(id)?;
         Session::current()?.flush().await?;
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_secs(600)).await;
         Ok(())
+    }
+
+    #[transactional(timeout = "20ms", name = "slow")]
+    async fn too_slow_without_writing(&self, id: i64) -> Result<(), BankError> {
+        self.open(id)?;
+        std::future::pending().await
     }
 
     #[transactional(timeout = "20ms", name = "busy")]
@@ -79,7 +85,7 @@ impl Bank {
     #[transactional(name = "around")]
     async fn around_a_slow_one(&self) -> Result<(), BankError> {
         self.open(1)?;
-        assert_eq!(self.too_slow(2).await.unwrap_err().kind(), Some(ErrorKind::Timeout));
+        assert_eq!(self.too_slow_without_writing(2).await.unwrap_err().kind(), Some(ErrorKind::Timeout));
         Ok(())
     }
 }
@@ -124,9 +130,7 @@ async fn the_name_is_the_functions_path_or_the_one_given(database: Database) {
 }
 
 async fn past_its_time_the_body_is_dropped_and_nothing_is_stored(database: Database) {
-    let started = Instant::now();
     let error = Bank::new(&database).too_slow(1).await.unwrap_err();
-    assert!(started.elapsed() < Duration::from_secs(30));
     assert_eq!((error.kind(), error.to_string().as_str()), (Some(ErrorKind::Timeout), "finish `slow` within 20ms"));
     assert_eq!(stored(&database).await, [0; 0]);
 }

@@ -30,6 +30,21 @@ fn texts_in_arrays_are_kept_whatever_is_in_them() {
 }
 
 #[test]
+fn a_zero_in_an_array_is_found_whatever_its_sign() {
+    on_both(schema![Lists], async |place| {
+        let repo = place.sessions.repository::<Lists>();
+        let row = |id, zero: f64| Lists { single: vec![zero as f32, -1.5], double: vec![zero], ..first(id) };
+        repo.autocommit().add_all_now(&mut [row(1, 0.0), row(2, -0.0)]).await?;
+        for zero in [0.0, -0.0] {
+            assert_eq!(repo.filter(Lists::COLUMNS.single.eq(vec![zero as f32, -1.5])).count().await?, 2);
+            assert_eq!(repo.filter(Lists::COLUMNS.double.eq(vec![zero])).count().await?, 2);
+        }
+        assert_eq!(repo.query().all().await?, [row(1, 0.0), row(2, 0.0)]);
+        Ok(())
+    });
+}
+
+#[test]
 fn arrays_of_one_batch_differ_in_length_and_may_be_empty_or_missing() {
     on_both(schema![MaybeLists], async |place| {
         let repo = place.sessions.repository::<MaybeLists>();

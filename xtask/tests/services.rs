@@ -58,7 +58,7 @@ fn port(export: &str) -> u16 {
 /// Whether a PostgreSQL server answers here: it says in one byte whether it speaks TLS.
 fn answers(port: u16) -> bool {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let mut answer = [0];
     stream.write_all(&[0, 0, 0, 8, 4, 210, 22, 47]).unwrap();
     stream.read_exact(&mut answer).is_ok() && matches!(answer, [b'N' | b'S'])

@@ -52,9 +52,10 @@ fn item_to_json(item: &Value) -> Result<Document, ValueError> {
         Value::I16(value) => Document::from(*value),
         Value::I32(value) => Document::from(*value),
         Value::I64(value) => Document::from(*value),
-        // As text, since JSON has no infinities and a reader of 32-bit floats would round.
-        Value::F32(value) => Document::from(value.to_string()),
-        Value::F64(value) => Document::from(value.to_string()),
+        // As text, since JSON has no infinities and a reader of 32-bit floats would round. A negative zero loses its sign, as
+        // it does in a column of SQLite, so that arrays that are equal are so as texts.
+        Value::F32(value) => Document::from((value + 0.0).to_string()),
+        Value::F64(value) => Document::from((value + 0.0).to_string()),
         Value::Text(value) | Value::Decimal(value) => Document::from(value.as_str()),
         Value::Bytes(value) => Document::from(value.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
         Value::Uuid(value) => Document::from(value.to_string()),

@@ -18,10 +18,10 @@ use crate::error::{Error, ErrorKind};
 pub(super) const VARIABLE: &str = "SPAKKY_TEST_POSTGRES_URL";
 
 /// How long creating a database may take.
-const CREATE_LIMIT: Duration = Duration::from_secs(30);
+const CREATE_LIMIT: Duration = Duration::from_secs(120);
 
 /// How long dropping one may take; it holds up the end of a test.
-const DROP_LIMIT: Duration = Duration::from_secs(10);
+const DROP_LIMIT: Duration = Duration::from_secs(30);
 
 /// Whether this process has looked for leftovers.
 static SWEPT: AtomicBool = AtomicBool::new(false);

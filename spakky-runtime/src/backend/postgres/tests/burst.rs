@@ -137,13 +137,13 @@ async fn a_dropped_future_leaves_a_usable_connection() {
     assert_eq!(database.number("SELECT count(*) FROM item").await, 0);
     assert_eq!(value(&connection, "SELECT 1").await, Value::I32(1));
 
-    let mut pending = connection.send(vec![begin(), insert(2), query("SELECT pg_sleep(60)"), Step::Commit]);
+    let mut pending = connection.send(vec![begin(), insert(2), query("SELECT pg_sleep(600)"), Step::Commit]);
     let polled = pending.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     assert!(polled.is_pending());
     drop(pending);
     let start = Instant::now();
     assert!(connection.reset(LIMIT).await);
-    assert!(start.elapsed() < Duration::from_secs(20), "the sleeping statement was not cancelled");
+    assert!(start.elapsed() < Duration::from_secs(60), "the sleeping statement was not cancelled");
     assert_eq!(database.number("SELECT count(*) FROM item").await, 0);
     assert_eq!(value(&connection, "SELECT 1").await, Value::I32(1));
 }
@@ -172,7 +172,7 @@ async fn a_clean_connection_is_reset_without_a_trip() {
 async fn cancel_returns_promptly_and_fails_what_runs() {
     let (database, connection) = with_items().await;
     let start = Instant::now();
-    let pending = connection.send(vec![query("SELECT pg_sleep(60)")]);
+    let pending = connection.send(vec![query("SELECT pg_sleep(600)")]);
     database
         .wait_for(
             "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()",
@@ -184,7 +184,7 @@ async fn cancel_returns_promptly_and_fails_what_runs() {
     assert_eq!(failure.error.kind, ErrorKind::Timeout);
     assert_eq!(failure.error.code(), "57014");
     assert!(!failure.lost);
-    assert!(start.elapsed() < Duration::from_secs(20));
+    assert!(start.elapsed() < Duration::from_secs(60));
     assert!(connection.is_usable());
     assert_eq!(value(&connection, "SELECT 1").await, Value::I32(1));
 }
@@ -193,7 +193,7 @@ async fn cancel_returns_promptly_and_fails_what_runs() {
 async fn a_terminated_connection_is_lost_and_unusable() {
     let (database, connection) = with_items().await;
     let Value::I32(pid) = value(&connection, "SELECT pg_backend_pid()").await else { panic!("a pid") };
-    let pending = connection.send(vec![query("SELECT pg_sleep(60)")]);
+    let pending = connection.send(vec![query("SELECT pg_sleep(600)")]);
     database
         .wait_for(&format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid} AND wait_event = 'PgSleep'"), 1)
         .await;

@@ -128,7 +128,7 @@ async fn connecting_ends_at_its_limit() {
 #[tokio::test]
 async fn cancelling_goes_by_the_same_way_and_is_counted() {
     let faulty = Faulty::start().await;
-    drop(faulty.connection.send(vec![begin(), insert(1), query("SELECT pg_sleep(60)")]));
+    drop(faulty.connection.send(vec![begin(), insert(1), query("SELECT pg_sleep(600)")]));
     assert!(faulty.connection.reset(LIMIT).await);
     assert!(faulty.proxy.counts().cancel_requests >= 1);
     assert_eq!(value(&faulty.connection, "SELECT 1").await, Value::I32(1));
@@ -149,7 +149,7 @@ async fn a_delay_is_part_of_every_round_trip() {
 #[tokio::test]
 async fn cut_now_ends_all_connections() {
     let faulty = Faulty::start().await;
-    let pending = faulty.connection.send(vec![query("SELECT pg_sleep(60)")]);
+    let pending = faulty.connection.send(vec![query("SELECT pg_sleep(600)")]);
     faulty.proxy.cut_now();
     assert!(pending.await.unwrap_err().lost);
     assert!(!faulty.connection.is_usable());

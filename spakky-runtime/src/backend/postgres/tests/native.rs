@@ -177,7 +177,7 @@ async fn what_was_left_open_failed_or_abandoned_is_told_on_return() {
     {
         // A nested transaction whose future is dropped.
         let nested = lent.transaction::<(), diesel::result::Error, _>(async |lent| {
-            diesel::sql_query("SELECT pg_sleep(60)").execute(lent).await?;
+            diesel::sql_query("SELECT pg_sleep(600)").execute(lent).await?;
             Ok(())
         });
         let mut nested = Box::pin(nested);

@@ -12,7 +12,7 @@ use crate::transaction::TransactionMode;
 use crate::value::{ColumnValue, Value};
 
 /// Long enough for any step of a test on a busy machine.
-pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
 /// The server that tests run on.
 pub(crate) fn server_url() -> String {

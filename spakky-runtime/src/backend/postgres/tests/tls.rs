@@ -39,7 +39,7 @@ async fn encrypted(options: &PostgresOptions) -> bool {
     let connection = PostgresConnection::connect(options).await.unwrap();
     let ssl = value(&connection, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()").await;
     // A request to cancel takes the same way.
-    drop(connection.send(vec![begin(), query("SELECT pg_sleep(60)")]));
+    drop(connection.send(vec![begin(), query("SELECT pg_sleep(600)")]));
     assert!(connection.reset(LIMIT).await);
     ssl == Value::Bool(true)
 }

@@ -1,7 +1,5 @@
 //! Diesel's connection in a closure.
 
-use std::time::Duration;
-
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::result::Error as DieselError;
@@ -127,14 +125,20 @@ async fn a_panic_in_a_closure_comes_back_and_dooms_the_transaction() {
 #[tokio::test]
 async fn a_cancel_interrupts_what_a_closure_runs() {
     let connection = memory().await;
-    let lent = connection.run(|lent| {
+    let (begins, begun) = tokio::sync::oneshot::channel();
+    let lent = connection.run(move |lent| {
+        begins.send(()).unwrap();
         let first = sql_query(ENDLESS).execute(lent);
         assert!(first.is_err());
         // The closure goes on, and is told again.
         sql_query(ENDLESS).execute(lent)
     });
     let mut lent = std::pin::pin!(lent);
-    assert!(tokio::time::timeout(Duration::from_millis(30), &mut lent).await.is_err());
+    tokio::select! {
+        biased;
+        ended = &mut lent => panic!("it ended: {ended:?}"),
+        begun = begun => begun.unwrap(),
+    }
     connection.cancel().await;
     let failure = lent.await.unwrap_err();
     assert!(matches!(&failure, LendFailure::Query(error) if error.kind == ErrorKind::Timeout), "{failure:?}");

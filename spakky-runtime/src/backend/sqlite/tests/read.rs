@@ -67,7 +67,7 @@ async fn a_stream_that_fails_or_is_cancelled_says_so() {
 
     let mut stream = connection.stream(statement(NUMBERS, &[]));
     stream.next().await.unwrap().unwrap();
-    assert!(connection.reset(Duration::from_secs(5)).await);
+    assert!(connection.reset(Duration::from_secs(60)).await);
     let mut last = stream.next().await.unwrap();
     while last.is_ok() {
         last = stream.next().await.unwrap();

@@ -26,7 +26,10 @@ impl TestFile {
     }
 
     pub(super) fn options(&self) -> SqliteOptions {
-        SqliteOptions::new(Location::File(self.folder.join("test file.db")))
+        // On a busy machine the others may write for long.
+        let busy_timeout = Duration::from_secs(120);
+        let location = Location::File(self.folder.join("test file.db"));
+        SqliteOptions { busy_timeout, ..SqliteOptions::new(location) }
     }
 
     pub(super) fn busy_for(&self, busy_timeout: Duration) -> SqliteOptions {
@@ -133,7 +136,7 @@ impl SqliteConnection {
 
 /// Waits until something holds, and fails when it does not in time.
 pub(super) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let waited = tokio::time::timeout(Duration::from_secs(10), async {
+    let waited = tokio::time::timeout(Duration::from_secs(60), async {
         while !holds().await {
             tokio::task::yield_now().await;
         }
