@@ -5,6 +5,8 @@
 
 mod find;
 mod query;
+mod scoped;
+mod soft_delete;
 mod write;
 mod write_now;
 
@@ -17,6 +19,7 @@ use crate::backend::{Backend, Statement, Step};
 use crate::error::{Error, ErrorKind};
 use crate::mappable::Mappable;
 use crate::schema::{Record, RecordReader, RecordWriter, Table};
+use crate::scope::Visibility;
 use crate::session::{Call, Session, SessionManager};
 use crate::unit_of_work::{RowKey, show_key};
 use crate::value::Value;
@@ -32,6 +35,7 @@ pub struct Repository<Row> {
     session: Option<Session>,
     autocommit: bool,
     untracked: bool,
+    visibility: Visibility,
     marker: PhantomData<fn() -> Row>,
 }
 
@@ -42,6 +46,7 @@ impl<Row> Clone for Repository<Row> {
             session: self.session.clone(),
             autocommit: self.autocommit,
             untracked: self.untracked,
+            visibility: self.visibility,
             marker: PhantomData,
         }
     }
@@ -71,6 +76,7 @@ impl<Row> Repository<Row> {
             manager: manager.clone(),
             session: None,
             untracked: false,
+            visibility: Visibility::default(),
             marker: PhantomData,
         }
     }
@@ -96,7 +102,8 @@ impl<Row> Repository<Row> {
 
     /// The session to work in, if there is one.
     fn place(&self) -> Option<Session> {
-        self.session.clone().or_else(|| self.manager.find_current())
+        let session = self.session.clone().or_else(|| self.manager.find_current())?;
+        Some(Session { visibility: self.visibility, ..session })
     }
 
     /// The session to write in.

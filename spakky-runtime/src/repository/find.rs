@@ -8,6 +8,7 @@ use crate::error::{Error, ErrorKind};
 use crate::mappable::Mappable;
 use crate::query::Condition;
 use crate::schema::{Record, Table};
+use crate::scope::Sight;
 use crate::session::{Call, Session};
 use crate::statement::{Lock, Select};
 use crate::unit_of_work::{RowKey, show_key, version_of};
@@ -163,7 +164,7 @@ impl<Row: Table + Mappable> Repository<Row> {
             return Err(lock_outside::<Row>());
         };
         session.check_writable()?;
-        let statement = self.by_keys(vec![key.to_vec()], Some(wait.into()))?;
+        let statement = self.by_keys(Some(&session), vec![key.to_vec()], Some(wait.into()))?;
         let call = Call { statements: vec![statement], flush: true, writes: true, transaction: true };
         let answers = session.execute(call).await?;
         session.state().map.forget(session.depth, &RowKey::new(table, key.to_vec()));
@@ -202,7 +203,7 @@ impl<Row: Table + Mappable> Repository<Row> {
                 let state = session.state();
                 wanted.iter().any(|key| state.map.get(&RowKey::new(table, key.clone())).is_some())
             });
-            let statements = vec![self.by_keys(wanted, None)?];
+            let statements = vec![self.by_keys(session.as_ref(), wanted, None)?];
             let call = Call { statements, flush, writes: false, transaction: false };
             for record in self.read(session.as_ref(), call).await? {
                 loaded.insert(key_of(table, &record), record);
@@ -222,21 +223,27 @@ impl<Row: Table + Mappable> Repository<Row> {
         session.check()?;
         let state = session.state();
         let entry = state.map.get(&RowKey::new(Row::descriptor(), key.to_vec()));
-        Ok(match entry {
-            Some(entry) if entry.deleted => Some(Known::Deleted),
-            Some(entry) => entry.readable().map(|record| Known::Row(Record::clone(record), entry.saves)),
-            None => None,
+        Ok(match session.scope().sight(Row::descriptor(), entry)? {
+            Sight::Unknown => None,
+            Sight::Gone => Some(Known::Deleted),
+            Sight::Row(record) => Some(Known::Row(Record::clone(record), entry.map_or(0, |entry| entry.saves))),
         })
     }
 
     /// The rows with these keys, in no order, each once.
-    fn by_keys(&self, keys: Vec<Vec<Value>>, lock: Option<Lock>) -> Result<Statement, Error> {
-        let select = Select { lock, ..Select::filtered(Row::descriptor(), Condition::Keys(keys)) };
+    fn by_keys(
+        &self,
+        session: Option<&Session>,
+        keys: Vec<Vec<Value>>,
+        lock: Option<Lock>,
+    ) -> Result<Statement, Error> {
+        let condition = self.scope(session).narrow(Row::descriptor(), Condition::Keys(keys))?;
+        let select = Select { lock, ..Select::filtered(Row::descriptor(), condition) };
         select.rows(self.manager.backend())
     }
 
     async fn select_key(&self, session: Option<&Session>, key: &[Value]) -> Result<Option<Record>, Error> {
-        let statement = self.by_keys(vec![key.to_vec()], None)?;
+        let statement = self.by_keys(session, vec![key.to_vec()], None)?;
         // A row that the session wrote itself and knows only in part is asked for behind the writes that are pending.
         let flush = session
             .is_some_and(|session| session.state().map.get(&RowKey::new(Row::descriptor(), key.to_vec())).is_some());

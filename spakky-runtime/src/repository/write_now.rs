@@ -45,6 +45,7 @@ impl<Row: Table + Mappable> Repository<Row> {
         match self.place() {
             None if self.autocommit => {
                 let session = self.manager.open(&TransactionOptions::new().name("autocommit"), 1);
+                let session = Session { visibility: self.visibility, ..session };
                 let guard = ScopeGuard::new(&session);
                 Ok(Executing { session, own: Some(guard) })
             }
@@ -54,7 +55,7 @@ impl<Row: Table + Mappable> Repository<Row> {
     }
 
     /// Queues with `queue` and executes, with all else that is pending.
-    async fn at_once(&self, queue: impl FnOnce(&Session) -> Result<(), Error>) -> Result<(), Error> {
+    pub(super) async fn at_once(&self, queue: impl FnOnce(&Session) -> Result<(), Error>) -> Result<(), Error> {
         let executing = self.executing()?;
         let queued = queue(&executing.session);
         executing.finish(queued).await
@@ -124,7 +125,8 @@ impl<Row: Table + Mappable> Repository<Row> {
         let columns = insertable(table, Row::mapped());
         let mut statements: Vec<Statement> = Vec::with_capacity(domains.len());
         for domain in domains.iter() {
-            let record = checked(session, table, encode(&Row::merge(domain, None))?)?;
+            let mut record = checked(session, table, encode(&Row::merge(domain, None))?)?;
+            session.scope().stamp_new(table, &mut record)?;
             statements.push(insert_returning(backend, table, &columns, &record));
         }
         let answers = session.insert_returning(table, origin, statements).await?;

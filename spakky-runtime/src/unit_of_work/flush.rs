@@ -9,14 +9,15 @@ use std::sync::Arc;
 pub(crate) use explain::show_key;
 pub(crate) use shape::{changed, insertable};
 
-use self::shape::{Shape, bounded};
+use self::shape::{Shape, bounded, stamped};
 use super::identity_map::{IdentityMap, RowKey, version_of};
 use super::order::{Kind, Node, sorted};
 use super::pending::{Change, Columns, PendingWrite};
 use crate::backend::{Answer, Backend, Statement};
 use crate::error::Error;
 use crate::schema::{Record, Role, TableDescriptor};
-use crate::statement::{self, Conflict, RaiseStyle};
+use crate::scope::{Mark, Reach};
+use crate::statement::{self, Conflict, RaiseStyle, Touch, Within};
 use crate::value::Value;
 
 /// What the statements depend on.
@@ -77,13 +78,14 @@ struct Write {
     base: Option<Arc<Record>>,
     /// The version that guards the write.
     expected: Option<i64>,
+    reach: Reach,
     /// The version goes up. It did already if the scope around wrote the same row before, under a savepoint of its own.
     bumps: bool,
 }
 
 impl Write {
     fn of(write: PendingWrite, map: &IdentityMap) -> Self {
-        let PendingWrite { table, key, change, origin } = write;
+        let PendingWrite { table, key, change, origin, reach } = write;
         let entry = key.as_ref().and_then(|key| map.get(&RowKey::new(table, key.clone())));
         let (base, expected) = match (&change, entry) {
             (Change::Update { .. }, Some(entry)) => (entry.stored.clone(), entry.version),
@@ -94,7 +96,12 @@ impl Write {
             (Change::Update { record, .. }, Some(expected)) => version_of(table, record) != Some(expected),
             _ => true,
         };
-        Write { table, key, change, origin, base, expected, bumps }
+        Write { table, key, change, origin, base, expected, reach, bumps }
+    }
+
+    /// What the write is confined to, besides its key.
+    fn within(&self) -> Within {
+        Within { tenanted: self.reach.tenant.is_some(), live: self.reach.live }
     }
 }
 
@@ -149,25 +156,28 @@ impl FlushPlan {
         let FlushContext { backend, raise, .. } = *context;
         let keys: Vec<Record>;
         let statements = match shape {
-            Shape::Insert { columns } | Shape::Generated { columns } => {
+            Shape::Insert { columns, .. } | Shape::Generated { columns } => {
                 let rows: Vec<&Record> = writes.iter().filter_map(|write| record_of(&write.change)).collect();
                 statement::insert(backend, table, columns, &rows, Conflict::Fail, wants_xid)?
             }
-            Shape::Upsert { columns, update } => {
+            Shape::Upsert { columns, update, within, restores } => {
                 let rows: Vec<&Record> = writes.iter().filter_map(|write| record_of(&write.change)).collect();
-                statement::insert(backend, table, columns, &rows, Conflict::Update(update), wants_xid)?
+                let conflict = Conflict::Update { columns: update, within: *within, restores: *restores, raise };
+                statement::insert(backend, table, columns, &rows, conflict, wants_xid)?
             }
-            Shape::Update { columns, bumps, .. } => {
-                let columns = bounded(table, columns, &writes);
+            Shape::Update { columns, bumps, within, mark, .. } => {
+                let mut columns = bounded(table, columns, &writes);
+                columns.extend(stamped(table, *mark));
+                let touch = Touch { bumps: *bumps, mark: *mark };
                 let rows: Vec<(&Record, Option<i64>)> =
                     writes.iter().filter_map(|write| Some((record_of(&write.change)?, write.expected))).collect();
-                statement::update(backend, raise, table, &columns, *bumps, &rows)?
+                statement::update(backend, raise, table, &columns, touch, *within, &rows)?
             }
-            Shape::Delete { must_exist, .. } => {
-                keys = writes.iter().map(|write| key_record(table, write.key.as_deref())).collect();
+            Shape::Delete { must_exist, within, .. } => {
+                keys = writes.iter().map(|write| key_record(table, write)).collect();
                 let rows: Vec<(&Record, Option<i64>)> =
                     keys.iter().zip(&writes).map(|(key, write)| (key, write.expected)).collect();
-                statement::delete(backend, raise, table, &rows, *must_exist)?
+                statement::delete(backend, raise, table, &rows, *within, *must_exist)?
             }
         };
         let mut rows = writes.into_iter().map(|write| flushed(write, kind));
@@ -213,17 +223,20 @@ fn record_of(change: &Change) -> Option<&Record> {
     }
 }
 
-/// A record with nothing but its key.
-fn key_record(table: &TableDescriptor, key: Option<&[Value]>) -> Record {
+/// A record with nothing but its key, and the tenant where it is known.
+fn key_record(table: &TableDescriptor, write: &Write) -> Record {
     let mut record = vec![Value::Null; table.columns.len()];
-    for (&at, value) in table.key.iter().zip(key.unwrap_or_default()) {
+    for (&at, value) in table.key.iter().zip(write.key.as_deref().unwrap_or_default()) {
         record[at] = value.clone();
+    }
+    if let (Some(at), Some(tenant)) = (table.tenant(), &write.reach.tenant) {
+        record[at] = tenant.clone();
     }
     record
 }
 
 fn flushed(write: Write, kind: Kind) -> FlushedRow {
-    let Write { table, key, change, origin, base, expected, .. } = write;
+    let Write { table, key, change, origin, base, expected, reach, .. } = write;
     let effect = match change {
         Change::Insert { record, columns } => Effect::Stored {
             version: version_of(table, &record),
@@ -236,7 +249,7 @@ fn flushed(write: Write, kind: Kind) -> FlushedRow {
             version: version_of(table, &record),
             record: Arc::new(record),
             complete: base.is_some(),
-            partial: base.is_none() || is_partial(table, columns, kind),
+            partial: base.is_none() || reach.mark == Some(Mark::Deleted) || is_partial(table, columns, kind),
         },
         Change::Upsert { .. } => Effect::Unknown,
         Change::Delete { .. } => Effect::Gone,
@@ -249,7 +262,8 @@ fn is_partial(table: &TableDescriptor, columns: Columns, kind: Kind) -> bool {
     table.columns.iter().enumerate().any(|(at, column)| match column.role {
         Role::UpdatedAt => true,
         Role::CreatedAt => kind == Kind::Insert,
-        _ => kind == Kind::Insert && column.default.is_some() && !columns.get(at).copied().unwrap_or(true),
+        Role::Plain => kind == Kind::Insert && column.default.is_some() && !columns.get(at).copied().unwrap_or(true),
+        _ => false,
     })
 }
 

@@ -137,7 +137,10 @@ fn unmapped(field: &Field, new: Option<&Expr>) -> TokenStream {
     let new = match (new, &field.place) {
         (Some(expression), _) => quote!(#expression),
         (None, Place::Version(_)) => quote!(<#ty as __p::VersionColumn>::initial()),
-        (None, Place::Stamp(_)) => quote!(<#ty as __p::StampColumn>::initial()),
+        (None, Place::Stamp(_, stamp)) => {
+            let column_trait = stamp.column_trait();
+            quote!(<#ty as #column_trait>::initial())
+        }
         // Filled as it is when a row is read.
         (None, Place::Nowhere) => quote_spanned!(span_of(ty)=> <#ty as __p::Default>::default()),
         (None, Place::Column(_) | Place::Id(_) | Place::Group { .. }) => {
@@ -231,7 +234,7 @@ fn into_domain(field: &Field, member: &Member, by: &Conversion, build: &Build) -
             let nested = quote_spanned!(span=> <#ty as __p::NestedRow>::nested_to_domain(#value));
             match &field.place {
                 Place::Group { prefix } => quote_spanned!(span=> __p::nested(#prefix, #nested)?),
-                Place::Column(_) | Place::Id(_) | Place::Version(_) | Place::Stamp(_) | Place::Nowhere => {
+                Place::Column(_) | Place::Id(_) | Place::Version(_) | Place::Stamp(..) | Place::Nowhere => {
                     let column = column(field);
                     quote_spanned!(span=> __p::converted(#column, #nested)?)
                 }
@@ -243,7 +246,7 @@ fn into_domain(field: &Field, member: &Member, by: &Conversion, build: &Build) -
 /// The column's name for errors; the field's where there is no single column.
 fn column(field: &Field) -> String {
     match &field.place {
-        Place::Column(name) | Place::Id(name) | Place::Version(name) | Place::Stamp(name) => name.clone(),
+        Place::Column(name) | Place::Id(name) | Place::Version(name) | Place::Stamp(name, _) => name.clone(),
         Place::Group { .. } | Place::Nowhere => plain(&field.ident),
     }
 }

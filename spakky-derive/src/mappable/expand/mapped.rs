@@ -28,7 +28,7 @@ pub(super) fn expand(mappable: &Mappable) -> TokenStream {
 /// Role columns are the runtime's, whether or not the domain type has a field for them.
 fn is_mapped(field: &Field) -> bool {
     match field.place {
-        Place::Version(_) | Place::Stamp(_) | Place::Nowhere => false,
+        Place::Version(_) | Place::Stamp(..) | Place::Nowhere => false,
         Place::Column(_) | Place::Id(_) | Place::Group { .. } => matches!(field.source, Source::Mapped { .. }),
     }
 }
@@ -42,7 +42,7 @@ fn spec(field: &Field) -> Option<TokenStream> {
             quote!(__p::MappedSpec::Nested(<#ty as __p::Mappable>::mapped))
         }
         (Place::Group { .. }, _) => quote!(__p::MappedSpec::Group(<#ty as __p::Columns>::describe, #mapped)),
-        (Place::Column(_) | Place::Id(_) | Place::Version(_) | Place::Stamp(_), _) => {
+        (Place::Column(_) | Place::Id(_) | Place::Version(_) | Place::Stamp(..), _) => {
             quote!(__p::MappedSpec::Column(#mapped))
         }
     })
