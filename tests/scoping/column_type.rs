@@ -60,6 +60,7 @@ async fn keeps_apart<Row: Table + Mappable<Domain = Thing>>(db: &Database, tenan
 where
     Row::Id: From<i64>,
 {
+    db.observer().create_tables(&SchemaRegistry::of([Row::descriptor()])).await.unwrap();
     let things = db.sessions.repository::<Row>().autocommit();
     for (id, tenant) in [(1, tenants[0]), (2, tenants[1])] {
         let context = RequestContext::new().tenant(tenant).actor(tenant);
@@ -94,8 +95,6 @@ where
 }
 
 async fn a_tenant_is_text_a_uuid_an_integer_or_a_newtype(db: Database) {
-    let schema = schema![ByText, ByUuid, ByI16, ByI32, ByI64, ByCompany, ByRegion];
-    db.observer().create_tables(&schema).await.unwrap();
     let uuids = [Uuid::from_u128(1).to_string(), Uuid::from_u128(2).to_string()];
     let uuids = [uuids[0].as_str(), uuids[1].as_str()];
     keeps_apart::<ByText>(&db, ["acme", "globex"]).await;

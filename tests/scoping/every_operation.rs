@@ -73,7 +73,7 @@ fn operations() -> Vec<String> {
 
 /// A document as another request has it.
 fn carried(id: i64) -> Document {
-    Document { revision: Revision::loaded(1), ..document(id, "changed") }
+    Document { revision: Revision::loaded(1), ..document(id, &format!("changed {id}")) }
 }
 
 fn query(repo: &Repository<DocumentRow>, ids: [i64; 2]) -> Query<DocumentRow> {
@@ -104,7 +104,7 @@ async fn operate(name: &str, repo: &Repository<DocumentRow>, ids: [i64; 2]) -> R
         "Query::count" => query(repo, ids).count().await?,
         "Query::exists" => query(repo, ids).exists().await?.into(),
         "Query::stream" => query(repo, ids).stream().await?.try_collect::<Vec<_>>().await?.len() as u64,
-        "Query::update" => query(repo, ids).update([d.title.set("changed")]).await?,
+        "Query::update" => query(repo, [first, first]).update([d.title.set("changed")]).await?,
         "Query::delete" => query(repo, ids).delete().await?,
         "Query::soft_delete" => query(repo, ids).soft_delete().await?,
         "Query::restore" => query(repo, ids).restore().await?,

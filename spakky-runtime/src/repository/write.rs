@@ -310,7 +310,7 @@ pub(super) fn queue_upsert<Row: Table + Mappable>(
             return Err(hidden(table, "upsert", &show_key(&key)));
         }
         // It joins what is queued for the row, and is guarded as that is.
-        Some(known) if known.queued && known.version.is_some() => {
+        Some(known) if known.queued && known.version.is_some() && known.tenant == tenant => {
             if let (false, Some(current)) = (known.deleted, &known.current) {
                 scope.keep(table, &mut record, Some(current))?;
                 scope.touch(table, &mut record)?;
