@@ -153,10 +153,10 @@ impl IdentityMap {
         let record = Arc::new(record);
         let tenant = tenant_of(table, &record);
         let is_other = |entry: &Entry| entry.tenant.is_some() && entry.tenant != tenant;
-        // The query was not to see what is queued.
+        // The query was not to see what is queued, or another transaction restored the row.
         let is_older = |entry: &Entry| {
             let is_gone = |current: &Arc<Record>| is_deleted(table, current) && !is_deleted(table, &record);
-            entry.deleted || entry.queued && entry.current.as_ref().is_some_and(is_gone)
+            entry.deleted || entry.current.as_ref().is_some_and(is_gone)
         };
         match self.entries.get(&key) {
             Some(entry) if is_older(entry) || is_other(entry) && entry.queued => return record,
