@@ -5,10 +5,10 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use spakky::prelude::*;
 use uuid::Uuid;
 
-#[derive(Clone, ColumnValue)]
+#[derive(Debug, Clone, ColumnValue)]
 pub struct TenantId(pub Uuid);
 
-#[derive(Clone, ColumnValue)]
+#[derive(Debug, Clone, ColumnValue)]
 pub struct UserId(pub i64);
 
 #[derive(Clone, Table, Mappable)]
