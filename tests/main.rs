@@ -13,6 +13,7 @@ mod observability;
 mod outcome;
 mod pool;
 mod round_trip;
+mod scoping;
 mod setting;
 mod statement;
 mod support;

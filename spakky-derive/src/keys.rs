@@ -45,6 +45,7 @@ keys! {
         Index = "index",
         Unique = "unique",
         Check = "check",
+        Tenanted = "tenanted",
         Embedded = "embedded",
         Crate = "crate",
     }
@@ -57,6 +58,11 @@ keys! {
         Version = "version",
         CreatedAt = "created_at",
         UpdatedAt = "updated_at",
+        CreatedBy = "created_by",
+        UpdatedBy = "updated_by",
+        DeletedAt = "deleted_at",
+        DeletedBy = "deleted_by",
+        Tenant = "tenant",
         References = "references",
         Unique = "unique",
         Index = "index",
@@ -108,6 +114,12 @@ keys! {
     /// Inside `unique(..)`, besides the columns.
     enum UniqueKey in "unique" on "a struct" {
         Name = "name",
+        Where = "where",
+    }
+
+    /// After `where =` in `unique(..)`.
+    enum UniqueWhereKey in "where" on "a struct" {
+        Live = "live",
     }
 
     /// `#[column(..)]` on the type.
@@ -239,6 +251,11 @@ impl ColumnKey {
             | ColumnKey::Version
             | ColumnKey::CreatedAt
             | ColumnKey::UpdatedAt
+            | ColumnKey::CreatedBy
+            | ColumnKey::UpdatedBy
+            | ColumnKey::DeletedAt
+            | ColumnKey::DeletedBy
+            | ColumnKey::Tenant
             | ColumnKey::References
             | ColumnKey::Unique
             | ColumnKey::Index

@@ -65,7 +65,7 @@ pub fn derive_has_sessions(input: TokenStream) -> TokenStream {
 /// Maps a row to the domain type it stores.
 ///
 /// Fields are mapped by name and have the same type on both sides, unless a key says otherwise. Columns with a role
-/// (version, time stamps) and skipped fields stay in the row unless they are mapped with `field = …`. Every field of the
+/// (version, stamps, tenant, soft deletion) and skipped fields stay in the row unless they are mapped with `field = …`. Every field of the
 /// domain type must be covered; one that is not is an error at `domain = …`.
 ///
 /// # On the struct: `#[mappable(..)]`
@@ -113,6 +113,8 @@ pub fn derive_mappable(input: TokenStream) -> TokenStream {
 /// | `schema = "shop"` | the schema on PostgreSQL |
 /// | `index(a, b desc, name = "…", where = "…")` | an index over fields, `ship.street` for a flattened one |
 /// | `unique(a, b, name = "…")` | a unique key over fields |
+/// | `unique(a, b, where = live)` | a unique key among rows that are not soft-deleted |
+/// | `tenanted` | says that rows belong to tenants, as the field marked `tenant` does by itself |
 /// | `check(positive, "total > 0")` | a check constraint: name and SQL |
 /// | `embedded` | no table, but columns that rows take in with `flatten` |
 /// | `crate = path` | where `spakky` is found |
@@ -126,6 +128,10 @@ pub fn derive_mappable(input: TokenStream) -> TokenStream {
 /// | `column = "…"` | the column's name; by default the field's |
 /// | `version` | counts the row's updates and guards them (`i64`) |
 /// | `created_at`, `updated_at` | stamped with the database's clock |
+/// | `created_by`, `updated_by` | stamped with the context's actor: a `String`, a `Uuid`, an integer, a newtype of one, or an `Option` of one |
+/// | `deleted_at` | when the row was soft-deleted: an `Option` of a time stamp; reads skip the row from then on |
+/// | `deleted_by` | who soft-deleted it: an `Option` of what `created_by` takes |
+/// | `tenant` | whose the row is: set from the context, and part of every statement's condition; a `String`, a `Uuid`, an integer or a newtype of one |
 /// | `references(CustomerRow, on_delete = cascade)` | a foreign key; `cascade`, `restrict`, `set_null`, or refused at the end of the statement |
 /// | `unique`, `index` | over this field alone |
 /// | `default = "now()"` | the column's default, as SQL |

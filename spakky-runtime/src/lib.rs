@@ -22,6 +22,7 @@ pub mod postgres;
 pub mod query;
 pub mod repository;
 pub mod schema;
+pub(crate) mod scope;
 pub mod session;
 pub(crate) mod statement;
 pub(crate) mod suggest;

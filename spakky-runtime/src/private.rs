@@ -10,9 +10,10 @@ pub use crate::schema::spec::{
     ColumnName, ColumnSpec, ForeignKeySpec, IndexSpec, TableCell, TableSpec, describe, encode_key,
 };
 pub use crate::schema::{
-    Check, ChildRows, Column, ColumnDescriptor, Columns, Embedded, FieldPrefix, ForeignKey, ForeignKeyAction, Index,
-    IndexColumn, MappingEntry, Nested, NoPrefix, Part, Prefix, Record, RecordReader, RecordWriter, Role, StampColumn,
-    Table, TableDescriptor, TableEntry, UniqueKey, VersionColumn,
+    ActorColumn, Check, ChildRows, Column, ColumnDescriptor, Columns, DeletedAtColumn, DeleterColumn, Embedded,
+    FieldPrefix, ForeignKey, ForeignKeyAction, Identity, Index, IndexColumn, MappingEntry, Nested, NoPrefix, Part,
+    Prefix, Record, RecordReader, RecordWriter, Role, SoftDelete, StampColumn, Table, TableDescriptor, TableEntry,
+    TenantColumn, UniqueKey, VersionColumn,
 };
 pub use crate::session::{HasSessions, Session, SessionManager, SessionRegistry};
 pub use crate::transaction::{

@@ -6,6 +6,8 @@
 mod find;
 mod load;
 mod query;
+mod scoped;
+mod soft_delete;
 mod write;
 mod write_now;
 
@@ -18,6 +20,7 @@ use crate::backend::{Backend, Statement, Step};
 use crate::error::{Error, ErrorKind};
 use crate::mappable::Mappable;
 use crate::schema::{Record, RecordReader, RecordWriter, Table};
+use crate::scope::Visibility;
 use crate::session::{Call, Session, SessionManager};
 use crate::unit_of_work::{RowKey, key_of, show_key};
 use crate::value::Value;
@@ -33,6 +36,7 @@ pub struct Repository<Row> {
     session: Option<Session>,
     autocommit: bool,
     untracked: bool,
+    visibility: Visibility,
     marker: PhantomData<fn() -> Row>,
 }
 
@@ -43,6 +47,7 @@ impl<Row> Clone for Repository<Row> {
             session: self.session.clone(),
             autocommit: self.autocommit,
             untracked: self.untracked,
+            visibility: self.visibility,
             marker: PhantomData,
         }
     }
@@ -72,6 +77,7 @@ impl<Row> Repository<Row> {
             manager: manager.clone(),
             session: None,
             untracked: false,
+            visibility: Visibility::default(),
             marker: PhantomData,
         }
     }
@@ -97,7 +103,8 @@ impl<Row> Repository<Row> {
 
     /// The session to work in, if there is one.
     fn place(&self) -> Option<Session> {
-        self.session.clone().or_else(|| self.manager.find_current())
+        let session = self.session.clone().or_else(|| self.manager.find_current())?;
+        Some(Session { visibility: self.visibility, ..session })
     }
 
     /// The session to write in.

@@ -6,6 +6,7 @@ pub(crate) mod ddl;
 mod descriptor;
 mod handle;
 mod order;
+mod owner;
 pub(crate) mod raise;
 mod record;
 mod registry;
@@ -22,6 +23,7 @@ pub use descriptor::{
 };
 pub use handle::{Embedded, FieldPrefix, Nested, NoPrefix, Part, Prefix};
 pub(crate) use order::TableOrder;
+pub use owner::{ActorColumn, DeletedAtColumn, DeleterColumn, Identity, SoftDelete, TenantColumn};
 pub use record::{Record, RecordReader, RecordWriter};
 pub use registry::SchemaRegistry;
 pub(crate) use relation::holders;

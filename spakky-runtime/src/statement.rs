@@ -15,10 +15,10 @@ mod sql;
 mod tests;
 mod update;
 
-pub(crate) use bulk::{delete_all, delete_where, update_where};
+pub(crate) use bulk::{delete_all, delete_where, mark_where, update_where};
 pub(crate) use delete::delete;
 pub(crate) use guard::{CONFLICT_TOKEN, RaiseStyle};
 pub(crate) use insert::{Conflict, insert, insert_returning};
 pub(crate) use select::{Lock, Select};
 pub(crate) use sql::{SqlWriter, clock, quote_identifier};
-pub(crate) use update::update;
+pub(crate) use update::{Touch, Within, update};

@@ -23,6 +23,7 @@ struct Body {
 ///     fn from_value(value: Value) -> Result<Self, ValueError> { … }
 /// }
 /// impl ArrayElement for OrderStatus {}
+/// impl Identity for CustomerId where Uuid: Identity { … }       // a newtype
 /// ```
 pub(crate) fn expand(input: &DeriveInput, value: &ColumnValue, krate: &CratePath) -> TokenStream {
     let private = krate.private();
@@ -47,6 +48,21 @@ pub(crate) fn expand(input: &DeriveInput, value: &ColumnValue, krate: &CratePath
         Kind::Newtype(Newtype { ty, .. }) => (quote!(#ty: __p::ColumnValue,), quote!(#ty: __p::ArrayElement)),
         Kind::Native(..) | Kind::Text(_) | Kind::Number(..) => (TokenStream::new(), TokenStream::new()),
     };
+    let identity = match &value.kind {
+        Kind::Newtype(newtype) => {
+            let for_all = input.generics.params.is_empty().then(|| quote!(for<'__a>));
+            let Newtype { member, ty, markers } = newtype;
+            quote! {
+                #[automatically_derived]
+                impl #generics __p::Identity for #ident #ty_generics where #predicates #for_all #ty: __p::Identity {
+                    fn blank() -> Self {
+                        Self { #member: <#ty as __p::Identity>::blank(), #(#markers: __p::PhantomData),* }
+                    }
+                }
+            }
+        }
+        Kind::Native(..) | Kind::Text(_) | Kind::Number(..) => TokenStream::new(),
+    };
     let native = match &value.kind {
         Kind::Native(native) => expand_codecs(ident, native),
         Kind::Newtype(_) | Kind::Text(_) | Kind::Number(..) => TokenStream::new(),
@@ -67,6 +83,7 @@ pub(crate) fn expand(input: &DeriveInput, value: &ColumnValue, krate: &CratePath
             }
             #[automatically_derived]
             impl #generics __p::ArrayElement for #ident #ty_generics where #predicates #element_bound {}
+            #identity
         };
     }
 }

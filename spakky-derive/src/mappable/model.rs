@@ -8,7 +8,7 @@ use crate::diagnostics::Diagnostics;
 use crate::keys::AccessKey;
 use crate::syntax::ident::plain;
 use crate::syntax::input::{last_segment, named_fields};
-use crate::table::model::{FieldKind, Kind, Storage, Table};
+use crate::table::model::{FieldKind, Kind, Stamp, Storage, Table};
 
 /// A row and the domain type it stores.
 pub(crate) struct Mappable {
@@ -67,7 +67,7 @@ pub(crate) enum Place {
     /// In a column of this name.
     Column(String),
     Version(String),
-    Stamp(String),
+    Stamp(String, Stamp),
     Id(String),
     /// In several columns.
     Group {
@@ -174,7 +174,7 @@ impl Place {
                     Storage::Plain | Storage::Json => Place::Column(name),
                     Storage::Id => Place::Id(name),
                     Storage::Version(_) => Place::Version(name),
-                    Storage::CreatedAt(_) | Storage::UpdatedAt(_) => Place::Stamp(name),
+                    Storage::Stamp(stamp, _) => Place::Stamp(name, stamp),
                 }
             }
         }
@@ -213,7 +213,7 @@ impl Source {
         let is_mapped = match place {
             Place::Column(_) | Place::Id(_) | Place::Group { .. } | Place::Rows => true,
             // Role columns and what is not stored stay in the row unless they are mapped by name.
-            Place::Version(_) | Place::Stamp(_) | Place::Nowhere => attrs.field.is_some(),
+            Place::Version(_) | Place::Stamp(..) | Place::Nowhere => attrs.field.is_some(),
         };
         if !is_mapped {
             return Source::RowOnly { at: None, new: None };

@@ -7,7 +7,7 @@ use syn::{Attribute, Ident, LitStr, Path, Token};
 
 use crate::attr::{Entry, Spanned, each_item, parse_attributes, parse_crate, set_once};
 use crate::diagnostics::{Diagnostics, suggestion};
-use crate::keys::{ColumnKey, IndexKey, Keys, TableKey, UniqueKey};
+use crate::keys::{ColumnKey, IndexKey, Keys, TableKey, UniqueKey, UniqueWhereKey};
 
 /// The keys of the struct.
 pub(crate) struct TableAttrs {
@@ -16,6 +16,7 @@ pub(crate) struct TableAttrs {
     pub(crate) indexes: Vec<Spanned<IndexAttr>>,
     pub(crate) uniques: Vec<Spanned<UniqueAttr>>,
     pub(crate) checks: Vec<Spanned<CheckAttr>>,
+    pub(crate) tenanted: Option<Spanned<()>>,
     pub(crate) embedded: Option<Spanned<()>>,
     pub(crate) krate: Option<Spanned<Path>>,
 }
@@ -33,10 +34,11 @@ pub(crate) struct IndexColumnAttr {
     pub(crate) descending: bool,
 }
 
-/// `unique(a, b, name = "…")`.
+/// `unique(a, b, name = "…", where = live)`.
 pub(crate) struct UniqueAttr {
     pub(crate) columns: Vec<FieldPath>,
     pub(crate) name: Option<Spanned<LitStr>>,
+    pub(crate) filter: Option<Spanned<UniqueWhereKey>>,
 }
 
 /// `check(name, "sql")`.
@@ -79,6 +81,7 @@ impl TableAttrs {
             indexes: Vec::new(),
             uniques: Vec::new(),
             checks: Vec::new(),
+            tenanted: None,
             embedded: None,
             krate: None,
         };
@@ -106,6 +109,10 @@ impl TableAttrs {
             TableKey::Check => {
                 let value = CheckAttr::parse(entry.list("name, \"sql\"")?, &entry.key)?;
                 self.checks.push(Spanned { key: entry.key.clone(), value });
+            }
+            TableKey::Tenanted => {
+                set_once(&mut self.tenanted, &entry.key, (), diagnostics);
+                entry.flag()?;
             }
             TableKey::Embedded => {
                 set_once(&mut self.embedded, &entry.key, (), diagnostics);
@@ -160,14 +167,19 @@ pub(super) fn parse_direction(input: ParseStream<'_>) -> syn::Result<bool> {
 
 impl UniqueAttr {
     fn parse(tokens: TokenStream, key: &Ident, diagnostics: &mut Diagnostics) -> Self {
-        let mut unique = UniqueAttr { columns: Vec::new(), name: None };
+        let mut unique = UniqueAttr { columns: Vec::new(), name: None, filter: None };
         each_item(tokens, diagnostics, |input, diagnostics| {
             if let Some(option) = parse_option::<UniqueKey>(input)? {
-                let slot = match option.value {
-                    UniqueKey::Name => &mut unique.name,
-                };
-                let text = parse_text(input, &option.key)?;
-                set_once(slot, &option.key, text, diagnostics);
+                match option.value {
+                    UniqueKey::Name => {
+                        let text = parse_text(input, &option.key)?;
+                        set_once(&mut unique.name, &option.key, text, diagnostics);
+                    }
+                    UniqueKey::Where => {
+                        let word = parse_filter(input)?;
+                        set_once(&mut unique.filter, &option.key, word, diagnostics);
+                    }
+                }
                 return Ok(());
             }
             unique.columns.push(FieldPath::parse(input)?);
@@ -178,6 +190,13 @@ impl UniqueAttr {
         }
         unique
     }
+}
+
+/// The word behind `where =`.
+fn parse_filter(input: ParseStream<'_>) -> syn::Result<UniqueWhereKey> {
+    let wrong = "a unique key is among rows that are not deleted, or among all; write `where = live`, or leave it out";
+    let word = input.call(Ident::parse_any).map_err(|error| syn::Error::new(error.span(), wrong))?;
+    UniqueWhereKey::from_name(&word.unraw().to_string()).ok_or_else(|| syn::Error::new(word.span(), wrong))
 }
 
 impl CheckAttr {

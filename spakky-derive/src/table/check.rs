@@ -6,7 +6,7 @@ use proc_macro2::Span;
 use syn::{Ident, LitStr};
 
 use super::attr::FieldPath;
-use super::model::{Constraint, FieldKind, Kind, Row, Storage, Table};
+use super::model::{Constraint, FieldKind, Kind, Row, Stamp, Storage, Table};
 use super::name::MAX_LEN;
 use crate::diagnostics::{Diagnostics, suggestion};
 use crate::syntax::ident::plain;
@@ -19,6 +19,8 @@ pub(crate) fn check(table: &Table, diagnostics: &mut Diagnostics) {
             check_table_name(row, diagnostics);
             check_key(table, diagnostics);
             check_generated(table, diagnostics);
+            check_tenanted(table, row, diagnostics);
+            check_soft_delete(table, row, diagnostics);
             check_fields_of_constraints(table, row, diagnostics);
             check_constraint_names(row, diagnostics);
             check_relations(table, diagnostics);
@@ -85,7 +87,7 @@ fn check_roles(table: &Table, diagnostics: &mut Diagnostics) {
     let mut seen: HashMap<String, &Ident> = HashMap::new();
     for (field, column) in table.columns() {
         let at = match &column.storage {
-            Storage::Version(at) | Storage::CreatedAt(at) | Storage::UpdatedAt(at) => at,
+            Storage::Version(at) | Storage::Stamp(_, at) => at,
             Storage::Plain | Storage::Id | Storage::Json => continue,
         };
         if let Some(first) = seen.insert(plain(at), &field.ident) {
@@ -103,6 +105,31 @@ fn check_key(table: &Table, diagnostics: &mut Diagnostics) {
                 "`{}` has no key; mark its key field with `#[table(id)]`, or the struct with `#[table(embedded)]`",
                 table.ident
             ),
+        );
+    }
+}
+
+/// A `tenant` field makes the table tenanted; the key on the struct asks for one.
+fn check_tenanted(table: &Table, row: &Row, diagnostics: &mut Diagnostics) {
+    if let (Some(at), false) = (&row.tenanted, table.has_stamp(Stamp::Tenant)) {
+        diagnostics.error(at, "`tenanted` needs a field that says whose the row is; mark it `#[table(tenant)]`");
+    }
+}
+
+/// What is said of deleted rows needs a column that tells them apart.
+fn check_soft_delete(table: &Table, row: &Row, diagnostics: &mut Diagnostics) {
+    if table.has_stamp(Stamp::DeletedAt) {
+        return;
+    }
+    for (_, column) in table.columns() {
+        if let Storage::Stamp(Stamp::DeletedBy, at) = &column.storage {
+            diagnostics.error(at, "`deleted_by` needs a field that says when; mark one `#[table(deleted_at)]`");
+        }
+    }
+    for at in row.uniques.iter().filter_map(|unique| unique.body.live.as_ref()) {
+        diagnostics.error(
+            at,
+            "`where = live` needs a field that says when a row was deleted; mark one `#[table(deleted_at)]`",
         );
     }
 }
@@ -143,7 +170,7 @@ fn check_embedded_fields(table: &Table, diagnostics: &mut Diagnostics) {
 
 fn check_fields_of_constraints(table: &Table, row: &Row, diagnostics: &mut Diagnostics) {
     for unique in &row.uniques {
-        check_field_list(table, unique.body.iter(), diagnostics);
+        check_field_list(table, unique.body.columns.iter(), diagnostics);
     }
     for index in &row.indexes {
         check_field_list(table, index.body.columns.iter().map(|(path, _)| path), diagnostics);

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::DeriveInput;
 
-use super::expand::{constants, expand_embedded, expand_prefixes, expand_struct};
+use super::expand::{constants, expand_embedded, expand_prefixes, expand_struct, soft_delete};
 use super::model::{Kind, Table};
 use crate::attr::CratePath;
 
@@ -31,8 +31,9 @@ pub(crate) fn expand(input: &DeriveInput, table: Option<&Table>) -> TokenStream 
     let handles = table.map(expand_struct);
     let columns = table.map(|table| match &table.kind {
         Kind::Row(row) => {
-            let (prefixes, constants) = (expand_prefixes(table), constants(table, row));
-            quote!(#prefixes #constants)
+            let (prefixes, constants, soft_delete) =
+                (expand_prefixes(table), constants(table, row), soft_delete(table));
+            quote!(#prefixes #constants #soft_delete)
         }
         Kind::Embedded(_) => expand_embedded(table),
     });

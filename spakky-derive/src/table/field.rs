@@ -19,6 +19,11 @@ pub(crate) struct ColumnAttrs {
     pub(crate) version: Option<Spanned<()>>,
     pub(crate) created_at: Option<Spanned<()>>,
     pub(crate) updated_at: Option<Spanned<()>>,
+    pub(crate) created_by: Option<Spanned<()>>,
+    pub(crate) updated_by: Option<Spanned<()>>,
+    pub(crate) deleted_at: Option<Spanned<()>>,
+    pub(crate) deleted_by: Option<Spanned<()>>,
+    pub(crate) tenant: Option<Spanned<()>>,
     pub(crate) references: Option<Spanned<ReferencesAttr>>,
     pub(crate) unique: Option<Spanned<()>>,
     pub(crate) index: Option<Spanned<()>>,
@@ -55,6 +60,11 @@ impl ColumnAttrs {
             version: None,
             created_at: None,
             updated_at: None,
+            created_by: None,
+            updated_by: None,
+            deleted_at: None,
+            deleted_by: None,
+            tenant: None,
             references: None,
             unique: None,
             index: None,
@@ -80,6 +90,11 @@ impl ColumnAttrs {
             ColumnKey::Version => &mut self.version,
             ColumnKey::CreatedAt => &mut self.created_at,
             ColumnKey::UpdatedAt => &mut self.updated_at,
+            ColumnKey::CreatedBy => &mut self.created_by,
+            ColumnKey::UpdatedBy => &mut self.updated_by,
+            ColumnKey::DeletedAt => &mut self.deleted_at,
+            ColumnKey::DeletedBy => &mut self.deleted_by,
+            ColumnKey::Tenant => &mut self.tenant,
             ColumnKey::Unique => &mut self.unique,
             ColumnKey::Index => &mut self.index,
             ColumnKey::Json => &mut self.json,
@@ -241,6 +256,34 @@ pub(crate) fn exclude(a: ColumnKey, b: ColumnKey) -> bool {
     excludes(a, b) || excludes(b, a)
 }
 
+/// Whether the key says what the runtime does with the column, of which it does one thing.
+fn is_role(key: ColumnKey) -> bool {
+    use ColumnKey as Key;
+    match key {
+        Key::Id
+        | Key::Version
+        | Key::CreatedAt
+        | Key::UpdatedAt
+        | Key::CreatedBy
+        | Key::UpdatedBy
+        | Key::DeletedAt
+        | Key::DeletedBy
+        | Key::Tenant => true,
+        Key::Generated
+        | Key::Column
+        | Key::References
+        | Key::Unique
+        | Key::Index
+        | Key::Default
+        | Key::Length
+        | Key::Json
+        | Key::Flatten
+        | Key::HasMany
+        | Key::HasOne
+        | Key::Skip => false,
+    }
+}
+
 fn excludes(a: ColumnKey, b: ColumnKey) -> bool {
     use ColumnKey as Key;
     if a == b {
@@ -250,18 +293,17 @@ fn excludes(a: ColumnKey, b: ColumnKey) -> bool {
         // No column of its own.
         Key::Skip | Key::Flatten | Key::HasMany | Key::HasOne => true,
         // One column has one role, and a role decides the type and what is written.
-        Key::Version | Key::CreatedAt | Key::UpdatedAt => matches!(
-            b,
-            Key::Id
-                | Key::Version
-                | Key::CreatedAt
-                | Key::UpdatedAt
-                | Key::Generated
-                | Key::References
-                | Key::Unique
-                | Key::Length
-                | Key::Json
-        ),
+        Key::Version | Key::CreatedAt | Key::UpdatedAt => {
+            is_role(b) || matches!(b, Key::Generated | Key::References | Key::Unique | Key::Length | Key::Json)
+        }
+        Key::CreatedBy | Key::UpdatedBy => is_role(b) || matches!(b, Key::Generated | Key::Unique | Key::Json),
+        // A row is not born deleted.
+        Key::DeletedAt => {
+            let plain = [Key::Generated, Key::References, Key::Unique, Key::Length, Key::Json, Key::Default];
+            is_role(b) || plain.contains(&b)
+        }
+        Key::DeletedBy => is_role(b) || matches!(b, Key::Generated | Key::Unique | Key::Json | Key::Default),
+        Key::Tenant => is_role(b) || matches!(b, Key::Generated | Key::Json),
         Key::Generated => matches!(b, Key::References | Key::Default | Key::Length | Key::Json),
         // No equality by which a document could be found or referred to, and no length of its own.
         Key::Json => matches!(b, Key::Id | Key::References | Key::Unique | Key::Index | Key::Length),

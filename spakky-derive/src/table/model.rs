@@ -1,5 +1,7 @@
 //! One table, or one group of columns, as `#[derive(Table)]` understood it.
 
+use proc_macro2::TokenStream;
+use quote::quote;
 use syn::{DeriveInput, Ident, LitStr, Path, Type, Visibility};
 
 use super::attr::{FieldPath, TableAttrs};
@@ -7,7 +9,7 @@ use super::field::{ColumnAttrs, exclude};
 use super::name::{constant_name, constraint_name, primary_key_name};
 use crate::attr::{CratePath, Spanned};
 use crate::diagnostics::Diagnostics;
-use crate::keys::OnDeleteKey;
+use crate::keys::{OnDeleteKey, UniqueWhereKey};
 use crate::syntax::{case, ident, input};
 
 /// A struct of columns.
@@ -31,8 +33,10 @@ pub(crate) struct Row {
     /// The name as given; defaulted names have none.
     pub(crate) name_literal: Option<LitStr>,
     pub(crate) schema: Option<LitStr>,
+    /// `tenanted` as written, which asks for a tenant column.
+    pub(crate) tenanted: Option<Ident>,
     pub(crate) key_name: String,
-    pub(crate) uniques: Vec<Constraint<Vec<FieldPath>>>,
+    pub(crate) uniques: Vec<Constraint<Unique>>,
     pub(crate) indexes: Vec<Constraint<Index>>,
     pub(crate) checks: Vec<Constraint<LitStr>>,
     pub(crate) foreign_keys: Vec<Constraint<ForeignKey>>,
@@ -52,6 +56,12 @@ pub(crate) struct Constraint<T> {
     /// The name of the constant on the row type.
     pub(crate) constant: String,
     pub(crate) body: T,
+}
+
+pub(crate) struct Unique {
+    pub(crate) columns: Vec<FieldPath>,
+    /// `where` as written, if deleted rows are no part of it.
+    pub(crate) live: Option<Ident>,
 }
 
 pub(crate) struct Index {
@@ -118,9 +128,46 @@ pub(crate) enum Storage {
     Plain,
     Id,
     Version(Ident),
-    CreatedAt(Ident),
-    UpdatedAt(Ident),
+    Stamp(Stamp, Ident),
     Json,
+}
+
+/// What the runtime writes into a column by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stamp {
+    CreatedAt,
+    UpdatedAt,
+    CreatedBy,
+    UpdatedBy,
+    DeletedAt,
+    DeletedBy,
+    Tenant,
+}
+
+impl Stamp {
+    /// The trait of the column's types.
+    pub(crate) fn column_trait(self) -> TokenStream {
+        match self {
+            Stamp::CreatedAt | Stamp::UpdatedAt => quote!(__p::StampColumn),
+            Stamp::CreatedBy | Stamp::UpdatedBy => quote!(__p::ActorColumn),
+            Stamp::DeletedAt => quote!(__p::DeletedAtColumn),
+            Stamp::DeletedBy => quote!(__p::DeleterColumn),
+            Stamp::Tenant => quote!(__p::TenantColumn),
+        }
+    }
+
+    /// The role in the column's description.
+    pub(crate) fn role(self) -> TokenStream {
+        match self {
+            Stamp::CreatedAt => quote!(__p::Role::CreatedAt),
+            Stamp::UpdatedAt => quote!(__p::Role::UpdatedAt),
+            Stamp::CreatedBy => quote!(__p::Role::CreatedBy),
+            Stamp::UpdatedBy => quote!(__p::Role::UpdatedBy),
+            Stamp::DeletedAt => quote!(__p::Role::DeletedAt),
+            Stamp::DeletedBy => quote!(__p::Role::DeletedBy),
+            Stamp::Tenant => quote!(__p::Role::Tenant),
+        }
+    }
 }
 
 impl Table {
@@ -169,6 +216,11 @@ impl Table {
         self.columns().filter(|(_, column)| matches!(column.storage, Storage::Id))
     }
 
+    /// Whether a column has this stamp.
+    pub(crate) fn has_stamp(&self, wanted: Stamp) -> bool {
+        self.columns().any(|(_, column)| matches!(column.storage, Storage::Stamp(stamp, _) if stamp == wanted))
+    }
+
     pub(crate) fn field(&self, name: &Ident) -> Option<&Field> {
         self.fields.iter().find(|field| ident::plain(&field.ident) == ident::plain(name))
     }
@@ -205,14 +257,22 @@ impl Column {
     fn from_attrs(field: &Ident, attrs: &ColumnAttrs) -> Self {
         let name_literal = attrs.column.as_ref().map(|column| column.value.clone());
         let key = |slot: &Option<Spanned<()>>| slot.as_ref().map(|given| given.key.clone());
+        let stamps = [
+            (Stamp::CreatedAt, &attrs.created_at),
+            (Stamp::UpdatedAt, &attrs.updated_at),
+            (Stamp::CreatedBy, &attrs.created_by),
+            (Stamp::UpdatedBy, &attrs.updated_by),
+            (Stamp::DeletedAt, &attrs.deleted_at),
+            (Stamp::DeletedBy, &attrs.deleted_by),
+            (Stamp::Tenant, &attrs.tenant),
+        ];
+        let stamp = stamps.into_iter().find_map(|(stamp, given)| Some(Storage::Stamp(stamp, key(given)?)));
         let storage = if attrs.id.is_some() {
             Storage::Id
         } else if let Some(at) = key(&attrs.version) {
             Storage::Version(at)
-        } else if let Some(at) = key(&attrs.created_at) {
-            Storage::CreatedAt(at)
-        } else if let Some(at) = key(&attrs.updated_at) {
-            Storage::UpdatedAt(at)
+        } else if let Some(stamp) = stamp {
+            stamp
         } else if attrs.json.is_some() {
             Storage::Json
         } else {
@@ -243,6 +303,7 @@ impl Column {
 impl Embedded {
     fn from_attrs(attrs: &TableAttrs) -> Self {
         let names = [&attrs.name, &attrs.schema].into_iter().flatten().map(|given| given.key.clone());
+        let names = names.chain(attrs.tenanted.iter().map(|given| given.key.clone()));
         let lists = (attrs.indexes.iter().map(|given| given.key.clone()))
             .chain(attrs.uniques.iter().map(|given| given.key.clone()))
             .chain(attrs.checks.iter().map(|given| given.key.clone()));
@@ -283,6 +344,7 @@ impl Row {
         let mut made = Row {
             key_name: primary_key_name(&name),
             schema: attrs.schema.as_ref().map(|schema| schema.value.clone()),
+            tenanted: attrs.tenanted.as_ref().map(|given| given.key.clone()),
             uniques: Vec::new(),
             indexes: Vec::new(),
             checks: Vec::new(),
@@ -295,7 +357,7 @@ impl Row {
             let path = FieldPath { first: field.ident.clone(), rest: Vec::new() };
             if let Some(given) = &column.unique {
                 let named = constraint("uq", &given.key, None, vec![&path]);
-                made.uniques.push(named.with(vec![path.clone()]));
+                made.uniques.push(named.with(Unique { columns: vec![path.clone()], live: None }));
             }
             if let Some(given) = &column.index {
                 let named = constraint("ix", &given.key, None, vec![&path]);
@@ -313,7 +375,12 @@ impl Row {
         for given in &attrs.uniques {
             let unique = &given.value;
             let named = constraint("uq", &given.key, unique.name.as_ref(), unique.columns.iter().collect());
-            made.uniques.push(named.with(unique.columns.clone()));
+            made.uniques.push(named.with(Unique {
+                columns: unique.columns.clone(),
+                live: unique.filter.as_ref().map(|filter| match filter.value {
+                    UniqueWhereKey::Live => filter.key.clone(),
+                }),
+            }));
         }
         for given in &attrs.indexes {
             let index = &given.value;

@@ -68,6 +68,10 @@ kinds! {
     InvalidCursor is_invalid_cursor;
     /// A tenant is needed and there is none.
     TenantRequired is_tenant_required;
+    /// A row is to be written for another tenant than its own, or than that of the context.
+    TenantMismatch is_tenant_mismatch;
+    /// An actor is needed and there is none.
+    ActorRequired is_actor_required;
     /// The data is committed; something to be done after that failed.
     PostCommit is_post_commit;
     /// The session does not know the aggregate that is to be saved.

@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind};
 use crate::mappable::Mappable;
 use crate::query::Condition;
 use crate::schema::{Record, Table};
+use crate::scope::Sight;
 use crate::session::{Call, Session};
 use crate::statement::{Lock, Select};
 use crate::unit_of_work::{RowKey, key_of, show_key, version_of};
@@ -164,7 +165,7 @@ impl<Row: Table + Mappable> Repository<Row> {
             return Err(lock_outside::<Row>());
         };
         session.check_writable()?;
-        let statements = self.by_keys(vec![key.to_vec()], Some(wait.into()))?;
+        let statements = self.by_keys(Some(&session), vec![key.to_vec()], Some(wait.into()))?;
         let call = Call { statements, flush: true, writes: true, transaction: true };
         let found = self.read(Some(&session), call).await?.pop();
         session.state().map.forget(session.depth, &RowKey::new(table, key.to_vec()));
@@ -200,7 +201,7 @@ impl<Row: Table + Mappable> Repository<Row> {
                 let state = session.state();
                 wanted.iter().any(|key| state.map.get(&RowKey::new(table, key.clone())).is_some())
             });
-            let statements = self.by_keys(wanted, None)?;
+            let statements = self.by_keys(session.as_ref(), wanted, None)?;
             let call = Call { statements, flush, writes: false, transaction: false };
             for record in self.read(session.as_ref(), call).await? {
                 loaded.insert(key_of(table, &record), record);
@@ -220,25 +221,31 @@ impl<Row: Table + Mappable> Repository<Row> {
         session.check()?;
         let state = session.state();
         let entry = state.map.get(&RowKey::new(Row::descriptor(), key.to_vec()));
-        Ok(match entry {
-            Some(entry) if entry.deleted => Some(Known::Deleted),
-            Some(entry) => entry.readable().map(|record| Known::Row(Record::clone(record), entry.saves)),
-            None => None,
+        Ok(match session.scope().sight(Row::descriptor(), entry)? {
+            Sight::Unknown => None,
+            Sight::Gone => Some(Known::Deleted),
+            Sight::Row(record) => Some(Known::Row(Record::clone(record), entry.map_or(0, |entry| entry.saves))),
         })
     }
 
     /// The rows with these keys, in no order, each once; behind them their children. A change of a child that is committed
     /// between the two raises the version of its row, so that a save of what was read is refused.
-    fn by_keys(&self, keys: Vec<Vec<Value>>, lock: Option<Lock>) -> Result<Vec<Statement>, Error> {
-        let (table, backend) = (Row::descriptor(), self.manager.backend());
+    fn by_keys(
+        &self,
+        session: Option<&Session>,
+        keys: Vec<Vec<Value>>,
+        lock: Option<Lock>,
+    ) -> Result<Vec<Statement>, Error> {
+        let (table, backend, scope) = (Row::descriptor(), self.manager.backend(), self.scope(session));
         let first: Vec<Value> = keys.iter().filter_map(|key| key.first().cloned()).collect();
-        let mut statements = vec![Select { lock, ..Select::filtered(table, Condition::Keys(keys)) }.rows(backend)?];
-        statements.extend(child_queries(backend, table, &first)?);
+        let condition = scope.narrow(table, Condition::Keys(keys))?;
+        let mut statements = vec![Select { lock, ..Select::filtered(table, condition) }.rows(backend)?];
+        statements.extend(child_queries(backend, &scope, table, &first)?);
         Ok(statements)
     }
 
     async fn select_key(&self, session: Option<&Session>, key: &[Value]) -> Result<Option<Record>, Error> {
-        let statements = self.by_keys(vec![key.to_vec()], None)?;
+        let statements = self.by_keys(session, vec![key.to_vec()], None)?;
         // A row that the session wrote itself and knows only in part is asked for behind the writes that are pending.
         let flush = session
             .is_some_and(|session| session.state().map.get(&RowKey::new(Row::descriptor(), key.to_vec())).is_some());
@@ -261,7 +268,7 @@ impl<Row: Table + Mappable> Repository<Row> {
         if !has_children_behind {
             let keys: Vec<Value> =
                 records.iter().filter_map(|record| key_of(table, record).into_iter().next()).collect();
-            let statements = child_queries(backend, table, &keys)?;
+            let statements = child_queries(backend, &self.scope(session), table, &keys)?;
             let call = Call { statements, flush: false, writes: false, transaction: false };
             answers = self.answers(session, call).await?.into_iter();
         }

@@ -7,6 +7,7 @@ use crate::backend::{Answer, Backend, Statement};
 use crate::error::Error;
 use crate::query::{Condition, Ordering};
 use crate::schema::{Record, Relation, TableDescriptor};
+use crate::scope::Scope;
 use crate::statement::Select;
 use crate::value::Value;
 
@@ -16,6 +17,7 @@ use crate::value::Value;
 /// When one cannot be written.
 pub(super) fn child_queries(
     backend: Backend,
+    scope: &Scope,
     table: &'static TableDescriptor,
     keys: &[Value],
 ) -> Result<Vec<Statement>, Error> {
@@ -23,18 +25,20 @@ pub(super) fn child_queries(
     for relation in &table.relations {
         let column = relation.column.clone();
         let condition = Condition::In { column, values: keys.to_vec(), negated: false };
-        push_queries(backend, relation, condition, &mut statements)?;
+        push_queries(backend, scope, relation, condition, &mut statements)?;
     }
     Ok(statements)
 }
 
 fn push_queries(
     backend: Backend,
+    scope: &Scope,
     relation: &'static Relation,
     condition: Condition,
     statements: &mut Vec<Statement>,
 ) -> Result<(), Error> {
     let child = relation.child();
+    let condition = scope.narrow(child, condition)?;
     let mut order: Vec<Ordering> =
         relation.order.iter().map(|(name, descending)| Ordering::of(name, *descending)).collect();
     for column in child.key_columns() {
@@ -46,7 +50,7 @@ fn push_queries(
     for below in &child.relations {
         let column = below.column.clone();
         let condition = Condition::InSelect { column, table: child, condition: Box::new(condition.clone()) };
-        push_queries(backend, below, condition, statements)?;
+        push_queries(backend, scope, below, condition, statements)?;
     }
     Ok(())
 }

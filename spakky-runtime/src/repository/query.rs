@@ -12,9 +12,10 @@ use crate::backend::{Backend, Statement};
 use crate::error::{Error, ErrorKind};
 use crate::mappable::Mappable;
 use crate::query::{Assignment, Condition, Order, Ordering, Predicate};
-use crate::schema::{RecordReader, Table};
+use crate::schema::{RecordReader, SoftDelete, Table};
+use crate::scope::{Mark, Scope};
 use crate::session::{Call, SessionStream};
-use crate::statement::{Lock, Select, delete_where, update_where};
+use crate::statement::{Lock, Select, delete_where, mark_where, update_where};
 use crate::unit_of_work::{key_of, show_key};
 use crate::value::Value;
 
@@ -82,19 +83,26 @@ impl<Row: Table> Query<Row> {
         self
     }
 
-    fn select(&self) -> Select<'static> {
-        Select {
-            condition: self.condition.clone(),
+    /// What the query is confined to, and its condition with that.
+    fn scoped(&self) -> Result<(Scope, Condition), Error> {
+        let scope = self.repository.scope(self.repository.place().as_ref());
+        let condition = scope.narrow(Row::descriptor(), self.condition.clone())?;
+        Ok((scope, condition))
+    }
+
+    fn select(&self) -> Result<Select<'static>, Error> {
+        Ok(Select {
+            condition: self.scoped()?.1,
             order: self.order.clone(),
             limit: self.limit,
             offset: self.offset,
             lock: self.lock,
             ..Select::new(Row::descriptor())
-        }
+        })
     }
 
     fn rows(&self) -> Result<Statement, Error> {
-        self.select().rows(self.repository.manager.backend()).map(unnamed)
+        self.select()?.rows(self.repository.manager.backend()).map(unnamed)
     }
 
     /// How many rows there are.
@@ -102,7 +110,7 @@ impl<Row: Table> Query<Row> {
     /// # Errors
     /// [`is_invalid_query`](Error::is_invalid_query) for a condition that cannot be written, else what the database says.
     pub async fn count(self) -> Result<u64, Error> {
-        let statement = unnamed(self.select().count(self.repository.manager.backend())?);
+        let statement = unnamed(self.select()?.count(self.repository.manager.backend())?);
         match self.repository.scalar(statement).await? {
             Value::I64(count) => Ok(u64::try_from(count).unwrap_or_default()),
             other => Err(unexpected("count", &other)),
@@ -114,7 +122,7 @@ impl<Row: Table> Query<Row> {
     /// # Errors
     /// As [`count`](Self::count).
     pub async fn exists(self) -> Result<bool, Error> {
-        let statement = unnamed(self.select().exists(self.repository.manager.backend())?);
+        let statement = unnamed(self.select()?.exists(self.repository.manager.backend())?);
         match self.repository.scalar(statement).await? {
             Value::Bool(exists) => Ok(exists),
             Value::I64(exists) => Ok(exists != 0),
@@ -135,11 +143,13 @@ impl<Row: Table> Query<Row> {
         self.check_bulk("update")?;
         let assignments: Vec<_> = assignments.into_iter().map(|assignment| assignment.assigned).collect();
         let backend = self.repository.manager.backend();
-        let statement = update_where(Row::descriptor(), &assignments, &self.condition, backend)?;
+        let (scope, condition) = self.scoped()?;
+        let statement = update_where(Row::descriptor(), &assignments, &condition, &scope, backend)?;
         self.repository.bulk(unnamed(statement)).await
     }
 
-    /// Deletes every row that fulfils the condition, in one statement, and answers how many there were.
+    /// Deletes every row that fulfils the condition, in one statement, and answers how many there were. Soft-deleted rows
+    /// stay, unless the repository is one [`with_deleted`](Repository::with_deleted).
     ///
     /// # Errors
     /// As [`update`](Self::update).
@@ -148,7 +158,49 @@ impl<Row: Table> Query<Row> {
     /// As [`update`](Self::update).
     pub async fn delete(self) -> Result<u64, Error> {
         self.check_bulk("delete")?;
-        let statement = delete_where(Row::descriptor(), &self.condition, self.repository.manager.backend())?;
+        let statement = delete_where(Row::descriptor(), &self.scoped()?.1, self.repository.manager.backend())?;
+        self.repository.bulk(unnamed(statement)).await
+    }
+
+    /// Soft-deletes every row that fulfils the condition and is not soft-deleted yet, in one statement, and answers how many
+    /// there were. Versions go up, as by [`update`](Self::update).
+    ///
+    /// # Errors
+    /// As [`update`](Self::update).
+    ///
+    /// # Cancellation
+    /// As [`update`](Self::update).
+    pub async fn soft_delete(self) -> Result<u64, Error>
+    where
+        Row: SoftDelete,
+    {
+        self.mark(Mark::Deleted).await
+    }
+
+    /// Restores every soft-deleted row that fulfils the condition, in one statement, and answers how many there were.
+    /// Versions go up, as by [`update`](Self::update).
+    ///
+    /// # Errors
+    /// As [`update`](Self::update).
+    ///
+    /// # Cancellation
+    /// As [`update`](Self::update).
+    pub async fn restore(self) -> Result<u64, Error>
+    where
+        Row: SoftDelete,
+    {
+        self.mark(Mark::Restored).await
+    }
+
+    async fn mark(mut self, mark: Mark) -> Result<u64, Error> {
+        let table = Row::descriptor();
+        self.check_bulk(mark.verb())?;
+        // Deleted rows keep the stamp they have, and living ones are not restored.
+        self.repository = self.repository.with_deleted();
+        let (scope, condition) = self.scoped()?;
+        let deleted_at = table.deleted_at().map(|at| table.columns[at].name.clone()).unwrap_or_default();
+        let condition = condition.and(Condition::Null { column: deleted_at, negated: mark == Mark::Restored });
+        let statement = mark_where(table, mark, &condition, &scope, self.repository.manager.backend())?;
         self.repository.bulk(unnamed(statement)).await
     }
 

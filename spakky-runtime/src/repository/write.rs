@@ -7,10 +7,11 @@ use super::find::no_version;
 use super::{Repository, encode};
 use crate::error::{Error, ErrorKind};
 use crate::mappable::{Mappable, Mapping, Revision};
-use crate::schema::{Record, RecordReader, Role, Table, TableDescriptor};
+use crate::schema::{Record, RecordReader, Table, TableDescriptor};
+use crate::scope::tenant_of;
 use crate::session::Session;
 use crate::unit_of_work::{
-    Change, Entry, PendingWrite, RowKey, adopt, check, count_versions, differs, is_unassigned, keep, key_of, show_key,
+    Change, Entry, PendingWrite, RowKey, adopt, check, differs, is_unassigned, keep, key_of, show_key, stamp_children,
     version_of,
 };
 use crate::value::Value;
@@ -78,13 +79,14 @@ impl<Row: Table + Mappable> Repository<Row> {
         let session = self.writing(table.name)?;
         session.check_writable()?;
         let row = Row::merge(domain, None);
+        let tenant = session.scope().tenant(table)?;
         let key = RowKey::new(table, Row::encode_id(&row.id())?);
         if session.known(&key).is_some_and(|entry| entry.queued) {
             let shown = show_key(&key.key);
             let message = format!("attach `{}` with id {shown}: a write of it is queued; flush it before", table.name);
             return Err(Error::new(ErrorKind::InvalidQuery, message).with_table(table.name).with_ids(vec![shown]));
         }
-        session.state().map.insert(session.depth, key, Entry::attached(Some(version)));
+        session.state().map.insert(session.depth, key, Entry::attached(Some(version)).of(tenant));
         Ok(())
     }
 
@@ -122,7 +124,8 @@ impl<Row: Table + Mappable> Repository<Row> {
         domains.into_iter().try_for_each(|domain| queue_upsert::<Row>(&session, domain, origin))
     }
 
-    /// Queues the DELETE of an aggregate that this session knows, if its row still has the version it was loaded with.
+    /// Queues the DELETE of an aggregate that this session knows, if its row still has the version it was loaded with. The
+    /// row is gone for good; see [`soft_delete`](Self::soft_delete) for one that can be restored.
     ///
     /// # Errors
     /// As [`save`](Self::save).
@@ -177,16 +180,20 @@ pub(super) fn queue_add<Row: Table + Mappable>(
     let mut record = whole(session, table, encode(&row)?)?;
     check(table, &record)?;
     set_version(table, &mut record, 1);
-    count_versions(table, Mapping::WHOLE, None, &mut record);
-    stamp(table, &mut record, true);
+    let scope = session.scope();
+    scope.stamp_new(table, &mut record)?;
+    stamp_children(&scope, table, Mapping::WHOLE, None, &mut record)?;
     let columns = Row::mapping();
+    let tenant = tenant_of(table, &record);
+    let reach = scope.reach(table, tenant.as_ref())?;
     if table.generates_key() {
         let change = Change::Insert { record, columns };
-        return session.queue(PendingWrite { table, key: None, change, origin }, None);
+        return session.queue(PendingWrite { table, key: None, change, origin, reach }, None);
     }
     let key = Row::encode_id(&row.id())?;
     let row_key = RowKey::new(table, key.clone());
-    let mut entry = Entry { version: table.version.map(|_| 0), partial: false, ..Entry::attached(None) };
+    let mut entry =
+        Entry { version: table.version.map(|_| 0), partial: false, ..Entry::attached(None).of(tenant.clone()) };
     entry.saves = 1;
     match session.known(&row_key) {
         Some(known) if !known.deleted => return Err(added_twice(table, &key)),
@@ -198,7 +205,9 @@ pub(super) fn queue_add<Row: Table + Mappable>(
                 }
                 entry = Entry { stored: known.stored, version: known.version, saves: known.saves + 1, ..entry };
             }
-            Some(Change::Delete { must_exist: false }) => entry = Entry { saves: 1, ..Entry::attached(None) },
+            Some(Change::Delete { must_exist: false }) => {
+                entry = Entry { saves: 1, ..Entry::attached(None).of(tenant) };
+            }
             _ => return Err(deleted_around(table, &key)),
         },
         _ => {}
@@ -209,7 +218,7 @@ pub(super) fn queue_add<Row: Table + Mappable>(
     let revision = entry.current.as_ref().and_then(|record| crate::unit_of_work::version_of(table, record));
     let saves = entry.saves;
     let change = Change::Insert { record, columns };
-    session.queue(PendingWrite { table, key: Some(key), change, origin }, Some((row_key, entry)))?;
+    session.queue(PendingWrite { table, key: Some(key), change, origin, reach }, Some((row_key, entry)))?;
     if revision.is_some() {
         Row::set_revision(domain, Revision { version: revision, save: saves });
     }
@@ -228,8 +237,10 @@ pub(super) fn queue_children<Row: Table + Mappable>(
         let columns = Row::mapping().child(at).unwrap_or(Mapping::WHOLE);
         for row in rows {
             let key = (!is_unassigned(child, row)).then(|| key_of(child, row));
+            let tenant = tenant_of(child, row);
+            let reach = session.scope().reach(child, tenant.as_ref())?;
             let change = Change::Insert { record: row.clone(), columns };
-            session.queue(PendingWrite { table: child, key, change, origin }, None)?;
+            session.queue(PendingWrite { table: child, key, change, origin, reach }, None)?;
         }
     }
     Ok(())
@@ -271,13 +282,14 @@ pub(super) fn queue_save<Row: Table + Mappable>(
     };
     let row = Row::merge(domain, base_row.as_ref());
     let mut record = whole(session, table, encode(&row)?)?;
+    let scope = session.scope();
+    scope.keep(table, &mut record, entry.current.as_deref())?;
     let columns = Row::mapping();
     if let Some(current) = &entry.current {
-        keep_roles(table, &mut record, current);
         keep(table, columns, &mut record, current);
     }
     check(table, &record)?;
-    count_versions(table, columns, entry.stored.as_deref(), &mut record);
+    stamp_children(&scope, table, columns, entry.stored.as_deref(), &mut record)?;
     let same = |stored: &Arc<Record>| !differs(table, columns, stored, &record, false);
     if !entry.queued && entry.stored.as_ref().is_some_and(same) {
         // Nothing to write. The domain value is as good as the one that was loaded.
@@ -286,6 +298,7 @@ pub(super) fn queue_save<Row: Table + Mappable>(
         }
         return Ok(());
     }
+    scope.touch(table, &mut record)?;
     // A change of children that count for themselves is none of the row.
     let raised =
         |version: i64| entry.current.as_ref().is_some_and(|current| version_of(table, current) != Some(version));
@@ -298,9 +311,11 @@ pub(super) fn queue_save<Row: Table + Mappable>(
         set_version(table, &mut record, next);
     }
     let saves = entry.saves + 1;
-    let queued = Entry { current: Some(Arc::new(record.clone())), saves, ..entry };
+    let tenant = tenant_of(table, &record);
+    let reach = scope.reach(table, tenant.as_ref())?;
+    let queued = Entry { current: Some(Arc::new(record.clone())), saves, tenant, ..entry };
     let change = Change::Update { record, columns };
-    session.queue(PendingWrite { table, key: Some(key), change, origin }, Some((row_key, queued)))?;
+    session.queue(PendingWrite { table, key: Some(key), change, origin, reach }, Some((row_key, queued)))?;
     if next.is_some() {
         Row::set_revision(domain, Revision { version: next, save: saves });
     }
@@ -324,21 +339,32 @@ pub(super) fn queue_upsert<Row: Table + Mappable>(
     let row = Row::merge(domain, None);
     let mut record = whole(session, table, encode(&row)?)?;
     check(table, &record)?;
-    count_versions(table, Mapping::WHOLE, None, &mut record);
+    let scope = session.scope();
+    scope.stamp_new(table, &mut record)?;
+    stamp_children(&scope, table, Mapping::WHOLE, None, &mut record)?;
+    let tenant = tenant_of(table, &record);
+    let reach = scope.reach(table, tenant.as_ref())?;
     let key = Row::encode_id(&row.id())?;
     let row_key = RowKey::new(table, key.clone());
     let entry = match session.known(&row_key) {
+        Some(known) if !known.deleted && scope.hides(table, &known) => {
+            return Err(hidden(table, "upsert", &show_key(&key)));
+        }
         // It joins what is queued for the row, and is guarded as that is.
-        Some(known) if known.queued && known.version.is_some() => {
+        Some(known) if known.queued && known.version.is_some() && known.tenant == tenant => {
+            if let (false, Some(current)) = (known.deleted, &known.current) {
+                scope.keep(table, &mut record, Some(current))?;
+                scope.touch(table, &mut record)?;
+            }
             set_version(table, &mut record, known.version.unwrap_or_default() + 1);
             let current = Some(Arc::new(record.clone()));
             Entry { current, saves: known.saves + 1, deleted: false, ..known }
         }
         // What the row becomes is the database's to say: ask when it is next needed.
-        _ => Entry::attached(None),
+        _ => Entry::attached(None).of(tenant),
     };
     let change = Change::Upsert { record, columns: Row::mapping() };
-    session.queue(PendingWrite { table, key: Some(key), change, origin }, Some((row_key, entry)))
+    session.queue(PendingWrite { table, key: Some(key), change, origin, reach }, Some((row_key, entry)))
 }
 
 pub(super) fn queue_delete<Row: Table + Mappable>(
@@ -353,20 +379,22 @@ pub(super) fn queue_delete<Row: Table + Mappable>(
     let revision = Row::revision(domain);
     let entry = known_entry(session, table, &row_key, revision.as_ref(), "delete")?;
     let change = Change::Delete { must_exist: true };
-    let gone = Entry { deleted: true, saves: entry.saves + 1, ..entry };
-    session.queue(PendingWrite { table, key: Some(key), change, origin }, Some((row_key, gone)))
+    let reach = session.scope().reach(table, entry.tenant.as_ref())?;
+    let gone = Entry { deleted: true, saves: entry.saves + 1, tenant: reach.tenant.clone(), ..entry };
+    session.queue(PendingWrite { table, key: Some(key), change, origin, reach }, Some((row_key, gone)))
 }
 
 pub(super) fn queue_delete_key<Row: Table>(session: &Session, key: Vec<Value>, origin: Origin) -> Result<(), Error> {
     let table = Row::descriptor();
     let row_key = RowKey::new(table, key.clone());
     let change = Change::Delete { must_exist: false };
-    let gone = Entry { deleted: true, ..Entry::attached(None) };
-    session.queue(PendingWrite { table, key: Some(key), change, origin }, Some((row_key, gone)))
+    let reach = session.scope().reach(table, None)?;
+    let gone = Entry { deleted: true, ..Entry::attached(None).of(reach.tenant.clone()) };
+    session.queue(PendingWrite { table, key: Some(key), change, origin, reach }, Some((row_key, gone)))
 }
 
 /// What the session knows of an aggregate that is to be written, or what its revision tells.
-fn known_entry(
+pub(super) fn known_entry(
     session: &Session,
     table: &TableDescriptor,
     key: &RowKey,
@@ -375,13 +403,17 @@ fn known_entry(
 ) -> Result<Entry, Error> {
     let shown = || show_key(&key.key);
     let carried = revision.and_then(|revision| revision.version.map(|version| (version, revision.save)));
-    match session.known(key) {
+    let scope = session.scope();
+    let known = session.known(key).map(|entry| Ok((scope.is_mine(table, &entry)?, entry))).transpose()?;
+    // A row that was loaded for another tenant is not known.
+    match known.filter(|(mine, _)| *mine).map(|(_, entry)| entry) {
         Some(entry) if entry.deleted => Err(Error::new(
             ErrorKind::NotLoaded,
             format!("{verb} `{}` with id {}: it was deleted in this session; add it again with `add`", table.name, shown()),
         )
         .with_table(table.name)
         .with_ids(vec![shown()])),
+        Some(entry) if scope.hides(table, &entry) => Err(hidden(table, verb, &shown())),
         Some(entry) => {
             if let Some((version, save)) = carried {
                 check_copy(table, &entry, version, save, verb, &shown())?;
@@ -389,7 +421,9 @@ fn known_entry(
             Ok(entry)
         }
         None => match carried {
-            Some((version, _)) if table.version.is_some() => Ok(Entry::attached(Some(version))),
+            Some((version, _)) if table.version.is_some() => {
+                Ok(Entry::attached(Some(version)).of(scope.tenant(table)?))
+            }
             _ => Err(Error::new(
                 ErrorKind::NotLoaded,
                 format!(
@@ -403,6 +437,15 @@ fn known_entry(
             .with_ids(vec![shown()])),
         },
     }
+}
+
+/// A row that was soft-deleted is none to a call that did not ask for such.
+fn hidden(table: &TableDescriptor, verb: &str, shown: &str) -> Error {
+    let message = format!(
+        "{verb} `{}` with id {shown}: it is soft-deleted; `restore` it, or use a repository `with_deleted()`",
+        table.name
+    );
+    Error::new(ErrorKind::NotLoaded, message).with_table(table.name).with_ids(vec![shown.to_owned()])
 }
 
 /// Refuses a copy that is not the one last saved or loaded in this session. A save leaves its copy at the version that the
@@ -470,38 +513,8 @@ fn checked(session: &Session, table: &TableDescriptor, record: &Record) -> Resul
     Ok(())
 }
 
-fn set_version(table: &TableDescriptor, record: &mut Record, version: i64) {
+pub(super) fn set_version(table: &TableDescriptor, record: &mut Record, version: i64) {
     if let Some(at) = table.version {
         record[at] = Value::I64(version);
-    }
-}
-
-/// A first guess of the stamps that the database will set, for a reader in the same session before the flush.
-fn stamp(table: &TableDescriptor, record: &mut Record, new: bool) {
-    let now = crate::value::now_micros();
-    for (at, column) in table.columns.iter().enumerate() {
-        let stamped = match column.role {
-            Role::CreatedAt => new,
-            Role::UpdatedAt => true,
-            _ => false,
-        };
-        if stamped {
-            record[at] = match record[at] {
-                Value::Timestamp(_) => Value::Timestamp(now.naive_utc()),
-                _ => Value::TimestampTz(now),
-            };
-        }
-    }
-    for (relation, rows) in table.relations.iter().zip(record.children_mut()) {
-        rows.iter_mut().for_each(|row| stamp(relation.child(), row, new));
-    }
-}
-
-/// The version and the stamps are the runtime's, whatever the domain type says.
-fn keep_roles(table: &TableDescriptor, record: &mut Record, current: &Record) {
-    for (at, column) in table.columns.iter().enumerate() {
-        if !matches!(column.role, Role::Plain | Role::Id) {
-            record[at] = current[at].clone();
-        }
     }
 }

@@ -14,7 +14,7 @@ use crate::schema::Table;
 use crate::session::{ScopeGuard, Session};
 use crate::statement::insert_returning;
 use crate::transaction::TransactionOptions;
-use crate::unit_of_work::{Entry, RowKey, adopt, check, count_versions, insertable, key_of, version_of};
+use crate::unit_of_work::{Entry, RowKey, adopt, check, insertable, key_of, stamp_children, version_of};
 
 /// Where a call executes: in a scope, or in a transaction of its own.
 struct Executing {
@@ -47,6 +47,7 @@ impl<Row: Table + Mappable> Repository<Row> {
         match self.place() {
             None if self.autocommit => {
                 let session = self.manager.open(&TransactionOptions::new().name("autocommit"), 1);
+                let session = Session { visibility: self.visibility, ..session };
                 let guard = ScopeGuard::new(&session);
                 Ok(Executing { session, own: Some(guard) })
             }
@@ -56,7 +57,7 @@ impl<Row: Table + Mappable> Repository<Row> {
     }
 
     /// Queues with `queue` and executes, with all else that is pending.
-    async fn at_once(&self, queue: impl FnOnce(&Session) -> Result<(), Error>) -> Result<(), Error> {
+    pub(super) async fn at_once(&self, queue: impl FnOnce(&Session) -> Result<(), Error>) -> Result<(), Error> {
         let executing = self.executing()?;
         let queued = queue(&executing.session);
         executing.finish(queued).await
@@ -127,7 +128,8 @@ impl<Row: Table + Mappable> Repository<Row> {
         let mut statements: Vec<Statement> = Vec::with_capacity(domains.len());
         let mut given = Vec::with_capacity(domains.len());
         for domain in domains.iter() {
-            let record = whole(session, table, encode(&Row::merge(domain, None))?)?;
+            let mut record = whole(session, table, encode(&Row::merge(domain, None))?)?;
+            session.scope().stamp_new(table, &mut record)?;
             statements.push(insert_returning(backend, table, &columns, &record));
             given.push(record);
         }
@@ -141,7 +143,7 @@ impl<Row: Table + Mappable> Repository<Row> {
             record.set_children(given.take_children());
             adopt(table, &mut record);
             check(table, &record)?;
-            count_versions(table, Mapping::WHOLE, None, &mut record);
+            stamp_children(&session.scope(), table, Mapping::WHOLE, None, &mut record)?;
             let key = RowKey::new(table, key_of(table, &record));
             let version = version_of(table, &record);
             let entry = Entry::loaded(table, std::sync::Arc::new(record.clone()));

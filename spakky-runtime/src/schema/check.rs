@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::backend::Backend;
 
-use super::{ForeignKey, ForeignKeyAction, TableDescriptor};
+use super::{ForeignKey, ForeignKeyAction, Role, TableDescriptor};
 use crate::value::{ColumnType, ScalarType};
 
 /// Everything that must hold on any backend.
@@ -111,9 +111,25 @@ fn check_columns(table: &TableDescriptor) -> Result<(), String> {
         if column.generated && (!integer || column.ty.array) {
             return Err(format!("column `{}` of `{name}` is generated and must be an integer", column.name));
         }
+        if column.role == Role::DeletedAt && !column.ty.nullable {
+            return Err(format!(
+                "column `{}` of `{name}` says when a row was deleted and must be an `Option`",
+                column.name
+            ));
+        }
+        if column.role == Role::Tenant && column.ty.nullable {
+            return Err(format!("column `{}` of `{name}` says whose row it is and cannot be an `Option`", column.name));
+        }
         if column.length.is_some() && plain(column.ty) != ColumnType::scalar(ScalarType::Text) {
             return Err(format!("column `{}` of `{name}` has a length and must be text", column.name));
         }
+    }
+    if let (Some(unique), None) = (table.uniques.iter().find(|unique| unique.live), table.deleted_at()) {
+        return Err(format!(
+            "`{}` of `{name}` is unique among rows that are not deleted, but the table has no column that says so; mark a \
+             field `#[table(deleted_at)]`",
+            unique.name
+        ));
     }
     let unique_columns =
         table.uniques.iter().flat_map(|unique| unique.columns.iter().map(|column| (&unique.name, column)));

@@ -4,7 +4,7 @@
 //! storage class is refused there as it is on PostgreSQL. A native type of PostgreSQL (`pg_type`) is the user's own: it
 //! must exist before, since a column does not say what the type consists of.
 
-use super::{ColumnDescriptor, ForeignKey, ForeignKeyAction, Index, Role, TableDescriptor, TableOrder};
+use super::{ColumnDescriptor, ForeignKey, ForeignKeyAction, Index, Role, TableDescriptor, TableOrder, UniqueKey};
 use crate::backend::Backend;
 use crate::statement::{clock, quote_identifier};
 use crate::value::ScalarType;
@@ -48,7 +48,7 @@ pub(super) fn create_table(
         let columns = list(table.key_columns().map(|column| column.name.as_str()));
         items.push(format!("CONSTRAINT {} PRIMARY KEY ({columns})", quoted(table.key_name)));
     }
-    for unique in &table.uniques {
+    for unique in table.uniques.iter().filter(|unique| !unique.live) {
         items.push(format!("CONSTRAINT {} UNIQUE ({})", quoted(&unique.name), list(&unique.columns)));
     }
     for check in &table.checks {
@@ -69,6 +69,8 @@ pub(super) fn create_table(
         table_name(table, backend),
         items.join(",\n    ")
     )];
+    let live = table.uniques.iter().filter(|unique| unique.live);
+    statements.extend(live.map(|unique| create_live_unique(table, unique, backend, existing)));
     statements.extend(table.indexes.iter().map(|index| create_index(table, index, backend, existing)));
     statements
 }
@@ -144,7 +146,13 @@ fn default_of_role(column: &ColumnDescriptor, backend: Backend) -> Option<&'stat
             let timestamp = matches!(column.ty.scalar, ScalarType::TimestampTz | ScalarType::Timestamp);
             timestamp.then(|| clock(column.ty.scalar, backend))
         }
-        Role::Plain | Role::Id => None,
+        Role::Plain
+        | Role::Id
+        | Role::CreatedBy
+        | Role::UpdatedBy
+        | Role::DeletedAt
+        | Role::DeletedBy
+        | Role::Tenant => None,
     }
 }
 
@@ -192,6 +200,23 @@ fn define_foreign_key(table: &TableDescriptor, key: &ForeignKey, order: &TableOr
         sql.push_str(" DEFERRABLE INITIALLY DEFERRED");
     }
     sql
+}
+
+/// A unique key that deleted rows are no part of; only an index can have a condition.
+fn create_live_unique(table: &TableDescriptor, unique: &UniqueKey, backend: Backend, existing: Existing) -> String {
+    let live = live_condition(table).map(|live| format!(" WHERE {live}")).unwrap_or_default();
+    format!(
+        "CREATE UNIQUE INDEX {}{} ON {} ({}){live}",
+        existing.create(),
+        quoted(&unique.name),
+        table_name(table, backend),
+        list(&unique.columns)
+    )
+}
+
+/// The condition of a unique key among rows that are not soft-deleted.
+pub(crate) fn live_condition(table: &TableDescriptor) -> Option<String> {
+    table.deleted_at().map(|at| format!("{} IS NULL", quoted(&table.columns[at].name)))
 }
 
 fn create_index(table: &TableDescriptor, index: &Index, backend: Backend, existing: Existing) -> String {

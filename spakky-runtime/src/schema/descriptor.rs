@@ -69,6 +69,16 @@ pub enum Role {
     CreatedAt,
     /// Set to the database's clock whenever the row is written.
     UpdatedAt,
+    /// Set to the context's actor when the row is inserted.
+    CreatedBy,
+    /// Set to the context's actor whenever the row is written.
+    UpdatedBy,
+    /// When the row was soft-deleted; NULL while it lives.
+    DeletedAt,
+    /// Who soft-deleted the row.
+    DeletedBy,
+    /// Whose row it is: set from the context when the row is inserted, never changed, and part of every condition.
+    Tenant,
 }
 
 /// A unique key.
@@ -78,6 +88,8 @@ pub struct UniqueKey {
     pub name: String,
     /// Column names.
     pub columns: Vec<String>,
+    /// Among rows that are not soft-deleted alone: a unique index with a condition, which is no constraint to the database.
+    pub live: bool,
 }
 
 /// An index.
@@ -154,6 +166,21 @@ impl TableDescriptor {
     /// Position of a column by its name in the database.
     pub fn position(&self, column: &str) -> Option<usize> {
         self.columns.iter().position(|candidate| candidate.name == column)
+    }
+
+    /// Position of the only column with this role.
+    pub fn role(&self, role: Role) -> Option<usize> {
+        self.columns.iter().position(|column| column.role == role)
+    }
+
+    /// Position of the tenant column, on a table whose rows belong to tenants.
+    pub fn tenant(&self) -> Option<usize> {
+        self.role(Role::Tenant)
+    }
+
+    /// Position of the column that says when a row was soft-deleted.
+    pub fn deleted_at(&self) -> Option<usize> {
+        self.role(Role::DeletedAt)
     }
 
     /// Whether the database assigns the primary key.

@@ -142,6 +142,7 @@ pub struct TableSpec {
     key_name: &'static str,
     schema: Option<&'static str>,
     uniques: &'static [(&'static str, &'static [ColumnName])],
+    live_uniques: &'static [(&'static str, &'static [ColumnName])],
     indexes: &'static [IndexSpec],
     checks: &'static [(&'static str, &'static str)],
     foreign_keys: &'static [ForeignKeySpec],
@@ -159,6 +160,7 @@ impl TableSpec {
             key_name,
             schema: None,
             uniques: &[],
+            live_uniques: &[],
             indexes: &[],
             checks: &[],
             foreign_keys: &[],
@@ -175,6 +177,12 @@ impl TableSpec {
     /// Unique keys: name and columns.
     pub const fn uniques(mut self, uniques: &'static [(&'static str, &'static [ColumnName])]) -> Self {
         self.uniques = uniques;
+        self
+    }
+
+    /// Unique keys among rows that are not soft-deleted: name and columns.
+    pub const fn live_uniques(mut self, uniques: &'static [(&'static str, &'static [ColumnName])]) -> Self {
+        self.live_uniques = uniques;
         self
     }
 
@@ -210,9 +218,12 @@ impl TableSpec {
         };
         let key = positions(Role::Id).collect();
         let version = positions(Role::Version).next();
-        let unique = |&(name, columns): &(&str, &[ColumnName])| UniqueKey {
-            name: name.to_owned(),
-            columns: columns.iter().copied().map(full_name).collect(),
+        let unique = |live: bool| {
+            move |&(name, columns): &(&str, &[ColumnName])| UniqueKey {
+                name: name.to_owned(),
+                columns: columns.iter().copied().map(full_name).collect(),
+                live,
+            }
         };
         let index = |index: &IndexSpec| Index {
             name: index.name.to_owned(),
@@ -237,7 +248,9 @@ impl TableSpec {
             key_name: self.key_name,
             key,
             version,
-            uniques: self.uniques.iter().map(unique).collect(),
+            uniques: (self.uniques.iter().map(unique(false)))
+                .chain(self.live_uniques.iter().map(unique(true)))
+                .collect(),
             indexes: self.indexes.iter().map(index).collect(),
             checks: self.checks.iter().map(|&(name, sql)| Check { name: name.to_owned(), sql }).collect(),
             foreign_keys: self.foreign_keys.iter().map(foreign_key).collect(),

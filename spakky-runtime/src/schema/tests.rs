@@ -296,7 +296,7 @@ fn mistakes_in_a_table_are_found() {
          of them"
     );
     let mut unique = table().id::<i32>("id");
-    unique.uniques.push(UniqueKey { name: "uq".into(), columns: vec!["n".into()] });
+    unique.uniques.push(UniqueKey { name: "uq".into(), columns: vec!["n".into()], live: false });
     assert_eq!(problem(unique), "`uq` of `bad` names the column `n`, which the table does not have");
 }
 

@@ -12,6 +12,7 @@ use super::{SessionManager, SessionStatistics, innermost_session};
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind};
 use crate::pool::Lease;
+use crate::scope::{Scope, Visibility};
 use crate::transaction::{Hook, Propagation, TransactionMode, TransactionOptions};
 use crate::unit_of_work::{Change, Entry, PendingWrite, RowKey, show_key};
 
@@ -27,6 +28,8 @@ pub struct Session {
     pub(crate) depth: usize,
     /// The frame of the scope, to tell it from an earlier one at the same depth.
     pub(crate) frame: u64,
+    /// What the repository that works through this handle was told to see.
+    pub(crate) visibility: Visibility,
 }
 
 pub(crate) struct SessionInner {
@@ -69,6 +72,7 @@ impl Session {
             }),
             depth: 0,
             frame: 0,
+            visibility: Visibility::default(),
         }
     }
 
@@ -99,6 +103,11 @@ impl Session {
     /// The context of the request, as it was when the session was opened.
     pub fn context(&self) -> &RequestContext {
         &self.inner.context
+    }
+
+    /// What the statements sent through this handle are confined to.
+    pub(crate) fn scope(&self) -> Scope {
+        Scope::of(&self.inner.context, self.visibility)
     }
 
     /// Marks the transaction as one that can only be rolled back; `reason` is part of the error that its commit gives.
@@ -212,6 +221,15 @@ impl Session {
                 show_key(&key.key)
             );
             return Err(Error::new(ErrorKind::InvalidTransaction, message).with_table(table));
+        }
+        if let Some((key, entry)) = &entry
+            && let Some(known) = state.map.get(key).filter(|known| known.queued)
+            && let (Some(_), true) = (&entry.tenant, entry.tenant != known.tenant)
+        {
+            let (table, id) = (write.table.name, show_key(&key.key));
+            let message =
+                format!("write to `{table}` with id {id}: a write of it for another tenant is queued; flush it before");
+            return Err(Error::new(ErrorKind::TenantMismatch, message).with_table(table).with_ids(vec![id]));
         }
         let Some(frame) = state.frames.get_mut(self.depth) else {
             return Err(nested_ended());

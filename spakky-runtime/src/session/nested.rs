@@ -12,7 +12,7 @@ impl Session {
     pub(crate) async fn begin_nested(&self, name: &'static str) -> Result<Session, Error> {
         let _wire = self.wire().await?;
         let frame = self.state().open_frame(name);
-        Ok(Session { inner: self.inner.clone(), depth: self.depth + 1, frame })
+        Ok(Session { inner: self.inner.clone(), depth: self.depth + 1, frame, visibility: self.visibility })
     }
 
     /// Ends a nested scope well: its writes become those of the scope around it.

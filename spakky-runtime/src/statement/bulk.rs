@@ -7,16 +7,19 @@ use crate::backend::{Backend, Statement};
 use crate::error::Error;
 use crate::query::{AssignedValue, Condition};
 use crate::schema::{Role, TableDescriptor};
+use crate::scope::{Mark, Scope};
 
 /// `UPDATE … SET … WHERE …`. The version of each row goes up by one, so that a save of a copy loaded before is refused,
-/// and its time of update is set, unless it is assigned.
+/// and it is stamped with the time, unless that is assigned, and with the actor.
 ///
 /// # Errors
-/// When nothing is set or a column twice, when the key or the version is set, or a value cannot be stored.
+/// When nothing is set or a column twice, when a column of the runtime is set or the key, or a value cannot be stored; when
+/// the table wants an actor and the scope has none.
 pub(crate) fn update_where(
     table: &TableDescriptor,
     assignments: &[AssignedValue],
     condition: &Condition,
+    scope: &Scope,
     backend: Backend,
 ) -> Result<Statement, Error> {
     if assignments.is_empty() {
@@ -32,7 +35,23 @@ pub(crate) fn update_where(
             Role::Version => {
                 return Err(invalid(table, &format!("column `{name}` is the version, which goes up by itself")));
             }
-            Role::Plain | Role::CreatedAt | Role::UpdatedAt => {}
+            Role::Tenant => return Err(invalid(table, &format!("column `{name}` is the tenant, which never changes"))),
+            Role::CreatedAt | Role::CreatedBy => {
+                return Err(invalid(
+                    table,
+                    &format!("column `{name}` is set when the row is inserted and never changes"),
+                ));
+            }
+            Role::DeletedAt | Role::DeletedBy => {
+                return Err(invalid(
+                    table,
+                    &format!("column `{name}` is set by `soft_delete` and `restore`; use those"),
+                ));
+            }
+            Role::UpdatedBy => {
+                return Err(invalid(table, &format!("column `{name}` is set to the context's actor by itself")));
+            }
+            Role::Plain | Role::UpdatedAt => {}
         }
         if assignments[..number].iter().any(|earlier| earlier.column == *name) {
             return Err(invalid(table, &format!("column `{name}` is set twice")));
@@ -49,7 +68,54 @@ pub(crate) fn update_where(
             }
         }
     }
-    for column in &table.columns {
+    push_stamps(&mut sql, table, assignments, scope)?;
+    sql.push_where(table, condition)?;
+    Ok(sql.finish())
+}
+
+/// `UPDATE … SET deleted_at = … WHERE …`: soft-deletes or restores every row of the condition.
+///
+/// # Errors
+/// When the table has no such column or the condition cannot be written; when the table wants an actor and the scope has
+/// none.
+pub(crate) fn mark_where(
+    table: &TableDescriptor,
+    mark: Mark,
+    condition: &Condition,
+    scope: &Scope,
+    backend: Backend,
+) -> Result<Statement, Error> {
+    let Some(at) = table.deleted_at() else {
+        return Err(invalid(table, "the table has no column that says when a row was deleted"));
+    };
+    let deleted_at = &table.columns[at];
+    let mut sql = SqlWriter::new(backend);
+    sql.push_sql("UPDATE ").push_table(table).push_sql(" SET ").push_column(deleted_at).push_sql(" = ");
+    match mark {
+        Mark::Deleted => sql.push_clock(deleted_at.ty.scalar),
+        Mark::Restored => sql.push_sql("NULL"),
+    };
+    if let Some(at) = table.role(Role::DeletedBy) {
+        let column = &table.columns[at];
+        sql.push_sql(", ").push_column(column).push_sql(" = ");
+        match mark {
+            Mark::Deleted => sql.push_bind(column.ty, scope.actor(table, at)?),
+            Mark::Restored => sql.push_sql("NULL"),
+        };
+    }
+    push_stamps(&mut sql, table, &[], scope)?;
+    sql.push_where(table, condition)?;
+    Ok(sql.finish())
+}
+
+/// `, version = version + 1, updated_at = now(), updated_by = $1`
+fn push_stamps(
+    sql: &mut SqlWriter,
+    table: &TableDescriptor,
+    assignments: &[AssignedValue],
+    scope: &Scope,
+) -> Result<(), Error> {
+    for (at, column) in table.columns.iter().enumerate() {
         match column.role {
             Role::Version => {
                 sql.push_sql(", ").push_column(column).push_sql(" = ").push_column(column).push_sql(" + 1");
@@ -57,11 +123,13 @@ pub(crate) fn update_where(
             Role::UpdatedAt if !assignments.iter().any(|assigned| assigned.column == column.name) => {
                 sql.push_sql(", ").push_column(column).push_sql(" = ").push_clock(column.ty.scalar);
             }
+            Role::UpdatedBy => {
+                sql.push_sql(", ").push_column(column).push_sql(" = ").push_bind(column.ty, scope.actor(table, at)?);
+            }
             _ => {}
         }
     }
-    sql.push_where(table, condition)?;
-    Ok(sql.finish())
+    Ok(())
 }
 
 /// `DELETE … WHERE …`.

@@ -1,31 +1,32 @@
-//! DELETE of rows by key, guarded by their versions.
+//! DELETE of rows by key, guarded by their versions and confined to their tenants.
 
 use super::SqlWriter;
 use super::guard::{RaiseStyle, push_guard, push_xid};
 use super::update::{
-    MISSING, finish_one, finish_values, is_versioned, push_by_key, push_input, push_joined, push_values,
+    MISSING, Within, finish_one, finish_values, is_versioned, push_by_key, push_input, push_joined, push_values,
 };
 use crate::backend::{Backend, Statement};
 use crate::error::Error;
 use crate::schema::{Record, TableDescriptor};
 
 /// Deletes `rows`, found by key and, where given, by the version expected. With `must_exist` every row must be hit. Only
-/// the key columns of the records are read.
+/// the key columns of the records and their tenants are read.
 pub(crate) fn delete(
     backend: Backend,
     raise: RaiseStyle,
     table: &TableDescriptor,
     rows: &[(&Record, Option<i64>)],
+    within: Within,
     must_exist: bool,
 ) -> Result<Vec<(Statement, usize)>, Error> {
     if let [(row, expected)] = rows {
-        return Ok(vec![(delete_one(backend, raise, table, row, *expected, must_exist), 1)]);
+        return Ok(vec![(delete_one(backend, raise, table, row, *expected, within, must_exist), 1)]);
     }
     match backend {
-        Backend::Postgres => Ok(vec![(delete_unnest(raise, table, rows, must_exist)?, rows.len())]),
+        Backend::Postgres => Ok(vec![(delete_unnest(raise, table, rows, within, must_exist)?, rows.len())]),
         Backend::Sqlite => {
-            let most = (SqlWriter::bind_limit(backend) / (table.key.len() + 1)).max(1);
-            Ok(rows.chunks(most).map(|rows| (delete_values(table, rows, must_exist), rows.len())).collect())
+            let most = (SqlWriter::bind_limit(backend) / (table.key.len() + 2)).max(1);
+            Ok(rows.chunks(most).map(|rows| (delete_values(table, rows, within, must_exist), rows.len())).collect())
         }
     }
 }
@@ -36,6 +37,7 @@ fn delete_one(
     table: &TableDescriptor,
     row: &Record,
     expected: Option<i64>,
+    within: Within,
     must_exist: bool,
 ) -> Statement {
     let mut sql = SqlWriter::new(backend);
@@ -43,7 +45,7 @@ fn delete_one(
         sql.push_sql("WITH w AS (");
     }
     sql.push_sql("DELETE FROM ").push_table(table);
-    push_by_key(&mut sql, table, row, expected);
+    push_by_key(&mut sql, table, row, expected, within);
     if must_exist {
         return finish_one(sql, raise);
     }
@@ -58,12 +60,13 @@ fn delete_unnest(
     raise: RaiseStyle,
     table: &TableDescriptor,
     rows: &[(&Record, Option<i64>)],
+    within: Within,
     must_exist: bool,
 ) -> Result<Statement, Error> {
     let mut sql = SqlWriter::new(Backend::Postgres);
-    push_input(&mut sql, table, &table.key, rows)?;
+    push_input(&mut sql, table, &within.found_by(table), within, rows)?;
     sql.push_sql(", w AS (DELETE FROM ").push_table(table).push_sql(" USING input WHERE ");
-    push_joined(&mut sql, table, is_versioned(rows));
+    push_joined(&mut sql, table, within, is_versioned(rows));
     sql.push_sql(" AND (SELECT count(*) FROM locked) >= 0 RETURNING input.position)");
     if must_exist {
         push_guard(&mut sql, raise, "(SELECT count(*) FROM input)", MISSING);
@@ -74,19 +77,26 @@ fn delete_unnest(
 }
 
 /// By the key first, which an index finds, then by key and version together.
-fn delete_values(table: &TableDescriptor, rows: &[(&Record, Option<i64>)], must_exist: bool) -> Statement {
+fn delete_values(
+    table: &TableDescriptor,
+    rows: &[(&Record, Option<i64>)],
+    within: Within,
+    must_exist: bool,
+) -> Statement {
     let mut sql = SqlWriter::new(Backend::Sqlite);
-    push_values(&mut sql, table, &table.key, rows);
+    let found_by = within.found_by(table);
+    push_values(&mut sql, table, &found_by, rows);
     sql.push_sql(" DELETE FROM ").push_table(table).push_sql(" WHERE (");
-    sql.push_list(table.key_columns(), |sql, column| {
-        sql.push_column(column);
+    sql.push_list(&found_by, |sql, &at| {
+        sql.push_column(&table.columns[at]);
     });
     sql.push_sql(") IN (SELECT ");
-    super::insert::push_names(&mut sql, table.key.len());
+    super::insert::push_names(&mut sql, found_by.len());
     sql.push_sql(" FROM input)");
+    within.push_live(&mut sql, table);
     if is_versioned(rows) && table.version.is_some() {
         sql.push_sql(" AND EXISTS (SELECT 1 FROM input WHERE ");
-        push_joined(&mut sql, table, true);
+        push_joined(&mut sql, table, Within { live: false, ..within }, true);
         sql.push_sql(")");
     }
     let mut statement = finish_values(sql, table, rows.len());

@@ -2,10 +2,12 @@
 
 use super::array_literal::array_literal;
 use super::guard::{RaiseStyle, push_guard, push_xid};
+use super::update::{Within, finish_values};
 use super::{SqlWriter, clock};
 use crate::backend::{Backend, Statement};
 use crate::error::Error;
 use crate::schema::{ColumnDescriptor, Record, Role, TableDescriptor};
+use crate::scope::is_deleted;
 use crate::value::{ColumnType, ScalarType, Value};
 
 /// What becomes of a row whose key is taken.
@@ -13,15 +15,27 @@ use crate::value::{ColumnType, ScalarType, Value};
 pub(crate) enum Conflict<'a> {
     /// An error.
     Fail,
-    /// These columns are updated. With an `owner`, only where that column stays as it is.
-    Update { columns: &'a [usize], owner: Option<usize> },
+    /// These columns are updated, in a row that is within what the write is confined to; another fails the statement.
+    Update {
+        columns: &'a [usize],
+        within: Within,
+        /// The row lives again.
+        restores: bool,
+        raise: RaiseStyle,
+    },
+}
+
+impl Conflict<'_> {
+    /// Some rows may not be written, which has to fail the statement.
+    fn is_confined(self) -> bool {
+        matches!(self, Conflict::Update { within, .. } if within != Within::default())
+    }
 }
 
 /// Inserts `rows`, giving `columns`; the version and the stamps are filled in here. Several statements only where the
 /// backend limits the values of one.
 pub(crate) fn insert(
     backend: Backend,
-    raise: RaiseStyle,
     table: &TableDescriptor,
     columns: &[usize],
     rows: &[&Record],
@@ -30,16 +44,16 @@ pub(crate) fn insert(
 ) -> Result<Vec<(Statement, usize)>, Error> {
     let given: Vec<usize> = columns.iter().copied().filter(|&at| is_given(&table.columns[at])).collect();
     if given.is_empty() {
-        return Ok(rows.iter().map(|_| (insert_defaults(backend, table), 1)).collect());
+        return Ok(rows.iter().map(|row| (insert_defaults(backend, table, row), 1)).collect());
     }
     match backend {
         Backend::Postgres if given.iter().any(|&at| table.columns[at].ty.is_native_array()) => {
             let one = |(number, row): (usize, &&Record)| {
-                (insert_native(raise, table, &given, row, conflict, wants_xid && number == 0), 1)
+                (insert_native(table, &given, row, conflict, wants_xid && number == 0), 1)
             };
             Ok(rows.iter().enumerate().map(one).collect())
         }
-        Backend::Postgres => Ok(vec![(insert_unnest(raise, table, &given, rows, conflict, wants_xid)?, rows.len())]),
+        Backend::Postgres => Ok(vec![(insert_unnest(table, &given, rows, conflict, wants_xid)?, rows.len())]),
         Backend::Sqlite => {
             let most = (SqlWriter::bind_limit(backend) / given.len()).max(1);
             Ok(rows.chunks(most).map(|rows| (insert_values(table, &given, rows, conflict), rows.len())).collect())
@@ -47,27 +61,28 @@ pub(crate) fn insert(
     }
 }
 
-/// Whether the row's own value is written, not one of the runtime or the database.
+/// Whether the row's own value is written, not one of the database's.
 fn is_given(column: &ColumnDescriptor) -> bool {
-    !matches!(column.role, Role::Version | Role::CreatedAt | Role::UpdatedAt)
+    !matches!(column.role, Role::Version | Role::CreatedAt | Role::UpdatedAt | Role::DeletedAt)
 }
 
 /// The columns that the runtime fills in a new row, with their SQL.
-fn filled(backend: Backend, table: &TableDescriptor) -> Vec<(&ColumnDescriptor, &'static str)> {
-    table.columns.iter().filter_map(|column| Some((column, fill(backend, column)?))).collect()
-}
-
-fn fill(backend: Backend, column: &ColumnDescriptor) -> Option<&'static str> {
-    match column.role {
+/// A row that was soft-deleted before it was sent says so in its record.
+fn filled<'t>(backend: Backend, table: &'t TableDescriptor, row: &Record) -> Vec<(&'t ColumnDescriptor, &'static str)> {
+    let deleted = is_deleted(table, row);
+    let fill = |column: &ColumnDescriptor| match column.role {
         Role::Version => Some("1"),
         Role::CreatedAt | Role::UpdatedAt => Some(clock(column.ty.scalar, backend)),
-        Role::Plain | Role::Id => None,
-    }
+        Role::DeletedAt if deleted => Some(clock(column.ty.scalar, backend)),
+        Role::DeletedAt => Some("NULL"),
+        _ => None,
+    };
+    table.columns.iter().filter_map(|column| Some((column, fill(column)?))).collect()
 }
 
-fn push_target(sql: &mut SqlWriter, table: &TableDescriptor, given: &[usize]) {
+fn push_target(sql: &mut SqlWriter, table: &TableDescriptor, given: &[usize], row: &Record) {
     sql.push_sql("INSERT INTO ").push_table(table).push_sql(" (");
-    let filled = filled(sql.backend(), table);
+    let filled = filled(sql.backend(), table, row);
     let names = given.iter().map(|&at| &table.columns[at]).chain(filled.iter().map(|(column, _)| *column));
     sql.push_list(names, |sql, column| {
         sql.push_column(column);
@@ -76,7 +91,7 @@ fn push_target(sql: &mut SqlWriter, table: &TableDescriptor, given: &[usize]) {
 }
 
 fn push_conflict(sql: &mut SqlWriter, table: &TableDescriptor, conflict: Conflict<'_>) {
-    let Conflict::Update { columns, owner } = conflict else { return };
+    let Conflict::Update { columns, within, restores, .. } = conflict else { return };
     sql.push_sql(" ON CONFLICT (");
     sql.push_list(table.key_columns(), |sql, column| {
         sql.push_column(column);
@@ -105,6 +120,14 @@ fn push_conflict(sql: &mut SqlWriter, table: &TableDescriptor, conflict: Conflic
                 comma(sql);
                 sql.push_column(column).push_sql(" = ").push_sql(clock(column.ty.scalar, backend));
             }
+            Role::UpdatedBy => {
+                comma(sql);
+                sql.push_column(column).push_sql(" = excluded.").push_column(column);
+            }
+            Role::DeletedAt | Role::DeletedBy if restores => {
+                comma(sql);
+                sql.push_column(column).push_sql(" = NULL");
+            }
             _ => {}
         }
     }
@@ -113,57 +136,112 @@ fn push_conflict(sql: &mut SqlWriter, table: &TableDescriptor, conflict: Conflic
         let key = &table.columns[table.key[0]];
         sql.push_column(key).push_sql(" = excluded.").push_column(key);
     }
-    if let Some(owner) = owner {
-        let column = &table.columns[owner];
-        sql.push_sql(" WHERE ").push_identifier(table.name).push_sql(".").push_column(column);
+    let tenant = table.tenant().filter(|_| within.tenanted);
+    let same: Vec<usize> = within.owner.into_iter().chain(tenant).collect();
+    for (number, &at) in same.iter().enumerate() {
+        let column = &table.columns[at];
+        sql.push_sql(if number == 0 { " WHERE " } else { " AND " });
+        sql.push_identifier(table.name).push_sql(".").push_column(column);
         sql.push_sql(" = excluded.").push_column(column);
     }
+    if same.is_empty() && within.live {
+        sql.push_sql(" WHERE TRUE");
+    }
+    within.push_live(sql, table);
 }
 
-impl Conflict<'_> {
-    /// Whether a row can be left out.
-    fn is_guarded(&self) -> bool {
-        matches!(self, Conflict::Update { owner: Some(_), .. })
+/// Ends an INSERT on PostgreSQL that was begun as the common table expression `w`.
+fn push_end(sql: &mut SqlWriter, conflict: Conflict<'_>) {
+    sql.push_sql(" RETURNING 1)");
+    match conflict {
+        Conflict::Update { raise, .. } if conflict.is_confined() => push_guard(sql, raise, "1", "'1'"),
+        _ => push_xid(sql),
     }
 }
 
 /// One text for every number of rows.
 fn insert_unnest(
-    raise: RaiseStyle,
     table: &TableDescriptor,
     given: &[usize],
     rows: &[&Record],
     conflict: Conflict<'_>,
     wants_xid: bool,
 ) -> Result<Statement, Error> {
+    if let Conflict::Update { raise, .. } = conflict
+        && conflict.is_confined()
+    {
+        return upsert_unnest(raise, table, given, rows, conflict);
+    }
     let mut sql = SqlWriter::new(Backend::Postgres);
-    if wants_xid || conflict.is_guarded() {
+    if wants_xid {
         sql.push_sql("WITH w AS (");
     }
-    push_target(&mut sql, table, given);
-    sql.push_sql("SELECT ");
-    let mut number = 0;
-    sql.push_list(given, |sql, &at| {
-        push_unnested(sql, &table.columns[at], number);
-        number += 1;
-    });
-    for (_, value) in filled(Backend::Postgres, table) {
-        sql.push_sql(", ").push_sql(value);
-    }
+    push_selected(&mut sql, table, given, rows[0]);
     sql.push_sql(" FROM ");
     push_unnest(&mut sql, table, given, rows)?;
     sql.push_sql(" AS input(");
     push_names(&mut sql, given.len());
     sql.push_sql(")");
     push_conflict(&mut sql, table, conflict);
-    // The first bound array is as long as every other.
-    push_end(&mut sql, raise, conflict, "cardinality($1)", wants_xid);
+    if wants_xid {
+        push_end(&mut sql, conflict);
+    }
     Ok(sql.finish())
+}
+
+/// The same, where rows that are there may be out of reach: it fails with the positions of those.
+fn upsert_unnest(
+    raise: RaiseStyle,
+    table: &TableDescriptor,
+    given: &[usize],
+    rows: &[&Record],
+    conflict: Conflict<'_>,
+) -> Result<Statement, Error> {
+    let mut sql = SqlWriter::new(Backend::Postgres);
+    sql.push_sql("WITH input AS (SELECT * FROM ");
+    push_unnest(&mut sql, table, given, rows)?;
+    sql.push_sql(" WITH ORDINALITY AS input(");
+    push_names(&mut sql, given.len());
+    sql.push_sql(", position)), w AS (");
+    push_selected(&mut sql, table, given, rows[0]);
+    sql.push_sql(" FROM input");
+    push_conflict(&mut sql, table, conflict);
+    sql.push_sql(" RETURNING ");
+    sql.push_list(table.key_columns().enumerate(), |sql, (number, column)| {
+        sql.push_identifier(table.name).push_sql(".").push_column(column).push_sql(&format!(" AS k{number}"));
+    });
+    sql.push_sql(")");
+    let mut missing = SqlWriter::new(Backend::Postgres);
+    missing.push_sql(
+        "(SELECT string_agg(input.position::text, ',' ORDER BY input.position) FROM input WHERE NOT EXISTS (SELECT 1 \
+         FROM w WHERE ",
+    );
+    for (number, at) in table.key.iter().enumerate() {
+        let carried = given.iter().position(|given| given == at).unwrap_or_default();
+        missing.push_sql(if number > 0 { " AND " } else { "" }).push_sql(&format!("w.k{number} = "));
+        push_unnested(&mut missing, &table.columns[*at], carried);
+    }
+    missing.push_sql("))");
+    push_guard(&mut sql, raise, "(SELECT count(*) FROM input)", &missing.finish().sql);
+    Ok(sql.finish())
+}
+
+/// `INSERT INTO t (…) SELECT input.c0, …, now()`
+fn push_selected(sql: &mut SqlWriter, table: &TableDescriptor, given: &[usize], row: &Record) {
+    push_target(sql, table, given, row);
+    sql.push_sql("SELECT ");
+    let mut number = 0;
+    sql.push_list(given, |sql, &at| {
+        push_unnested(sql, &table.columns[at], number);
+        number += 1;
+    });
+    for (_, value) in filled(Backend::Postgres, table, row) {
+        sql.push_sql(", ").push_sql(value);
+    }
 }
 
 /// One row: arrays of a native type cannot travel in arrays, as they have no text that is known here.
 fn insert_native(
-    raise: RaiseStyle,
     table: &TableDescriptor,
     given: &[usize],
     row: &Record,
@@ -171,27 +249,19 @@ fn insert_native(
     wants_xid: bool,
 ) -> Statement {
     let mut sql = SqlWriter::new(Backend::Postgres);
-    if wants_xid || conflict.is_guarded() {
+    let answers = wants_xid || conflict.is_confined();
+    if answers {
         sql.push_sql("WITH w AS (");
     }
-    push_target(&mut sql, table, given);
+    push_target(&mut sql, table, given, row);
     sql.push_sql("VALUES (");
     push_row(&mut sql, table, given, row);
     sql.push_sql(")");
     push_conflict(&mut sql, table, conflict);
-    push_end(&mut sql, raise, conflict, "1", wants_xid);
-    sql.finish()
-}
-
-/// Counts the rows where some may be left out, and answers with the transaction's id where it is wanted.
-fn push_end(sql: &mut SqlWriter, raise: RaiseStyle, conflict: Conflict<'_>, all: &str, wants_xid: bool) {
-    if conflict.is_guarded() {
-        sql.push_sql(" RETURNING 1)");
-        push_guard(sql, raise, all, "''");
-    } else if wants_xid {
-        sql.push_sql(" RETURNING 1)");
-        push_xid(sql);
+    if answers {
+        push_end(&mut sql, conflict);
     }
+    sql.finish()
 }
 
 /// `$1, $2, …`, and what the runtime fills in.
@@ -199,7 +269,7 @@ fn push_row(sql: &mut SqlWriter, table: &TableDescriptor, given: &[usize], row: 
     sql.push_list(given, |sql, &at| {
         sql.push_bind(table.columns[at].ty, row[at].clone());
     });
-    for (position, (_, value)) in filled(sql.backend(), table).iter().enumerate() {
+    for (position, (_, value)) in filled(sql.backend(), table, row).iter().enumerate() {
         sql.push_sql(if position > 0 || !given.is_empty() { ", " } else { "" }).push_sql(value);
     }
 }
@@ -256,7 +326,7 @@ pub(super) fn push_names(sql: &mut SqlWriter, count: usize) {
 
 fn insert_values(table: &TableDescriptor, given: &[usize], rows: &[&Record], conflict: Conflict<'_>) -> Statement {
     let mut sql = SqlWriter::new(Backend::Sqlite);
-    push_target(&mut sql, table, given);
+    push_target(&mut sql, table, given, rows[0]);
     sql.push_sql("VALUES ");
     sql.push_list(rows, |sql, row| {
         sql.push_sql("(");
@@ -264,20 +334,24 @@ fn insert_values(table: &TableDescriptor, given: &[usize], rows: &[&Record], con
         sql.push_sql(")");
     });
     push_conflict(&mut sql, table, conflict);
+    match (conflict.is_confined(), rows.len()) {
+        (true, 1) => return Statement { guard: Some(1), ..sql.finish() },
+        (true, count) => return finish_values(sql, table, count),
+        (false, _) => {}
+    }
     let mut statement = sql.finish();
     statement.cached = rows.len() == 1;
-    statement.guard = conflict.is_guarded().then_some(rows.len() as u64);
     statement
 }
 
 /// A row of which the database makes everything but what the runtime fills in.
-fn insert_defaults(backend: Backend, table: &TableDescriptor) -> Statement {
+fn insert_defaults(backend: Backend, table: &TableDescriptor, row: &Record) -> Statement {
     let mut sql = SqlWriter::new(backend);
-    let filled = filled(backend, table);
+    let filled = filled(backend, table, row);
     if filled.is_empty() {
         sql.push_sql("INSERT INTO ").push_table(table).push_sql(" DEFAULT VALUES");
     } else {
-        push_target(&mut sql, table, &[]);
+        push_target(&mut sql, table, &[], row);
         sql.push_sql("VALUES (");
         sql.push_list(filled, |sql, (_, value)| {
             sql.push_sql(value);
@@ -296,11 +370,11 @@ pub(crate) fn insert_returning(
 ) -> Statement {
     let given: Vec<usize> = columns.iter().copied().filter(|&at| is_given(&table.columns[at])).collect();
     let mut sql = SqlWriter::new(backend);
-    let filled = filled(backend, table);
+    let filled = filled(backend, table, row);
     if given.is_empty() && filled.is_empty() {
         sql.push_sql("INSERT INTO ").push_table(table).push_sql(" DEFAULT VALUES");
     } else {
-        push_target(&mut sql, table, &given);
+        push_target(&mut sql, table, &given, row);
         sql.push_sql("VALUES (");
         push_row(&mut sql, table, &given, row);
         sql.push_sql(")");

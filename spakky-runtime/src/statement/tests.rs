@@ -12,8 +12,12 @@ use std::sync::LazyLock;
 
 use uuid::Uuid;
 
-use crate::query::Number;
+use crate::backend::{Backend, Statement};
+use crate::context::RequestContext;
+use crate::error::Error;
+use crate::query::{AssignedValue, Condition, Number};
 use crate::schema::{Column, TableDescriptor};
+use crate::scope::{Scope, Visibility};
 use crate::value::{ColumnType, ColumnValue, ScalarType, Value, ValueError};
 
 /// An enum with a native type on PostgreSQL.
@@ -105,4 +109,15 @@ fn table() -> &'static TableDescriptor {
             .column::<Price>("price")
     });
     &TABLE
+}
+
+/// [`update_where`](super::update_where) without a context.
+fn update_where(
+    table: &TableDescriptor,
+    assignments: &[AssignedValue],
+    condition: &Condition,
+    backend: Backend,
+) -> Result<Statement, Error> {
+    let scope = Scope::of(&RequestContext::new(), Visibility::default());
+    super::update_where(table, assignments, condition, &scope, backend)
 }

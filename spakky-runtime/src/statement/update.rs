@@ -1,24 +1,60 @@
-//! UPDATE of rows by key, guarded by their versions.
+//! UPDATE of rows by key, guarded by their versions and confined to their tenants.
 
 use super::guard::{RaiseStyle, push_guard};
 use super::insert::{push_names, push_unnest, push_unnested};
 use super::{SqlWriter, clock};
 use crate::backend::{Backend, Statement};
 use crate::error::Error;
-use crate::schema::{Record, Role, TableDescriptor};
+use crate::schema::{ColumnDescriptor, Record, Role, TableDescriptor};
+use crate::scope::Mark;
 use crate::value::{ColumnType, ScalarType, Value};
 
-/// Sets `columns` in each of `rows`, found by key and, on a table with a version, by the version expected, which goes up
-/// if `bumps`. Every row must be hit.
+/// What a write by key is confined to, besides the key and the version.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Within {
+    /// Rows of the tenant that is in the record.
+    pub(crate) tenanted: bool,
+    /// Rows that are not soft-deleted.
+    pub(crate) live: bool,
+    /// For an upsert: rows with the same value in this column, which tells whose child it is.
+    pub(crate) owner: Option<usize>,
+}
+
+impl Within {
+    /// The columns whose values find a row: the key, and the tenant.
+    pub(super) fn found_by(self, table: &TableDescriptor) -> Vec<usize> {
+        table.key.iter().copied().chain(table.tenant().filter(|_| self.tenanted)).collect()
+    }
+
+    /// ` AND "t"."deleted_at" IS NULL`
+    pub(super) fn push_live(self, sql: &mut SqlWriter, table: &TableDescriptor) {
+        if let (Some(at), true) = (table.deleted_at(), self.live) {
+            sql.push_sql(" AND ").push_identifier(table.name).push_sql(".").push_column(&table.columns[at]);
+            sql.push_sql(" IS NULL");
+        }
+    }
+}
+
+/// What an UPDATE sets by the database's own means.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Touch {
+    /// The version goes up.
+    pub(crate) bumps: bool,
+    pub(crate) mark: Option<Mark>,
+}
+
+/// Sets `columns` in each of `rows`, found by key, by what it is confined to and, on a table with a version, by the version
+/// expected. Every row must be hit.
 pub(crate) fn update(
     backend: Backend,
     raise: RaiseStyle,
     table: &TableDescriptor,
     columns: &[usize],
-    bumps: bool,
+    touch: Touch,
+    within: Within,
     rows: &[(&Record, Option<i64>)],
 ) -> Result<Vec<(Statement, usize)>, Error> {
-    let set = Set { columns, bumps };
+    let set = Set { columns, touch, within };
     if let [(row, expected)] = rows {
         return Ok(vec![(update_one(backend, raise, table, set, row, *expected), 1)]);
     }
@@ -30,7 +66,7 @@ pub(crate) fn update(
         }
         Backend::Postgres => Ok(vec![(update_unnest(raise, table, set, rows)?, rows.len())]),
         Backend::Sqlite => {
-            let width = columns.len() + table.key.len() + 1;
+            let width = columns.len() + table.key.len() + 2;
             let most = (SqlWriter::bind_limit(backend) / width).max(1);
             Ok(rows.chunks(most).map(|rows| (update_values(table, set, rows), rows.len())).collect())
         }
@@ -41,7 +77,8 @@ pub(crate) fn update(
 #[derive(Clone, Copy)]
 struct Set<'a> {
     columns: &'a [usize],
-    bumps: bool,
+    touch: Touch,
+    within: Within,
 }
 
 /// The type of an expected version.
@@ -57,11 +94,12 @@ fn push_touched(sql: &mut SqlWriter, table: &TableDescriptor, set: Set<'_>) {
     let backend = sql.backend();
     let mut comma = !set.columns.is_empty();
     for column in &table.columns {
-        let value = match column.role {
-            Role::Version if !set.bumps => continue,
-            Role::Version => None,
-            Role::UpdatedAt => Some(clock(column.ty.scalar, backend)),
-            Role::Plain | Role::Id | Role::CreatedAt => continue,
+        let value = match (column.role, set.touch.mark) {
+            (Role::Version, _) if !set.touch.bumps => continue,
+            (Role::Version, _) => None,
+            (Role::UpdatedAt, _) | (Role::DeletedAt, Some(Mark::Deleted)) => Some(clock(column.ty.scalar, backend)),
+            (Role::DeletedAt, Some(Mark::Restored)) => Some("NULL"),
+            _ => continue,
         };
         if comma {
             sql.push_sql(", ");
@@ -93,14 +131,20 @@ fn update_one(
         sql.push_column(column).push_sql(" = ").push_bind(column.ty, row[at].clone());
     });
     push_touched(&mut sql, table, set);
-    push_by_key(&mut sql, table, row, expected);
+    push_by_key(&mut sql, table, row, expected, set.within);
     finish_one(sql, raise)
 }
 
-/// ` WHERE key = … AND version = …`
-pub(super) fn push_by_key(sql: &mut SqlWriter, table: &TableDescriptor, row: &Record, expected: Option<i64>) {
+/// ` WHERE key = … AND tenant = … AND version = … AND deleted_at IS NULL`
+pub(super) fn push_by_key(
+    sql: &mut SqlWriter,
+    table: &TableDescriptor,
+    row: &Record,
+    expected: Option<i64>,
+    within: Within,
+) {
     sql.push_sql(" WHERE ");
-    for (position, &at) in table.key.iter().enumerate() {
+    for (position, at) in within.found_by(table).into_iter().enumerate() {
         if position > 0 {
             sql.push_sql(" AND ");
         }
@@ -111,6 +155,7 @@ pub(super) fn push_by_key(sql: &mut SqlWriter, table: &TableDescriptor, row: &Re
         sql.push_sql(" AND ").push_column(&table.columns[at]).push_sql(" = ");
         sql.push_bind(VERSION, Value::I64(expected));
     }
+    within.push_live(sql, table);
 }
 
 /// Ends a guarded write of one row.
@@ -134,10 +179,11 @@ fn update_unnest(
     rows: &[(&Record, Option<i64>)],
 ) -> Result<Statement, Error> {
     let mut sql = SqlWriter::new(Backend::Postgres);
-    let carried: Vec<usize> = table.key.iter().chain(set.columns).copied().collect();
-    push_input(&mut sql, table, &carried, rows)?;
+    let found_by = set.within.found_by(table);
+    let carried: Vec<usize> = found_by.iter().chain(set.columns).copied().collect();
+    push_input(&mut sql, table, &carried, set.within, rows)?;
     sql.push_sql(", w AS (UPDATE ").push_table(table).push_sql(" SET ");
-    let mut number = table.key.len();
+    let mut number = found_by.len();
     sql.push_list(set.columns, |sql, &at| {
         let column = &table.columns[at];
         sql.push_column(column).push_sql(" = ");
@@ -146,7 +192,7 @@ fn update_unnest(
     });
     push_touched(&mut sql, table, set);
     sql.push_sql(" FROM input WHERE ");
-    push_joined(&mut sql, table, is_versioned(rows));
+    push_joined(&mut sql, table, set.within, is_versioned(rows));
     sql.push_sql(" AND (SELECT count(*) FROM locked) >= 0 RETURNING input.position)");
     push_guard(&mut sql, raise, "(SELECT count(*) FROM input)", MISSING);
     Ok(sql.finish())
@@ -161,6 +207,7 @@ pub(super) fn push_input(
     sql: &mut SqlWriter,
     table: &TableDescriptor,
     carried: &[usize],
+    within: Within,
     rows: &[(&Record, Option<i64>)],
 ) -> Result<(), Error> {
     let records: Vec<&Record> = rows.iter().map(|(row, _)| *row).collect();
@@ -176,7 +223,7 @@ pub(super) fn push_input(
         sql.push_sql(", expected");
     }
     sql.push_sql(", position)), locked AS (SELECT 1 FROM ").push_table(table).push_sql(" JOIN input ON ");
-    push_joined(sql, table, false);
+    push_joined(sql, table, within, false);
     sql.push_sql(" ORDER BY ");
     sql.push_list(table.key_columns(), |sql, column| {
         sql.push_identifier(table.name).push_sql(".").push_column(column);
@@ -185,9 +232,10 @@ pub(super) fn push_input(
     Ok(())
 }
 
-/// `t.key = input.c0 AND … AND t.version = input.expected`
-pub(super) fn push_joined(sql: &mut SqlWriter, table: &TableDescriptor, versioned: bool) {
-    for (number, column) in table.key_columns().enumerate() {
+/// `t.key = input.c0 AND t.tenant = input.c1 AND t.version = input.expected AND t.deleted_at IS NULL`
+pub(super) fn push_joined(sql: &mut SqlWriter, table: &TableDescriptor, within: Within, versioned: bool) {
+    let columns = within.found_by(table).into_iter().map(|at| -> &ColumnDescriptor { &table.columns[at] });
+    for (number, column) in columns.enumerate() {
         if number > 0 {
             sql.push_sql(" AND ");
         }
@@ -203,21 +251,23 @@ pub(super) fn push_joined(sql: &mut SqlWriter, table: &TableDescriptor, versione
         sql.push_sql(" AND ").push_identifier(table.name).push_sql(".").push_column(&table.columns[at]);
         sql.push_sql(" = input.expected");
     }
+    within.push_live(sql, table);
 }
 
 fn update_values(table: &TableDescriptor, set: Set<'_>, rows: &[(&Record, Option<i64>)]) -> Statement {
     let mut sql = SqlWriter::new(Backend::Sqlite);
-    let carried: Vec<usize> = table.key.iter().chain(set.columns).copied().collect();
+    let found_by = set.within.found_by(table);
+    let carried: Vec<usize> = found_by.iter().chain(set.columns).copied().collect();
     push_values(&mut sql, table, &carried, rows);
     sql.push_sql(" UPDATE ").push_table(table).push_sql(" SET ");
-    let mut number = table.key.len();
+    let mut number = found_by.len();
     sql.push_list(set.columns, |sql, &at| {
         sql.push_column(&table.columns[at]).push_sql(&format!(" = input.c{number}"));
         number += 1;
     });
     push_touched(&mut sql, table, set);
     sql.push_sql(" FROM input WHERE ");
-    push_joined(&mut sql, table, is_versioned(rows));
+    push_joined(&mut sql, table, set.within, is_versioned(rows));
     finish_values(sql, table, rows.len())
 }
 

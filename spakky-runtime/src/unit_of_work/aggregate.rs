@@ -7,6 +7,7 @@ use super::{show_key, version_of};
 use crate::error::{Error, ErrorKind};
 use crate::mappable::Mapping;
 use crate::schema::{Record, Relation, Role, TableDescriptor};
+use crate::scope::Scope;
 use crate::value::Value;
 
 /// The key in a record.
@@ -107,13 +108,17 @@ pub(crate) fn keep(table: &'static TableDescriptor, mapping: Mapping, record: &m
     }
 }
 
-/// Sets the versions that the children will have: the next one where something changed, the first of a new row.
-pub(crate) fn count_versions(
+/// Stamps the children that are new or changed, and sets the versions that they will have.
+///
+/// # Errors
+/// As those of [`Scope::stamp_new`] and [`Scope::touch`].
+pub(crate) fn stamp_children(
+    scope: &Scope,
     table: &'static TableDescriptor,
     mapping: Mapping,
     stored: Option<&Record>,
     record: &mut Record,
-) {
+) -> Result<(), Error> {
     let stored = stored.and_then(Record::children);
     for (at, relation) in table.relations.iter().enumerate() {
         let Some(mapping) = mapping.child(at) else { continue };
@@ -122,19 +127,26 @@ pub(crate) fn count_versions(
         let Some(rows) = record.children_mut().get_mut(at) else { continue };
         for row in rows {
             let before = before.get(&key_of(child, row)).copied();
-            if let Some(position) = child.version {
-                let version = match before {
-                    Some(before) => {
-                        let next = differs(child, mapping, before, row, true);
-                        version_of(child, before).unwrap_or_default() + i64::from(next)
+            let version = match before {
+                Some(before) => {
+                    let next = differs(child, mapping, before, row, true);
+                    if next {
+                        scope.touch(child, row)?;
                     }
-                    None => 1,
-                };
+                    version_of(child, before).unwrap_or_default() + i64::from(next)
+                }
+                None => {
+                    scope.stamp_new(child, row)?;
+                    1
+                }
+            };
+            if let Some(position) = child.version {
                 row[position] = Value::I64(version);
             }
-            count_versions(child, mapping, before, row);
+            stamp_children(scope, child, mapping, before, row)?;
         }
     }
+    Ok(())
 }
 
 /// Whether the row or one of its children is another than it was. With `versioned`, only what raises the row's version.

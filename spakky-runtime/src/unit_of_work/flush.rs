@@ -11,7 +11,7 @@ pub(crate) use explain::show_key;
 pub(crate) use shape::{changed, insertable};
 
 use self::children::{ChildWrites, Sweep, merge_sweep};
-use self::shape::{Shape, bounded};
+use self::shape::{Shape, bounded, stamped};
 use super::identity_map::{IdentityMap, RowKey, version_of};
 use super::order::{Kind, Node, sorted};
 use super::pending::{Change, PendingWrite};
@@ -19,7 +19,8 @@ use crate::backend::{Answer, Backend, Statement};
 use crate::error::Error;
 use crate::mappable::Mapping;
 use crate::schema::{Record, Role, TableDescriptor};
-use crate::statement::{self, Conflict, RaiseStyle};
+use crate::scope::{Mark, Reach, tenant_of};
+use crate::statement::{self, Conflict, RaiseStyle, Touch, Within};
 use crate::value::Value;
 
 /// What the statements depend on.
@@ -84,6 +85,7 @@ struct Write {
     base: Option<Arc<Record>>,
     /// The version that guards the write.
     expected: Option<i64>,
+    reach: Reach,
     /// The version goes up. It did already if the scope around wrote the same row before, under a savepoint of its own.
     bumps: bool,
     /// The column that tells whose child it is, where a row of the same key may be another's.
@@ -98,7 +100,7 @@ struct Write {
 
 impl Write {
     fn of(write: PendingWrite, map: &IdentityMap) -> Self {
-        let PendingWrite { table, key, change, origin } = write;
+        let PendingWrite { table, key, change, origin, reach } = write;
         let entry = key.as_ref().and_then(|key| map.get(&RowKey::new(table, key.clone())));
         let (base, expected) = match (&change, entry) {
             (Change::Update { .. }, Some(entry)) => (entry.stored.clone(), entry.version),
@@ -109,7 +111,7 @@ impl Write {
             (Change::Update { record, .. }, Some(expected)) => version_of(table, record) != Some(expected),
             _ => true,
         };
-        Write { base, expected, bumps, is_child: false, ..Write::of_child(table, key, change, origin) }
+        Write { base, expected, reach, bumps, is_child: false, ..Write::of_child(table, key, change, origin) }
     }
 
     /// The write of a row that is part of another.
@@ -119,6 +121,9 @@ impl Write {
         change: Change,
         origin: &'static Location<'static>,
     ) -> Self {
+        let record = record_of(&change);
+        let tenant = record.and_then(|record| tenant_of(table, record));
+        let reach = Reach { tenant, live: table.deleted_at().is_some(), mark: None };
         Write {
             table,
             key,
@@ -126,6 +131,7 @@ impl Write {
             origin,
             base: None,
             expected: None,
+            reach,
             bumps: true,
             owner: None,
             is_child: true,
@@ -146,6 +152,11 @@ impl Write {
             };
             write.key.is_none() || is_partial(write.table, columns, Kind::of(&write.change))
         });
+    }
+
+    /// What the write is confined to, besides its key.
+    fn within(&self) -> Within {
+        Within { tenanted: self.reach.tenant.is_some(), live: self.reach.live, owner: self.owner }
     }
 }
 
@@ -168,7 +179,7 @@ impl FlushPlan {
             let mut write = Write::of(write, map);
             let children = ChildWrites::of(&write);
             write.note_children(&children);
-            let ChildWrites { writes, sweeps: made } = children;
+            let ChildWrites { writes, sweeps: made, .. } = children;
             for write in [write].into_iter().chain(writes) {
                 let Some(shape) = Shape::of(&write) else { continue };
                 let node = (write.table, Kind::of(&write.change));
@@ -219,29 +230,31 @@ impl FlushPlan {
         let FlushContext { backend, raise, .. } = *context;
         let keys: Vec<Record>;
         let statements = match shape {
-            Shape::Insert { columns } | Shape::Generated { columns } => {
+            Shape::Insert { columns, .. } | Shape::Generated { columns } => {
                 let rows: Vec<&Record> = writes.iter().filter_map(|write| record_of(&write.change)).collect();
-                statement::insert(backend, raise, table, columns, &rows, Conflict::Fail, wants_xid)?
+                statement::insert(backend, table, columns, &rows, Conflict::Fail, wants_xid)?
             }
-            Shape::Upsert { columns, update, owner } => {
+            Shape::Upsert { columns, update, within, restores } => {
                 let rows: Vec<&Record> = writes.iter().filter_map(|write| record_of(&write.change)).collect();
-                let conflict = Conflict::Update { columns: update, owner: *owner };
-                statement::insert(backend, raise, table, columns, &rows, conflict, wants_xid)?
+                let conflict = Conflict::Update { columns: update, within: *within, restores: *restores, raise };
+                statement::insert(backend, table, columns, &rows, conflict, wants_xid)?
             }
-            Shape::Update { columns, bumps, .. } => {
-                let columns = bounded(table, columns, &writes);
+            Shape::Update { columns, bumps, within, mark, .. } => {
+                let mut columns = bounded(table, columns, &writes);
+                columns.extend(stamped(table, *mark));
+                let touch = Touch { bumps: *bumps, mark: *mark };
                 let rows: Vec<(&Record, Option<i64>)> =
                     writes.iter().filter_map(|write| Some((record_of(&write.change)?, write.expected))).collect();
-                statement::update(backend, raise, table, &columns, *bumps, &rows)?
+                statement::update(backend, raise, table, &columns, touch, *within, &rows)?
             }
-            Shape::Delete { must_exist, .. } => {
-                keys = writes.iter().map(|write| key_record(table, write.key.as_deref())).collect();
+            Shape::Delete { must_exist, within, .. } => {
+                keys = writes.iter().map(|write| key_record(table, write)).collect();
                 let rows: Vec<(&Record, Option<i64>)> =
                     keys.iter().zip(&writes).map(|(key, write)| (key, write.expected)).collect();
-                statement::delete(backend, raise, table, &rows, *must_exist)?
+                statement::delete(backend, raise, table, &rows, *within, *must_exist)?
             }
         };
-        let owned = matches!(shape, Shape::Upsert { owner: Some(_), .. });
+        let owned = matches!(shape, Shape::Upsert { within: Within { owner: Some(_), .. }, .. });
         let mut rows = writes.into_iter().map(|write| flushed(write, kind));
         for (statement, count) in statements {
             let rows = rows.by_ref().take(count).collect();
@@ -291,17 +304,22 @@ fn record_of(change: &Change) -> Option<&Record> {
     }
 }
 
-/// A record with nothing but its key.
-fn key_record(table: &TableDescriptor, key: Option<&[Value]>) -> Record {
+/// A record with nothing but its key, and the tenant where it is known.
+fn key_record(table: &TableDescriptor, write: &Write) -> Record {
     let mut record = Record::from(vec![Value::Null; table.columns.len()]);
-    for (&at, value) in table.key.iter().zip(key.unwrap_or_default()) {
+    for (&at, value) in table.key.iter().zip(write.key.as_deref().unwrap_or_default()) {
         record[at] = value.clone();
+    }
+    if let (Some(at), Some(tenant)) = (table.tenant(), &write.reach.tenant) {
+        record[at] = tenant.clone();
     }
     record
 }
 
 fn flushed(write: Write, kind: Kind) -> FlushedRow {
-    let Write { table, key, change, origin, base, expected, is_child, children_partial, children_unknown, .. } = write;
+    let Write {
+        table, key, change, origin, base, expected, reach, is_child, children_partial, children_unknown, ..
+    } = write;
     if is_child {
         return FlushedRow { key, origin, expected, effect: None, is_child };
     }
@@ -318,7 +336,10 @@ fn flushed(write: Write, kind: Kind) -> FlushedRow {
             version: version_of(table, &record),
             record: stored(record),
             complete: base.is_some(),
-            partial: base.is_none() || children_partial || is_partial(table, columns, kind),
+            partial: base.is_none()
+                || children_partial
+                || reach.mark == Some(Mark::Deleted)
+                || is_partial(table, columns, kind),
         },
         Change::Upsert { .. } => Effect::Unknown,
         Change::Delete { .. } => Effect::Gone,
@@ -331,7 +352,8 @@ fn is_partial(table: &TableDescriptor, columns: Mapping, kind: Kind) -> bool {
     table.columns.iter().enumerate().any(|(at, column)| match column.role {
         Role::UpdatedAt => true,
         Role::CreatedAt => kind == Kind::Insert,
-        _ => kind == Kind::Insert && column.default.is_some() && !columns.holds(at),
+        Role::Plain => kind == Kind::Insert && column.default.is_some() && !columns.holds(at),
+        _ => false,
     })
 }
 

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::schema::{Record, TableDescriptor};
+use crate::scope::{is_deleted, tenant_of};
 use crate::value::Value;
 
 /// A row's identity: its row type and its key.
@@ -42,6 +43,8 @@ pub(crate) struct Entry {
     pub(crate) queued: bool,
     /// A delete is queued or flushed.
     pub(crate) deleted: bool,
+    /// The row's tenant, as far as known.
+    pub(crate) tenant: Option<Value>,
     /// The database filled in columns that `current` only guesses (stamps, defaults): the next read asks it.
     pub(crate) partial: bool,
 }
@@ -51,6 +54,7 @@ impl Entry {
     pub(crate) fn loaded(table: &TableDescriptor, record: Arc<Record>) -> Self {
         Entry {
             version: version_of(table, &record),
+            tenant: tenant_of(table, &record),
             stored: Some(Arc::clone(&record)),
             current: Some(record),
             saves: 0,
@@ -62,7 +66,14 @@ impl Entry {
 
     /// A row of which only the version is known.
     pub(crate) fn attached(version: Option<i64>) -> Self {
-        Entry { stored: None, current: None, version, saves: 0, queued: false, deleted: false, partial: true }
+        let (stored, current, tenant) = (None, None, None);
+        Entry { stored, current, version, saves: 0, queued: false, deleted: false, tenant, partial: true }
+    }
+
+    /// The same, of a row of this tenant.
+    #[must_use]
+    pub(crate) fn of(self, tenant: Option<Value>) -> Self {
+        Entry { tenant, ..self }
     }
 
     /// The row to answer a read with, without asking the database.
@@ -140,9 +151,17 @@ impl IdentityMap {
         record: Record,
     ) -> Arc<Record> {
         let record = Arc::new(record);
+        let tenant = tenant_of(table, &record);
+        let is_other = |entry: &Entry| entry.tenant.is_some() && entry.tenant != tenant;
+        // The query was not to see what is queued, or another transaction restored the row.
+        let is_older = |entry: &Entry| {
+            let is_gone = |current: &Arc<Record>| is_deleted(table, current) && !is_deleted(table, &record);
+            entry.deleted || entry.current.as_ref().is_some_and(is_gone)
+        };
         match self.entries.get(&key) {
-            // The query was not to see what is queued.
-            Some(entry) if entry.deleted => return record,
+            Some(entry) if is_older(entry) || is_other(entry) && entry.queued => return record,
+            // Another tenant's when it was read across tenants, and replaced since.
+            Some(entry) if is_other(entry) => {}
             Some(entry) if entry.queued || !entry.partial => {
                 return entry.current.as_ref().map_or(record, Arc::clone);
             }
@@ -151,6 +170,7 @@ impl IdentityMap {
                 self.update(depth, &key, |entry| {
                     entry.stored = Some(Arc::clone(&record));
                     entry.current = Some(Arc::clone(&record));
+                    entry.tenant.clone_from(&tenant);
                     entry.partial = false;
                 });
                 return record;

@@ -6,6 +6,7 @@ use std::panic::Location;
 use super::RowKey;
 use crate::mappable::Mapping;
 use crate::schema::{Record, TableDescriptor};
+use crate::scope::{Mark, Reach};
 use crate::value::Value;
 
 /// What is to become of a row. What the database has of it, and at which version, is asked of the identity map when the
@@ -31,6 +32,8 @@ pub(crate) struct PendingWrite {
     pub(crate) key: Option<Vec<Value>>,
     pub(crate) change: Change,
     pub(crate) origin: &'static Location<'static>,
+    /// What it is confined to; of no interest to an insert.
+    pub(crate) reach: Reach,
 }
 
 /// The queued writes of one scope, in the order their rows were first written.
@@ -85,6 +88,11 @@ impl PendingQueue {
 /// One write with the effect of two on the same row; `None` if together they do nothing.
 fn merge(earlier: PendingWrite, later: PendingWrite) -> Option<PendingWrite> {
     let table = later.table;
+    // What is in the database is what the first of them found there.
+    let mut reach = Reach { mark: later.reach.mark.or(earlier.reach.mark), ..earlier.reach };
+    if matches!(earlier.change, Change::Delete { .. }) && table.deleted_at().is_some() {
+        reach.mark = Some(Mark::Restored);
+    }
     let change = match (earlier.change, later.change) {
         (Change::Insert { .. }, Change::Delete { .. }) => return None,
         (
@@ -110,7 +118,7 @@ fn merge(earlier: PendingWrite, later: PendingWrite) -> Option<PendingWrite> {
         }
         (Change::Delete { must_exist }, Change::Update { .. } | Change::Delete { .. }) => Change::Delete { must_exist },
     };
-    Some(PendingWrite { table, key: later.key, change, origin: later.origin })
+    Some(PendingWrite { table, key: later.key, change, origin: later.origin, reach })
 }
 
 #[cfg(test)]
@@ -153,7 +161,13 @@ mod tests {
     }
 
     fn write(id: i64, change: Change) -> PendingWrite {
-        PendingWrite { table: customers(), key: Some(vec![Value::I64(id)]), change, origin: Location::caller() }
+        PendingWrite {
+            table: customers(),
+            key: Some(vec![Value::I64(id)]),
+            change,
+            origin: Location::caller(),
+            reach: Reach::default(),
+        }
     }
 
     /// The write that an operation queues, if the session lets it.

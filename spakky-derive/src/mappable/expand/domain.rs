@@ -145,7 +145,10 @@ fn unmapped(field: &Field, new: Option<TokenStream>) -> TokenStream {
     let new = match (new, &field.place) {
         (Some(expression), _) => expression,
         (None, Place::Version(_)) => quote!(<#ty as __p::VersionColumn>::initial()),
-        (None, Place::Stamp(_)) => quote!(<#ty as __p::StampColumn>::initial()),
+        (None, Place::Stamp(_, stamp)) => {
+            let column_trait = stamp.column_trait();
+            quote!(<#ty as #column_trait>::initial())
+        }
         // Filled as it is when a row is read.
         (None, Place::Nowhere | Place::Rows) => quote_spanned!(span_of(ty)=> <#ty as __p::Default>::default()),
         (None, Place::Column(_) | Place::Id(_) | Place::Group { .. }) => {
@@ -242,7 +245,7 @@ fn into_domain(field: &Field, member: &Member, by: &Conversion, build: &Build) -
                 Place::Column(_)
                 | Place::Id(_)
                 | Place::Version(_)
-                | Place::Stamp(_)
+                | Place::Stamp(..)
                 | Place::Rows
                 | Place::Nowhere => {
                     let column = column(field);
@@ -256,7 +259,7 @@ fn into_domain(field: &Field, member: &Member, by: &Conversion, build: &Build) -
 /// The column's name for errors; the field's where there is no single column.
 fn column(field: &Field) -> String {
     match &field.place {
-        Place::Column(name) | Place::Id(name) | Place::Version(name) | Place::Stamp(name) => name.clone(),
+        Place::Column(name) | Place::Id(name) | Place::Version(name) | Place::Stamp(name, _) => name.clone(),
         Place::Group { .. } | Place::Rows | Place::Nowhere => plain(&field.ident),
     }
 }

@@ -56,7 +56,7 @@ fn child(field: &Field) -> TokenStream {
 /// Role columns are the runtime's, whether or not the domain type has a field for them.
 fn is_mapped(field: &Field) -> bool {
     match field.place {
-        Place::Version(_) | Place::Stamp(_) | Place::Nowhere | Place::Rows => false,
+        Place::Version(_) | Place::Stamp(..) | Place::Nowhere | Place::Rows => false,
         Place::Column(_) | Place::Id(_) | Place::Group { .. } => matches!(field.source, Source::Mapped { .. }),
     }
 }
@@ -70,7 +70,7 @@ fn spec(field: &Field) -> Option<TokenStream> {
             quote!(__p::MappedSpec::Nested(<#ty as __p::Mappable>::mapped))
         }
         (Place::Group { .. }, _) => quote!(__p::MappedSpec::Group(<#ty as __p::Columns>::describe, #mapped)),
-        (Place::Column(_) | Place::Id(_) | Place::Version(_) | Place::Stamp(_), _) => {
+        (Place::Column(_) | Place::Id(_) | Place::Version(_) | Place::Stamp(..), _) => {
             quote!(__p::MappedSpec::Column(#mapped))
         }
     })

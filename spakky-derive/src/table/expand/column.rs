@@ -12,7 +12,10 @@ fn qualified(field: &Field, column: &Column) -> TokenStream {
     match column.storage {
         Storage::Plain | Storage::Id | Storage::Json => quote!(<#ty as __p::ColumnValue>),
         Storage::Version(_) => quote!(<#ty as __p::VersionColumn>),
-        Storage::CreatedAt(_) | Storage::UpdatedAt(_) => quote!(<#ty as __p::StampColumn>),
+        Storage::Stamp(stamp, _) => {
+            let column_trait = stamp.column_trait();
+            quote!(<#ty as #column_trait>)
+        }
     }
 }
 
@@ -57,8 +60,6 @@ pub(super) fn handle_type(field: &Field, column: &Column, private: &TokenStream)
     let ty = &field.ty;
     match column.storage {
         Storage::Json => quote!(#private::Json<#ty>),
-        Storage::Plain | Storage::Id | Storage::Version(_) | Storage::CreatedAt(_) | Storage::UpdatedAt(_) => {
-            quote!(#ty)
-        }
+        Storage::Plain | Storage::Id | Storage::Version(_) | Storage::Stamp(..) => quote!(#ty),
     }
 }

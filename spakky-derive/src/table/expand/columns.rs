@@ -62,8 +62,10 @@ fn column_spec(field: &Field, column: &Column) -> TokenStream {
         Storage::Plain | Storage::Json => TokenStream::new(),
         Storage::Id => quote!(.role(__p::Role::Id)),
         Storage::Version(_) => quote!(.role(__p::Role::Version)),
-        Storage::CreatedAt(_) => quote!(.role(__p::Role::CreatedAt)),
-        Storage::UpdatedAt(_) => quote!(.role(__p::Role::UpdatedAt)),
+        Storage::Stamp(stamp, _) => {
+            let role = stamp.role();
+            quote!(.role(#role))
+        }
     });
     if column.generated.is_some() {
         spec.extend(quote!(.generated()));

@@ -46,4 +46,4 @@ pub(crate) fn expand(table: &Table) -> TokenStream {
 
 // For the fallback.
 pub(super) use handles::{expand_embedded, expand_prefixes, expand_struct};
-pub(super) use row::constants;
+pub(super) use row::{constants, soft_delete};

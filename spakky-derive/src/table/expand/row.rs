@@ -11,7 +11,7 @@ use crate::keys::OnDeleteKey;
 use crate::syntax::ident::plain;
 use crate::syntax::input::projection;
 use crate::table::attr::FieldPath;
-use crate::table::model::{Column, Constraint, Field, FieldKind, Relation, Row, Table};
+use crate::table::model::{Column, Constraint, Field, FieldKind, Relation, Row, Stamp, Table};
 
 /// ```text
 /// static __TABLE: TableCell = TableCell::new(TableSpec::new::<OrderRow>("OrderRow", "orders", "pk_orders").uniques(…));
@@ -22,6 +22,7 @@ pub(super) fn expand(table: &Table, row: &Row) -> TokenStream {
     let spec = spec(table, row);
     let prefixes = handles::expand_prefixes(table);
     let constants = constants(table, row);
+    let soft_delete = soft_delete(table);
     let ids: Vec<_> = table.ids().collect();
     let id_type = id_type(&ids);
     let id = id(&ids);
@@ -42,8 +43,21 @@ pub(super) fn expand(table: &Table, row: &Row) -> TokenStream {
                 __p::encode_key(__TABLE.get(), &mut [#encode_id])
             }
         }
+        #soft_delete
         #constants
         __p::inventory::submit! { __p::TableEntry { descriptor: || __TABLE.get() } }
+    }
+}
+
+/// `impl SoftDelete for OrderRow {}`
+pub(in crate::table) fn soft_delete(table: &Table) -> TokenStream {
+    if !table.has_stamp(Stamp::DeletedAt) {
+        return TokenStream::new();
+    }
+    let ident = &table.ident;
+    quote! {
+        #[automatically_derived]
+        impl __p::SoftDelete for #ident {}
     }
 }
 
@@ -88,12 +102,21 @@ fn spec(table: &Table, row: &Row) -> TokenStream {
     if let Some(schema) = &row.schema {
         spec.extend(quote!(.schema(#schema)));
     }
-    if !row.uniques.is_empty() {
-        let uniques = row.uniques.iter().map(|Constraint { name, body, .. }| {
-            let columns = body.iter().map(|path| column_name(table, path));
-            quote!((#name, &[#(#columns),*]))
-        });
+    let uniques = |live: bool| {
+        let wanted = row.uniques.iter().filter(move |unique| unique.body.live.is_some() == live);
+        let uniques: Vec<_> = wanted
+            .map(|Constraint { name, body, .. }| {
+                let columns = body.columns.iter().map(|path| column_name(table, path));
+                quote!((#name, &[#(#columns),*]))
+            })
+            .collect();
+        (!uniques.is_empty()).then_some(uniques)
+    };
+    if let Some(uniques) = uniques(false) {
         spec.extend(quote!(.uniques(&[#(#uniques),*])));
+    }
+    if let Some(uniques) = uniques(true) {
+        spec.extend(quote!(.live_uniques(&[#(#uniques),*])));
     }
     if !row.indexes.is_empty() {
         let indexes = row.indexes.iter().map(|Constraint { name, body, .. }| {

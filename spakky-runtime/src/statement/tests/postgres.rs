@@ -5,11 +5,11 @@ use proptest::test_runner::{Config, TestRunner};
 use uuid::Uuid;
 
 use super::meaning::{find_ids, prepare, questions, rows};
-use super::{Mood, R, Row, table};
+use super::{Mood, R, Row, table, update_where};
 use crate::backend::{Backend, Statement};
 use crate::fixture::TestPostgres;
 use crate::query::{Condition, Predicate};
-use crate::statement::{Lock, Select, delete_where, update_where};
+use crate::statement::{Lock, Select, delete_where};
 use crate::value::Value;
 
 async fn filled() -> TestPostgres {

@@ -5,11 +5,11 @@ use proptest::test_runner::{Config, TestRunner};
 use uuid::Uuid;
 
 use super::meaning::{find_ids, prepare, questions, rows};
-use super::{Price, R, Row, table};
+use super::{Price, R, Row, table, update_where};
 use crate::backend::sqlite::{SqliteConnection, SqliteOptions};
 use crate::backend::{Answer, Backend, Statement, Step};
 use crate::query::{Condition, Predicate};
-use crate::statement::{Select, SqlWriter, delete_where, update_where};
+use crate::statement::{Select, SqlWriter, delete_where};
 use crate::value::{ColumnType, ColumnValue, ScalarType, Value};
 
 async fn filled() -> SqliteConnection {

@@ -2,13 +2,13 @@
 
 use uuid::Uuid;
 
-use super::{Mood, Price, R, Row, table};
+use super::{Mood, Price, R, Row, table, update_where};
 use crate::backend::{Backend, Statement};
 use crate::error::Error;
 use crate::fixture::order_lines;
 use crate::query::{Assignment, Condition, Order, Predicate};
 use crate::schema::{Column, Role};
-use crate::statement::{Lock, Select, delete_where, update_where};
+use crate::statement::{Lock, Select, delete_where};
 use crate::value::{ColumnValue, Value};
 
 fn values(statement: &Statement) -> Vec<Value> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Write;
 use super::shape::changed;
 use crate::mappable::Mapping;
-use crate::query::Condition;
+use crate::query::{Comparison, Condition, Term};
 use crate::schema::{Record, Relation, TableDescriptor};
 use crate::unit_of_work::aggregate::{differs, is_unassigned, key_of};
 use crate::unit_of_work::order::{Kind, Node};
@@ -20,6 +20,8 @@ use crate::value::Value;
 pub(super) struct ChildWrites {
     pub(super) writes: Vec<Write>,
     pub(super) sweeps: Vec<Sweep>,
+    /// Whose the row is that they belong to.
+    tenant: Option<Value>,
 }
 
 /// A DELETE of all children of some rows but a few.
@@ -31,6 +33,10 @@ pub(super) struct Sweep {
     roots: Vec<Value>,
     /// The keys of the children that stay.
     keep: Vec<Vec<Value>>,
+    /// The children are of this tenant, if their table knows any.
+    tenant: Option<Value>,
+    /// Those that are soft-deleted stay, too.
+    live: bool,
 }
 
 impl Sweep {
@@ -59,6 +65,18 @@ impl Sweep {
                     Condition::InSelect { column: relation.column.clone(), table, condition: Box::new(condition) };
             }
         }
+        let child = self.table();
+        let named = |at: usize| child.columns[at].name.clone();
+        if let (Some(at), Some(tenant)) = (child.tenant(), &self.tenant) {
+            condition = condition.and(Condition::Compare {
+                column: named(at),
+                comparison: Comparison::Eq,
+                term: Term::Value(tenant.clone()),
+            });
+        }
+        if let (Some(at), true) = (child.deleted_at(), self.live) {
+            condition = condition.and(Condition::Null { column: named(at), negated: false });
+        }
         match self.keep.is_empty() {
             true => condition,
             false => condition.and(Condition::Not(Box::new(Condition::Keys(self.keep.clone())))),
@@ -66,14 +84,17 @@ impl Sweep {
     }
 
     fn is_like(&self, other: &Sweep) -> bool {
-        self.path.len() == other.path.len() && self.path.iter().zip(&other.path).all(|(a, b)| std::ptr::eq(*a, *b))
+        self.tenant == other.tenant
+            && self.live == other.live
+            && self.path.len() == other.path.len()
+            && self.path.iter().zip(&other.path).all(|(a, b)| std::ptr::eq(*a, *b))
     }
 }
 
 impl ChildWrites {
     /// The children of a row that is written.
     pub(super) fn of(write: &Write) -> Self {
-        let mut made = ChildWrites::default();
+        let mut made = ChildWrites { tenant: write.reach.tenant.clone(), ..ChildWrites::default() };
         let (table, origin) = (write.table, write.origin);
         if table.relations.is_empty() {
             return made;
@@ -179,7 +200,7 @@ impl ChildWrites {
             let child = relation.child();
             let path: Vec<&'static Relation> = path.iter().copied().chain([relation]).collect();
             let keep = rows.iter().filter(|row| !is_unassigned(child, row)).map(|row| key_of(child, row)).collect();
-            self.sweep(Sweep { path: path.clone(), roots: vec![root.clone()], keep });
+            self.sweep(Sweep { path: path.clone(), keep, live: true, ..self.all_of(root) });
             for row in rows {
                 if is_unassigned(child, row) {
                     self.insert(child, mapping, row, origin);
@@ -201,7 +222,7 @@ impl ChildWrites {
         for relation in &table.relations {
             let path: Vec<&'static Relation> = path.iter().copied().chain([relation]).collect();
             self.sweep_deeper(&path, relation.child(), root);
-            self.sweep(Sweep { path, roots: vec![root.clone()], keep: Vec::new() });
+            self.sweep(Sweep { path, live: true, ..self.all_of(root) });
         }
     }
 
@@ -212,9 +233,14 @@ impl ChildWrites {
             let path: Vec<&'static Relation> = path.iter().copied().chain([relation]).collect();
             self.delete_below(&path, relation.child(), Some(root));
             if !relation.cascades() {
-                self.sweep(Sweep { path, roots: vec![root.clone()], keep: Vec::new() });
+                self.sweep(Sweep { path, ..self.all_of(root) });
             }
         }
+    }
+
+    fn all_of(&self, root: &Value) -> Sweep {
+        let tenant = self.tenant.clone();
+        Sweep { path: Vec::new(), roots: vec![root.clone()], keep: Vec::new(), tenant, live: false }
     }
 
     fn sweep(&mut self, sweep: Sweep) {

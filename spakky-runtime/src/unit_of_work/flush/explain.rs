@@ -53,6 +53,18 @@ impl FlushStep {
         let rows: Vec<&FlushedRow> = missing.iter().filter_map(|&position| self.rows.get(position)).collect();
         let ids: Vec<String> = rows.iter().filter_map(|row| row.key.as_deref()).map(show_key).collect();
         let expected = rows.first().and_then(|row| row.expected);
+        if self.kind == Kind::Insert {
+            let message = format!(
+                "upsert into `{}` with id {}: the row there is another tenant's, or is soft-deleted",
+                self.table.name,
+                ids.join(", ")
+            );
+            return Error::new(ErrorKind::Conflict, message)
+                .with_table(self.table.name)
+                .with_ids(ids)
+                .with_origins(rows.iter().map(|row| row.origin))
+                .with_source(error);
+        }
         let what = match self.kind {
             Kind::Delete => "delete from",
             Kind::Update | Kind::Insert => "save to",

@@ -7,6 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use super::Write;
 use crate::mappable::Mapping;
 use crate::schema::{Record, Role, TableDescriptor};
+use crate::scope::{Mark, is_deleted};
+use crate::statement::Within;
 use crate::unit_of_work::pending::Change;
 
 /// How many sets of changed columns per table get an UPDATE of their own. Beyond that all mapped columns are written, so
@@ -18,15 +20,18 @@ const MAX_VARIANTS: usize = 16;
 pub(super) enum Shape {
     Insert {
         columns: Vec<usize>,
+        /// Soft-deleted again before it was sent.
+        deleted: bool,
     },
     Generated {
         columns: Vec<usize>,
     },
-    /// `owner`: the column that must not change, or the row is another's.
     Upsert {
         columns: Vec<usize>,
         update: Vec<usize>,
-        owner: Option<usize>,
+        within: Within,
+        /// A row that is there lives again.
+        restores: bool,
     },
     /// `based`: what the database has of the row is known.
     Update {
@@ -34,10 +39,13 @@ pub(super) enum Shape {
         versioned: bool,
         based: bool,
         bumps: bool,
+        within: Within,
+        mark: Option<Mark>,
     },
     Delete {
         versioned: bool,
         must_exist: bool,
+        within: Within,
     },
 }
 
@@ -46,28 +54,32 @@ impl Shape {
     pub(super) fn of(write: &Write) -> Option<Self> {
         let table = write.table;
         Some(match &write.change {
-            Change::Insert { columns, .. } => {
+            Change::Insert { record, columns } => {
                 let columns = insertable(table, *columns);
-                if write.key.is_some() { Shape::Insert { columns } } else { Shape::Generated { columns } }
+                let deleted = is_deleted(table, record);
+                if write.key.is_some() { Shape::Insert { columns, deleted } } else { Shape::Generated { columns } }
             }
-            Change::Upsert { columns, .. } => Shape::Upsert {
-                columns: insertable(table, *columns),
-                update: writable(table, *columns).collect(),
-                owner: write.owner,
-            },
+            Change::Upsert { columns, .. } => {
+                let update = writable(table, *columns).collect();
+                let restores = write.reach.mark == Some(Mark::Restored);
+                Shape::Upsert { columns: insertable(table, *columns), update, within: write.within(), restores }
+            }
             Change::Update { record, columns } => {
                 let bumps = table.version.is_some() && write.bumps;
                 let columns: Vec<usize> = match &write.base {
                     Some(base) => changed(table, *columns, base, record).collect(),
                     None => writable(table, *columns).collect(),
                 };
-                if columns.is_empty() && !bumps {
+                let mark = write.reach.mark;
+                if columns.is_empty() && !bumps && mark.is_none() {
                     return None;
                 }
-                Shape::Update { columns, versioned: write.expected.is_some(), based: write.base.is_some(), bumps }
+                let (versioned, based) = (write.expected.is_some(), write.base.is_some());
+                Shape::Update { columns, versioned, based, bumps, within: write.within(), mark }
             }
             Change::Delete { must_exist } => {
-                Shape::Delete { versioned: write.expected.is_some(), must_exist: *must_exist }
+                let (versioned, must_exist) = (write.expected.is_some(), *must_exist);
+                Shape::Delete { versioned, must_exist, within: write.within() }
             }
         })
     }
@@ -77,11 +89,18 @@ impl Shape {
     /// nobody else has changed them either. Without one they are left alone.
     pub(super) fn takes(&mut self, new: &Shape) -> bool {
         if let (
-            Shape::Update { columns, versioned: true, based: true, bumps },
-            Shape::Update { columns: others, versioned: true, based: true, bumps: others_bump },
+            Shape::Update { columns, versioned: true, based: true, bumps, within, mark },
+            Shape::Update {
+                columns: others,
+                versioned: true,
+                based: true,
+                bumps: others_bump,
+                within: others_within,
+                mark: others_mark,
+            },
         ) = (&mut *self, new)
         {
-            if bumps != others_bump {
+            if bumps != others_bump || within != others_within || mark != others_mark {
                 return false;
             }
             for other in others {
@@ -123,9 +142,19 @@ pub(crate) fn insertable(table: &TableDescriptor, columns: Mapping) -> Vec<usize
         .filter(|&at| {
             let column = &table.columns[at];
             let mapped = columns.holds(at);
-            !column.generated && (mapped || column.default.is_none() || column.role == Role::Id)
+            // What the runtime writes is its own business, whatever default others get.
+            !column.generated && (mapped || column.default.is_none() || column.role != Role::Plain)
         })
         .collect()
+}
+
+/// The columns that the runtime binds in an UPDATE.
+pub(super) fn stamped(table: &TableDescriptor, mark: Option<Mark>) -> impl Iterator<Item = usize> {
+    table.columns.iter().enumerate().filter_map(move |(at, column)| match column.role {
+        Role::UpdatedBy => Some(at),
+        Role::DeletedBy => mark.map(|_| at),
+        _ => None,
+    })
 }
 
 /// The columns to write, all that are mapped once a table has shown too many combinations.

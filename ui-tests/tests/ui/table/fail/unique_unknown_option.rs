@@ -1,7 +1,7 @@
 use spakky::Table;
 
 #[derive(Clone, Table)]
-#[table(unique(status, where = "id > 0"))]
+#[table(unique(status, filter = "id > 0"))]
 struct OrderRow {
     #[table(id)]
     id: i64,

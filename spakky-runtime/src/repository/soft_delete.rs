@@ -1,0 +1,217 @@
+//! Deleting rows that can be restored.
+
+use std::panic::Location;
+use std::sync::Arc;
+
+use super::write::{Origin, known_entry, set_version, whole};
+use super::{Repository, encode};
+use crate::error::{Error, ErrorKind};
+use crate::mappable::{Mappable, Revision};
+use crate::schema::{Record, SoftDelete, Table};
+use crate::scope::{Mark, is_deleted, tenant_of};
+use crate::session::Session;
+use crate::unit_of_work::{Change, Entry, PendingWrite, RowKey, show_key};
+
+impl<Row: Table + Mappable> Repository<Row> {
+    /// Queues the soft deletion of an aggregate that this session knows, if its row still has the version it was loaded
+    /// with: the row is stamped with the time and the actor, its version goes up, and reads skip it from now on.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    #[track_caller]
+    pub fn soft_delete(&self, domain: &mut Row::Domain) -> Result<(), Error>
+    where
+        Row: SoftDelete,
+    {
+        let session = self.writing(Row::descriptor().name)?;
+        queue_mark::<Row>(&session, domain, Mark::Deleted, Location::caller())
+    }
+
+    /// Queues the soft deletion of several aggregates.
+    ///
+    /// # Errors
+    /// As [`soft_delete`](Self::soft_delete); nothing of the rest is queued then.
+    #[track_caller]
+    pub fn soft_delete_all<'d>(&self, domains: impl IntoIterator<Item = &'d mut Row::Domain>) -> Result<(), Error>
+    where
+        Row: SoftDelete,
+    {
+        let origin = Location::caller();
+        let session = self.writing(Row::descriptor().name)?;
+        domains.into_iter().try_for_each(|domain| queue_mark::<Row>(&session, domain, Mark::Deleted, origin))
+    }
+
+    /// Queues the restoration of a soft-deleted aggregate, which a repository [`with_deleted`](Self::with_deleted) loads,
+    /// if its row still has the version it was loaded with. One that is not deleted stays as it is.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save). A unique value that was taken meanwhile is reported by the flush.
+    #[track_caller]
+    pub fn restore(&self, domain: &mut Row::Domain) -> Result<(), Error>
+    where
+        Row: SoftDelete,
+    {
+        let session = self.writing(Row::descriptor().name)?;
+        queue_mark::<Row>(&session, domain, Mark::Restored, Location::caller())
+    }
+
+    /// Queues the restoration of several aggregates.
+    ///
+    /// # Errors
+    /// As [`restore`](Self::restore); nothing of the rest is queued then.
+    #[track_caller]
+    pub fn restore_all<'d>(&self, domains: impl IntoIterator<Item = &'d mut Row::Domain>) -> Result<(), Error>
+    where
+        Row: SoftDelete,
+    {
+        let origin = Location::caller();
+        let session = self.writing(Row::descriptor().name)?;
+        domains.into_iter().try_for_each(|domain| queue_mark::<Row>(&session, domain, Mark::Restored, origin))
+    }
+
+    /// Soft-deletes an aggregate now; pending writes travel along.
+    ///
+    /// # Errors
+    /// As [`soft_delete`](Self::soft_delete) and [`save_now`](Self::save_now).
+    ///
+    /// # Cancellation
+    /// As [`add_now`](Self::add_now).
+    #[track_caller]
+    pub fn soft_delete_now<'a>(
+        &'a self,
+        domain: &'a mut Row::Domain,
+    ) -> impl Future<Output = Result<(), Error>> + Send + 'a
+    where
+        Row: SoftDelete,
+        Row::Domain: Send + Sync,
+    {
+        self.mark_now(vec![domain], Mark::Deleted, Location::caller())
+    }
+
+    /// Soft-deletes several aggregates now.
+    ///
+    /// # Errors
+    /// As [`soft_delete_now`](Self::soft_delete_now).
+    ///
+    /// # Cancellation
+    /// As [`add_now`](Self::add_now).
+    #[track_caller]
+    pub fn soft_delete_all_now<'a>(
+        &'a self,
+        domains: impl IntoIterator<Item = &'a mut Row::Domain>,
+    ) -> impl Future<Output = Result<(), Error>> + Send + 'a
+    where
+        Row: SoftDelete,
+        Row::Domain: Send + Sync,
+    {
+        self.mark_now(domains.into_iter().collect(), Mark::Deleted, Location::caller())
+    }
+
+    /// Restores a soft-deleted aggregate now; pending writes travel along.
+    ///
+    /// # Errors
+    /// As [`restore`](Self::restore) and [`save_now`](Self::save_now).
+    ///
+    /// # Cancellation
+    /// As [`add_now`](Self::add_now).
+    #[track_caller]
+    pub fn restore_now<'a>(&'a self, domain: &'a mut Row::Domain) -> impl Future<Output = Result<(), Error>> + Send + 'a
+    where
+        Row: SoftDelete,
+        Row::Domain: Send + Sync,
+    {
+        self.mark_now(vec![domain], Mark::Restored, Location::caller())
+    }
+
+    /// Restores several soft-deleted aggregates now.
+    ///
+    /// # Errors
+    /// As [`restore_now`](Self::restore_now).
+    ///
+    /// # Cancellation
+    /// As [`add_now`](Self::add_now).
+    #[track_caller]
+    pub fn restore_all_now<'a>(
+        &'a self,
+        domains: impl IntoIterator<Item = &'a mut Row::Domain>,
+    ) -> impl Future<Output = Result<(), Error>> + Send + 'a
+    where
+        Row: SoftDelete,
+        Row::Domain: Send + Sync,
+    {
+        self.mark_now(domains.into_iter().collect(), Mark::Restored, Location::caller())
+    }
+
+    async fn mark_now(&self, domains: Vec<&mut Row::Domain>, mark: Mark, origin: Origin) -> Result<(), Error>
+    where
+        Row::Domain: Send + Sync,
+    {
+        self.at_once(|session| {
+            domains.into_iter().try_for_each(|domain| queue_mark::<Row>(session, domain, mark, origin))
+        })
+        .await
+    }
+}
+
+/// Queues an UPDATE that changes nothing but whether the row lives.
+fn queue_mark<Row: Table + Mappable>(
+    session: &Session,
+    domain: &mut Row::Domain,
+    mark: Mark,
+    origin: Origin,
+) -> Result<(), Error> {
+    session.check_writable()?;
+    let table = Row::descriptor();
+    let row = Row::merge(domain, None);
+    let key = Row::encode_id(&row.id())?;
+    let row_key = RowKey::new(table, key.clone());
+    let revision = Row::revision(domain);
+    let entry = match mark {
+        Mark::Deleted => known_entry(session, table, &row_key, revision.as_ref(), mark.verb())?,
+        // What it is about is deleted.
+        Mark::Restored => {
+            let mut session = session.clone();
+            session.visibility.with_deleted = true;
+            known_entry(&session, table, &row_key, revision.as_ref(), mark.verb())?
+        }
+    };
+    if let Some(Change::Upsert { .. }) = session.pending(&row_key) {
+        let shown = show_key(&key);
+        let message =
+            format!("{} `{}` with id {shown}: an upsert of it is queued; flush it before", mark.verb(), table.name);
+        return Err(Error::new(ErrorKind::InvalidQuery, message).with_table(table.name).with_ids(vec![shown]));
+    }
+    if let Some(current) = &entry.current
+        && is_deleted(table, current) == (mark == Mark::Deleted)
+        && !(entry.partial && entry.stored.is_none())
+    {
+        return Ok(());
+    }
+    let scope = session.scope();
+    let mut record = match &entry.current {
+        Some(current) => Record::clone(current),
+        None => {
+            // The children stay, whatever they are.
+            let mut record = whole(session, table, encode(&row)?)?.without_children();
+            scope.keep(table, &mut record, None)?;
+            record
+        }
+    };
+    scope.mark(table, &mut record, mark)?;
+    let next = entry.version.map(|version| version + 1);
+    if let Some(next) = next {
+        set_version(table, &mut record, next);
+    }
+    let saves = entry.saves + 1;
+    let tenant = tenant_of(table, &record);
+    let mut reach = scope.reach(table, tenant.as_ref())?;
+    reach.live = mark == Mark::Deleted;
+    reach.mark = Some(mark);
+    let queued = Entry { current: Some(Arc::new(record.clone())), saves, tenant, ..entry };
+    let change = Change::Update { record, columns: Row::mapping() };
+    session.queue(PendingWrite { table, key: Some(key), change, origin, reach }, Some((row_key, queued)))?;
+    if next.is_some() {
+        Row::set_revision(domain, Revision { version: next, save: saves });
+    }
+    Ok(())
+}

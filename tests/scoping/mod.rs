@@ -1,0 +1,12 @@
+//! Whose rows a statement may touch, which of them are deleted, and who wrote them.
+
+mod audit;
+mod column_type;
+mod every_operation;
+mod identity;
+mod soft_delete;
+mod tables;
+mod tenancy;
+mod unique;
+mod upsert;
+mod weak_point;
