@@ -8,6 +8,6 @@ mod identity_map;
 mod order;
 mod pending;
 
-pub(crate) use flush::{FlushContext, FlushPlan, FlushStep, changed, insertable, show_key};
+pub(crate) use flush::{FlushContext, FlushPlan, FlushStep, changed, constraint_of, insertable, show_key};
 pub(crate) use identity_map::{Entry, IdentityMap, RowKey, version_of};
 pub(crate) use pending::{Change, PendingQueue, PendingWrite};
