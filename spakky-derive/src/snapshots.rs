@@ -32,6 +32,29 @@ fn a_row_of_every_kind_of_column() {
 }
 
 #[test]
+fn a_row_of_a_tenant() {
+    let expansion = crate::table::derive(quote! {
+        #[table(tenanted, unique(tenant, email, where = live), unique(email))]
+        struct CustomerRow {
+            #[table(id)]
+            id: i64,
+            email: String,
+            #[table(tenant)]
+            tenant: TenantId,
+            #[table(created_by)]
+            created_by: String,
+            #[table(updated_by)]
+            updated_by: Option<UserId>,
+            #[table(deleted_at)]
+            deleted_at: Option<DateTime<Utc>>,
+            #[table(deleted_by)]
+            deleted_by: Option<UserId>,
+        }
+    });
+    insta::assert_snapshot!(formatted(expansion));
+}
+
+#[test]
 fn an_embedded_struct() {
     let expansion = crate::table::derive(quote! {
         #[table(embedded)]

@@ -42,19 +42,25 @@ impl RequestContext {
         CONTEXT.try_with(Clone::clone).unwrap_or_default()
     }
 
+    /// What `read` makes of the context of the scope around this place, without a copy of it.
+    pub(crate) fn with_current<T>(read: impl Fn(&RequestContext) -> T) -> T {
+        CONTEXT.try_with(&read).unwrap_or_else(|_| read(&RequestContext::default()))
+    }
+
     /// Runs a future with this context. A spawned task has none: pass it on by wrapping its future.
     pub async fn scope<F: Future>(self, future: F) -> F::Output {
         CONTEXT.scope(self, future).await
     }
 
-    /// The tenant whose data is meant.
+    /// The tenant whose data is meant: on a table with a `#[table(tenant)]` field every statement is confined to it. The empty
+    /// text is none.
     #[must_use]
     pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
         self.tenant = Some(tenant.into());
         self
     }
 
-    /// Who acts.
+    /// Who acts, for columns such as `#[table(created_by)]`. The empty text is nobody.
     #[must_use]
     pub fn actor(mut self, actor: impl Into<String>) -> Self {
         self.actor = Some(actor.into());

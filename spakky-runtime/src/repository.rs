@@ -22,7 +22,7 @@ use crate::mappable::Mappable;
 use crate::schema::{Record, RecordReader, RecordWriter, Table};
 use crate::scope::Visibility;
 use crate::session::{Call, Session, SessionManager};
-use crate::unit_of_work::{RowKey, key_of, show_key};
+use crate::unit_of_work::{RowKey, constraint_of, key_of, show_key};
 use crate::value::Value;
 
 /// The aggregates stored in the table of `Row`.
@@ -135,6 +135,14 @@ impl<Row: Table> Repository<Row> {
 
     /// Runs a write on any number of rows and answers how many there were.
     async fn bulk(&self, statement: Statement) -> Result<u64, Error> {
+        self.bulk_unnamed(statement).await.map_err(|error| {
+            let name = constraint_of(Row::descriptor(), error.kind(), error.columns());
+            let name = error.constraint().map(str::to_owned).or(name);
+            error.with_constraint(name)
+        })
+    }
+
+    async fn bulk_unnamed(&self, statement: Statement) -> Result<u64, Error> {
         let table = Row::descriptor();
         let answers = match self.place() {
             None if self.autocommit => self.manager.run_alone(vec![Step::Statement(statement)], true).await?,

@@ -279,7 +279,7 @@ async fn a_detached_aggregate_cannot_take_the_child_of_another(db: Database) {
     let line = line!() + 1;
     let error = db.sessions.repository::<OrderRow>().autocommit().save_if_now(&mut put, 1).await.unwrap_err();
     assert!(error.is_unique_violation());
-    let expected = "save to `order_lines` with id 21: the row of this id is part of another aggregate";
+    let expected = "save to `order_lines` with id 21: it is part of another aggregate";
     assert_eq!(error.to_string(), format!("{expected} (queued at {}:{line})", file!()));
     assert_eq!(seen(&db).await, before);
 }

@@ -92,6 +92,7 @@ async fn an_update_by_query_says_who_changed_the_rows(db: Database) {
     // Unique among what lives: one of the two.
     let error = acting_for("acme").scope(update).await.unwrap_err();
     assert!(error.is_unique_violation());
+    assert_eq!(error.constraint(), Some(DocumentRow::UQ_TENANT_TITLE));
     let update = documents.filter(d.id.eq(2)).update([d.title.set("same")]);
     assert_eq!(acting_for("acme").scope(update).await.unwrap(), 1);
     assert_eq!(stored(&db, "acme").await[1], "2 same v2 root ann live -");

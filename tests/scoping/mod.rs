@@ -4,6 +4,8 @@ mod audit;
 mod column_type;
 mod every_operation;
 mod identity;
+mod key;
+mod mapped;
 mod soft_delete;
 mod tables;
 mod tenancy;

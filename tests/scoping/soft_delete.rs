@@ -11,6 +11,7 @@ on_each_backend![
     a_restored_row_lives_again,
     a_row_of_a_table_without_a_version_is_soft_deleted_and_restored,
     several_rows_are_soft_deleted_by_one_statement,
+    several_rows_without_a_version_are_soft_deleted_by_one_statement,
     reads_skip_a_deleted_row_unless_asked,
     a_session_does_not_find_what_it_soft_deleted,
     a_row_loaded_with_deleted_is_none_to_a_plain_read,
@@ -135,6 +136,31 @@ async fn several_rows_are_soft_deleted_by_one_statement(db: Database) {
     assert_eq!(customers(&db).await, [(1, 3, false), (2, 3, false), (3, 3, false)]);
     let by = "SELECT count(*) FROM customers WHERE deleted_by IS NOT NULL";
     assert_eq!(db.numbers(by).await, [0]);
+}
+
+async fn several_rows_without_a_version_are_soft_deleted_by_one_statement(db: Database) {
+    prepare(&db).await;
+    let acme = acting_for("acme");
+    let notes = db.sessions.repository::<Note>();
+    let mut batch = [note(1, "", "a"), note(2, "", "b"), note(3, "", "c")];
+    acme.clone().scope(notes.autocommit().add_all_now(&mut batch)).await.unwrap();
+    let living = async || db.numbers("SELECT id FROM notes WHERE deleted_at IS NULL ORDER BY id").await;
+    let tx = begin(&db, acme).await;
+    let here = notes.in_session(tx.session());
+    let mut found = here.get_many([1, 3]).await.unwrap();
+    db.sent();
+    here.soft_delete_all_now(&mut found).await.unwrap();
+    assert_eq!(db.sent().iter().filter(|sql| sql.contains("UPDATE")).count(), 1);
+    tx.commit_and_chain().await.unwrap().rollback().await;
+    assert_eq!(living().await, [2]);
+    let tx = begin(&db, acting_for("acme")).await;
+    let here = notes.in_session(tx.session());
+    let mut found = here.with_deleted().query().all().await.unwrap();
+    db.sent();
+    here.restore_all_now(&mut found).await.unwrap();
+    assert_eq!(db.sent().iter().filter(|sql| sql.contains("UPDATE")).count(), 1);
+    tx.commit().await.unwrap();
+    assert_eq!(living().await, [1, 2, 3]);
 }
 
 async fn reads_skip_a_deleted_row_unless_asked(db: Database) {

@@ -29,7 +29,7 @@ impl<Row> Repository<Row> {
     pub(super) fn scope(&self, session: Option<&Session>) -> Scope {
         match session {
             Some(session) => Scope::of(session.context(), self.visibility),
-            None => Scope::of(&RequestContext::current(), self.visibility),
+            None => RequestContext::with_current(|context| Scope::of(context, self.visibility)),
         }
     }
 }

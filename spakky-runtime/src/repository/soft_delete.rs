@@ -181,6 +181,7 @@ fn queue_mark<Row: Table + Mappable>(
             format!("{} `{}` with id {shown}: an upsert of it is queued; flush it before", mark.verb(), table.name);
         return Err(Error::new(ErrorKind::InvalidQuery, message).with_table(table.name).with_ids(vec![shown]));
     }
+    // Of a row that was attached the session knows no more than the copy says, which is nothing of deletion.
     if let Some(current) = &entry.current
         && is_deleted(table, current) == (mark == Mark::Deleted)
         && !(entry.partial && entry.stored.is_none())

@@ -266,6 +266,93 @@ mod tests {
         }
     }
 
+    /// What is done to one row of a table with soft deletion.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Step {
+        Save,
+        SoftDelete,
+        Restore,
+        Delete,
+        Add,
+    }
+
+    const STEPS: [Step; 5] = [Step::Save, Step::SoftDelete, Step::Restore, Step::Delete, Step::Add];
+
+    fn documents() -> &'static TableDescriptor {
+        struct DocumentRow;
+        static TABLE: std::sync::LazyLock<TableDescriptor> = std::sync::LazyLock::new(|| {
+            let deleted_at = <Option<chrono::NaiveDateTime> as crate::value::ColumnValue>::TYPE;
+            TableDescriptor::fixture::<DocumentRow>("documents").id::<i64>("id").column_of(
+                "deleted_at",
+                deleted_at,
+                |column| column.role = crate::schema::Role::DeletedAt,
+            )
+        });
+        &TABLE
+    }
+
+    /// The row after a step, and what is queued; `None` if there is no such step. A row is deleted, living or not there.
+    fn step(row: Option<bool>, step: Step) -> Option<(Option<bool>, Change, Reach)> {
+        let record = |deleted: bool| {
+            let deleted = if deleted { Value::Timestamp(chrono::NaiveDateTime::default()) } else { Value::Null };
+            vec![Value::I64(1), deleted]
+        };
+        let columns: Columns = &[true, false];
+        let update = |deleted, mark| {
+            let reach = Reach { live: mark != Some(Mark::Restored) && row == Some(false), mark, tenant: None };
+            (Some(deleted), Change::Update { record: record(deleted), columns }, reach)
+        };
+        Some(match (step, row) {
+            (Step::Save, Some(deleted)) => update(deleted, None),
+            (Step::SoftDelete, Some(false)) => update(true, Some(Mark::Deleted)),
+            (Step::Restore, Some(true)) => update(false, Some(Mark::Restored)),
+            (Step::Delete, Some(deleted)) => {
+                let reach = Reach { live: !deleted, ..Reach::default() };
+                (None, Change::Delete { must_exist: true }, reach)
+            }
+            (Step::Add, None) => (Some(false), Change::Insert { record: record(false), columns }, Reach::default()),
+            _ => return None,
+        })
+    }
+
+    #[test]
+    fn merged_writes_leave_a_row_deleted_or_living_as_all_of_them_would() {
+        let mut tried = 0;
+        for stored in [None, Some(false), Some(true)] {
+            for number in 0..STEPS.len().pow(5) {
+                let steps = (0..5).map(|digit| STEPS[number / STEPS.len().pow(digit) % STEPS.len()]);
+                let mut pending = PendingQueue::default();
+                let mut row = stored;
+                for taken in steps {
+                    let Some((next, change, reach)) = step(row, taken) else { continue };
+                    pending.push(PendingWrite {
+                        table: documents(),
+                        key: Some(vec![Value::I64(1)]),
+                        reach,
+                        ..write(1, change)
+                    });
+                    row = next;
+                    tried += 1;
+                }
+                let mut merged = stored;
+                for PendingWrite { change, reach, .. } in pending.take() {
+                    assert!(!reach.live || stored == Some(false), "{change:?} {reach:?} of {stored:?}");
+                    merged = match change {
+                        Change::Insert { record, .. } => Some(!record[1].is_null()),
+                        Change::Update { .. } => Some(match reach.mark {
+                            Some(mark) => mark == Mark::Deleted,
+                            None => stored == Some(true),
+                        }),
+                        Change::Delete { .. } => None,
+                        other @ Change::Upsert { .. } => panic!("{other:?}"),
+                    };
+                }
+                assert_eq!(merged, row, "{number} of {stored:?}");
+            }
+        }
+        assert!(tried > 10_000);
+    }
+
     #[test]
     fn rows_without_a_key_are_never_merged() {
         let mut pending = PendingQueue::default();

@@ -2,9 +2,9 @@ use std::any::TypeId;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use spakky::Table;
 use spakky::schema::{Columns, ForeignKeyAction, RecordReader, RecordWriter, Role};
 use spakky::value::{ScalarType, Value};
+use spakky::{ColumnValue, Table};
 use uuid::Uuid;
 
 #[derive(Debug, Clone, PartialEq, Table)]
@@ -235,4 +235,41 @@ fn every_table_is_in_the_registry_and_embedded_structs_are_not() {
         assert_eq!(types.iter().filter(|found| **found == row).count(), 1);
     }
     assert!(!types.contains(&TypeId::of::<Address>()));
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, ColumnValue)]
+struct Company(Uuid);
+
+#[derive(Debug, Clone, PartialEq, Table)]
+#[table(name = "contracts", unique(company, title, where = live), unique(title, name = "uq_title"))]
+struct ContractRow {
+    #[table(id)]
+    id: i64,
+    title: String,
+    #[table(tenant, column = "company_id")]
+    company: Company,
+    #[table(created_by)]
+    made_by: i32,
+    #[table(updated_by)]
+    changed_by: Option<String>,
+    #[table(deleted_at)]
+    gone: Option<DateTime<Utc>>,
+    #[table(deleted_by)]
+    gone_by: Option<Company>,
+}
+
+#[test]
+fn tenants_actors_and_deletion_have_roles() {
+    let table = ContractRow::descriptor();
+    let roles: Vec<Role> = table.columns.iter().map(|column| column.role).collect();
+    assert_eq!(
+        roles,
+        [Role::Id, Role::Plain, Role::Tenant, Role::CreatedBy, Role::UpdatedBy, Role::DeletedAt, Role::DeletedBy]
+    );
+    assert_eq!((table.tenant(), table.deleted_at(), table.role(Role::Version)), (Some(2), Some(5), None));
+    assert!(matches!(table.columns[2].ty.scalar, ScalarType::Uuid));
+    let uniques: Vec<_> =
+        table.uniques.iter().map(|unique| (unique.name.as_str(), unique.columns.len(), unique.live)).collect();
+    assert_eq!(uniques, [("uq_title", 1, false), ("uq_contracts_company_id_title", 2, true)]);
+    assert_eq!(ContractRow::UQ_COMPANY_TITLE, "uq_contracts_company_id_title");
 }

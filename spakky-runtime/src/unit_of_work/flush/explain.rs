@@ -3,6 +3,7 @@
 use super::{FlushStep, FlushedRow};
 use crate::backend::Answer;
 use crate::error::{DatabaseError, Error, ErrorKind};
+use crate::schema::TableDescriptor;
 use crate::statement::CONFLICT_TOKEN;
 use crate::unit_of_work::order::Kind;
 use crate::value::Value;
@@ -12,9 +13,9 @@ impl FlushStep {
     pub(crate) fn explain(&self, error: DatabaseError, answer: Option<&Answer>) -> Error {
         let missing = self.missing(&error, answer);
         if let Some(missing) = missing {
-            return if self.owned { self.not_owned(error) } else { self.conflict(&missing, error) };
+            return if self.owned { self.not_owned(&missing, error) } else { self.conflict(&missing, error) };
         }
-        let constraint = error.constraint.clone().or_else(|| self.constraint_of(&error));
+        let constraint = error.constraint.clone().or_else(|| constraint_of(self.table, error.kind, &error.columns));
         let mut error = error;
         error.constraint = constraint;
         error.table.get_or_insert_with(|| self.table.name.to_owned());
@@ -83,40 +84,36 @@ impl FlushStep {
             .with_source(error)
     }
 
-    /// A child of this key belongs to another row.
-    fn not_owned(&self, error: DatabaseError) -> Error {
-        let ids: Vec<String> = self.rows.iter().filter_map(|row| row.key.as_deref()).map(show_key).collect();
-        let which = if ids.len() == 1 { "with" } else { "with one of" };
-        let message = format!(
-            "save to `{}` {which} id {}: the row of this id is part of another aggregate",
-            self.table.name,
-            ids.join(", ")
-        );
+    /// Children of these keys belong to other rows.
+    fn not_owned(&self, missing: &[usize], error: DatabaseError) -> Error {
+        let rows: Vec<&FlushedRow> = missing.iter().filter_map(|&position| self.rows.get(position)).collect();
+        let ids: Vec<String> = rows.iter().filter_map(|row| row.key.as_deref()).map(show_key).collect();
+        let message =
+            format!("save to `{}` with id {}: it is part of another aggregate", self.table.name, ids.join(", "));
         Error::new(ErrorKind::UniqueViolation, message)
             .with_table(self.table.name)
             .with_constraint(Some(self.table.key_name.to_owned()))
             .with_ids(ids)
-            .with_origins(self.rows.iter().map(|row| row.origin))
+            .with_origins(rows.iter().map(|row| row.origin))
             .with_source(error)
     }
+}
 
-    /// The constraint's name by its columns, for SQLite, which does not tell it.
-    fn constraint_of(&self, error: &DatabaseError) -> Option<String> {
-        let same = |columns: &[String]| columns.len() == error.columns.len() && columns == error.columns.as_slice();
-        match error.kind {
-            ErrorKind::UniqueViolation if error.columns.is_empty() => None,
-            ErrorKind::UniqueViolation => {
-                let unique = self.table.uniques.iter().find(|unique| same(&unique.columns));
-                let key: Vec<String> = self.table.key_columns().map(|column| column.name.clone()).collect();
-                unique.map(|unique| unique.name.clone()).or_else(|| same(&key).then(|| self.table.key_name.to_owned()))
-            }
-            // With one foreign key there is no doubt which.
-            ErrorKind::ForeignKeyViolation => match self.table.foreign_keys.as_slice() {
-                [only] => Some(only.name.clone()),
-                _ => None,
-            },
-            _ => None,
+/// The constraint's name by its columns, for SQLite, which does not tell it.
+pub(crate) fn constraint_of(table: &TableDescriptor, kind: ErrorKind, columns: &[String]) -> Option<String> {
+    match kind {
+        ErrorKind::UniqueViolation if columns.is_empty() => None,
+        ErrorKind::UniqueViolation => {
+            let unique = table.uniques.iter().find(|unique| unique.columns == columns);
+            let is_key = || table.key_columns().map(|column| &column.name).eq(columns);
+            unique.map(|unique| unique.name.clone()).or_else(|| is_key().then(|| table.key_name.to_owned()))
         }
+        // With one foreign key there is no doubt which.
+        ErrorKind::ForeignKeyViolation => match table.foreign_keys.as_slice() {
+            [only] => Some(only.name.clone()),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
