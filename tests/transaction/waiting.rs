@@ -1,5 +1,8 @@
 //! Calls that wait for a connection of the pool while their scope ends.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use spakky::Error;
@@ -40,14 +43,14 @@ async fn a_call_that_waits_while_its_transaction_is_rolled_back_writes_nothing(d
     let transaction = sessions.begin_with(PAY);
     let session = transaction.session().clone();
     let adding = add_elsewhere(&sessions, &session).await;
-    let ending = tokio::spawn(transaction.rollback());
-    // Answers without waiting for its turn, which the call keeps.
-    let ended = async || session.flush().await.is_err_and(|error| error.is_no_session());
-    eventually("the transaction has ended", PATIENCE, ended).await;
+    // It ends for all who use it at once, and waits until the call is out of the way.
+    let mut ending = pin!(transaction.rollback());
+    let waits = poll_fn(|context| Poll::Ready(ending.as_mut().poll(context).is_pending()));
+    assert!(waits.await);
     holder.rollback().await;
     let error = adding.await.unwrap().unwrap_err();
     assert_eq!(error.to_string(), "use a session whose transaction has ended; open a new scope");
-    ending.await.unwrap();
+    ending.await;
     assert_eq!((db.accounts().await, sessions.status().in_use), (Vec::new(), 0));
 }
 
