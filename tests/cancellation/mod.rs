@@ -2,4 +2,5 @@
 
 mod call;
 mod every_await;
+mod long_read;
 mod runtime;

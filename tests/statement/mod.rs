@@ -2,5 +2,7 @@
 
 mod batch;
 mod conflict;
+mod dropped;
+mod limit;
 mod update;
 mod value;

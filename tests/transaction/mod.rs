@@ -1,9 +1,13 @@
 //! Transactions: how they begin, end and nest.
 
+mod chain;
 mod closure;
 mod handle;
 mod hook;
+mod hook_scope;
 mod nesting;
+mod owed;
 mod rollback_only;
 mod savepoint;
+mod waiting;
 mod writer;

@@ -46,6 +46,12 @@ impl Connection {
         each!(self, connection => Box::pin(connection.cancel()))
     }
 
+    /// Has what was sent and given up come to its end, by cancelling it, and waits for that: a request alone may come
+    /// before the statement has begun, and hit nothing.
+    pub(crate) fn stop(&self) -> BoxFuture<'_, ()> {
+        each!(self, connection => Box::pin(connection.stop()))
+    }
+
     /// Whether the connection can be used: open, and no protocol failure was seen.
     pub(crate) fn is_usable(&self) -> bool {
         each!(self, connection => connection.is_usable())

@@ -85,6 +85,11 @@ impl PostgresConnection {
         self.core.cancel().await;
     }
 
+    /// Has what was sent and given up come to its end, and waits for that. Where it does not, the connection is closed.
+    pub(crate) async fn stop(&self) {
+        self.core.stop().await;
+    }
+
     /// The same connection for diesel's traits. `in_transaction` tells that a transaction of ours is open, so that one
     /// begun on it makes a savepoint.
     pub(crate) fn lend(&self, in_transaction: bool) -> PgConnection {

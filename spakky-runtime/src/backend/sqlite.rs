@@ -98,6 +98,11 @@ impl SqliteConnection {
         self.queue.cancel();
     }
 
+    /// The same as [`cancel`](Self::cancel), which misses nothing here.
+    pub(crate) async fn stop(&self) {
+        self.queue.cancel();
+    }
+
     /// Whether the connection can be used: open, and no failure of the file was seen.
     pub(crate) fn is_usable(&self) -> bool {
         self.queue.is_usable()

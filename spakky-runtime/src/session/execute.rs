@@ -197,7 +197,7 @@ impl Session {
         if let Some(lease) = wire.as_ref() {
             let connection = Arc::clone(lease.connection());
             if self.state().stops_first {
-                connection.cancel().await;
+                connection.stop().await;
                 self.state().stops_first = false;
             }
             return Ok(connection);

@@ -11,6 +11,9 @@ use super::tap::TransactionState;
 /// How long a statement may go on before it is cancelled: most are done sooner than a cancel request would be.
 const GRACE: Duration = Duration::from_millis(20);
 
+/// How long all of it may take before the connection is closed instead.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+
 /// How long a cancelled statement may take to end before it is asked again.
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -56,27 +59,8 @@ impl Core {
             if !self.roll_back(transaction).await {
                 return false;
             }
-        } else {
-            let mut ended = std::pin::pin!(self.roll_back(transaction));
-            let mut patience = GRACE;
-            loop {
-                let in_time = timeout(patience, ended.as_mut()).await.ok();
-                let ended = match in_time {
-                    Some(ended) => Some(ended),
-                    None => tokio::select! {
-                        ended = ended.as_mut() => Some(ended),
-                        () = self.wire.begun() => None,
-                    },
-                };
-                match ended {
-                    Some(true) => break,
-                    Some(false) => return false,
-                    // The request is waited for before anything else: one that comes late would hit whoever uses the
-                    // connection next. It is repeated, since one that comes early hits nothing.
-                    None if self.canceller.cancel().await => patience = AGAIN,
-                    None => return false,
-                }
-            }
+        } else if !self.stop_and_roll_back(transaction).await {
+            return false;
         }
         // The cancellation may have hit the ROLLBACK itself.
         loop {
@@ -99,7 +83,37 @@ impl Core {
         clean
     }
 
-    /// Sends a ROLLBACK, or an empty query where no transaction can be open, and waits for the answer to everything sent.
+    /// Has the statements end that were sent and given up. Inside a transaction this fails it, up to its last savepoint.
+    pub(super) async fn stop(&self) {
+        if !matches!(timeout(STOP_LIMIT, self.stop_and_roll_back(false)).await, Ok(true)) {
+            self.close();
+        }
+    }
+
+    /// The same as [`roll_back`](Self::roll_back), and what is running is cancelled.
+    async fn stop_and_roll_back(&self, transaction: bool) -> bool {
+        let mut ended = std::pin::pin!(self.roll_back(transaction));
+        let mut patience = GRACE;
+        loop {
+            let in_time = timeout(patience, ended.as_mut()).await.ok();
+            let ended = match in_time {
+                Some(ended) => Some(ended),
+                None => tokio::select! {
+                    ended = ended.as_mut() => Some(ended),
+                    () = self.wire.begun() => None,
+                },
+            };
+            match ended {
+                Some(ended) => return ended,
+                // The request is waited for before anything else: one that comes late would hit whoever uses the
+                // connection next. It is repeated, since one that comes early hits nothing.
+                None if self.canceller.cancel().await => patience = AGAIN,
+                None => return false,
+            }
+        }
+    }
+
+    /// Sends a ROLLBACK, or an empty query where none is to be ended, and waits for the answer to everything sent.
     async fn roll_back(&self, transaction: bool) -> bool {
         let sql = if transaction { "ROLLBACK" } else { "" };
         match self.client.batch_execute(sql).await {

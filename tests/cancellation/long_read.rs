@@ -1,0 +1,42 @@
+//! A read that would take for ever, given up with its scope.
+
+use std::time::Duration;
+
+use spakky::Error;
+use spakky::prelude::*;
+
+use crate::support::{Database, account, on_each_backend};
+
+on_each_backend![a_connection_is_used_again_after_a_long_read_was_dropped_with_its_scope];
+
+/// Seen by the connection that made it only.
+const MARK: &str = "CREATE TEMP TABLE mark (id int)";
+
+async fn a_connection_is_used_again_after_a_long_read_was_dropped_with_its_scope(db: Database) {
+    let sessions = db.connect(|config| config.pool_size(1)).await;
+    sessions.sql(MARK).execute().await.unwrap();
+    let endless = if db.is_sqlite() {
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    } else {
+        "SELECT 1::int8 FROM pg_sleep(600)"
+    };
+    let accounts = sessions.repository::<crate::support::AccountRow>();
+    for (id, writes) in [(1, false), (2, true)] {
+        let scope = sessions.transaction(TransactionOptions::new(), async |session| {
+            if writes {
+                accounts.add_now(&mut account(id, "ann", 10)).await?;
+            }
+            session.sql(endless).fetch_all::<(i64,)>().await?;
+            Ok::<_, Error>(())
+        });
+        assert!(tokio::time::timeout(Duration::from_millis(100), scope).await.is_err());
+        // The same connection, with nothing left on it.
+        assert_eq!(sessions.sql("SELECT count(*) FROM mark").fetch_one::<(i64,)>().await.unwrap(), (0,));
+        sessions
+            .transaction(TransactionOptions::new(), async |_| accounts.add(&mut account(10 + id, &format!("{id}"), 1)))
+            .await
+            .unwrap();
+    }
+    assert_eq!(db.numbers("SELECT id FROM accounts ORDER BY id").await, [11, 12]);
+    assert_eq!((sessions.status().in_use, sessions.status().size), (0, 1));
+}
