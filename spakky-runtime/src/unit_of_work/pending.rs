@@ -295,9 +295,9 @@ mod tests {
     fn step(row: Option<bool>, step: Step) -> Option<(Option<bool>, Change, Reach)> {
         let record = |deleted: bool| {
             let deleted = if deleted { Value::Timestamp(chrono::NaiveDateTime::default()) } else { Value::Null };
-            vec![Value::I64(1), deleted]
+            Record::from(vec![Value::I64(1), deleted])
         };
-        let columns: Columns = &[true, false];
+        let columns = Mapping::of(&[true, false]);
         let update = |deleted, mark| {
             let reach = Reach { live: mark != Some(Mark::Restored) && row == Some(false), mark, tenant: None };
             (Some(deleted), Change::Update { record: record(deleted), columns }, reach)
