@@ -1,6 +1,7 @@
 //! Futures that are dropped: at every await, in living scopes, outside of any runtime.
 
 mod call;
+mod early;
 mod every_await;
 mod long_read;
 mod runtime;
