@@ -11,6 +11,7 @@ mod lent;
 mod observability;
 mod outcome;
 mod pool;
+mod query;
 mod round_trip;
 mod setting;
 mod statement;

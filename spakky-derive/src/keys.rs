@@ -45,6 +45,8 @@ keys! {
         Index = "index",
         Unique = "unique",
         Check = "check",
+        Filterable = "filterable",
+        Sortable = "sortable",
         Embedded = "embedded",
         Crate = "crate",
     }

@@ -24,6 +24,8 @@ impl TableDescriptor {
             indexes: Vec::new(),
             checks: Vec::new(),
             foreign_keys: Vec::new(),
+            filterable: Vec::new(),
+            sortable: Vec::new(),
         }
     }
 

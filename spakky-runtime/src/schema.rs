@@ -9,6 +9,8 @@ mod order;
 pub(crate) mod raise;
 mod record;
 mod registry;
+mod relation;
+mod request;
 pub(crate) mod role;
 pub(crate) mod spec;
 mod tagged;
@@ -23,6 +25,8 @@ pub use handle::{Embedded, FieldPrefix, Nested, NoPrefix, Part, Prefix};
 pub(crate) use order::TableOrder;
 pub use record::{Record, RecordReader, RecordWriter};
 pub use registry::SchemaRegistry;
+pub(crate) use relation::Relation;
+pub use request::RequestField;
 pub use role::{StampColumn, VersionColumn};
 pub use tagged::{Tagged, TaggedColumns};
 

@@ -16,6 +16,8 @@ pub(crate) struct TableAttrs {
     pub(crate) indexes: Vec<Spanned<IndexAttr>>,
     pub(crate) uniques: Vec<Spanned<UniqueAttr>>,
     pub(crate) checks: Vec<Spanned<CheckAttr>>,
+    pub(crate) filterable: Option<Spanned<Vec<FieldPath>>>,
+    pub(crate) sortable: Option<Spanned<Vec<FieldPath>>>,
     pub(crate) embedded: Option<Spanned<()>>,
     pub(crate) krate: Option<Spanned<Path>>,
 }
@@ -79,6 +81,8 @@ impl TableAttrs {
             indexes: Vec::new(),
             uniques: Vec::new(),
             checks: Vec::new(),
+            filterable: None,
+            sortable: None,
             embedded: None,
             krate: None,
         };
@@ -106,6 +110,16 @@ impl TableAttrs {
             TableKey::Check => {
                 let value = CheckAttr::parse(entry.list("name, \"sql\"")?, &entry.key)?;
                 self.checks.push(Spanned { key: entry.key.clone(), value });
+            }
+            TableKey::Filterable | TableKey::Sortable => {
+                let slot = if key == TableKey::Filterable { &mut self.filterable } else { &mut self.sortable };
+                let mut fields = Vec::new();
+                let list = entry.list("field, …")?;
+                each_item(list, diagnostics, |input, _| {
+                    fields.push(FieldPath::parse(input)?);
+                    Ok(())
+                });
+                set_once(slot, &entry.key, fields, diagnostics);
             }
             TableKey::Embedded => {
                 set_once(&mut self.embedded, &entry.key, (), diagnostics);

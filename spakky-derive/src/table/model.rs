@@ -36,6 +36,8 @@ pub(crate) struct Row {
     pub(crate) indexes: Vec<Constraint<Index>>,
     pub(crate) checks: Vec<Constraint<LitStr>>,
     pub(crate) foreign_keys: Vec<Constraint<ForeignKey>>,
+    pub(crate) filterable: Vec<FieldPath>,
+    pub(crate) sortable: Vec<FieldPath>,
 }
 
 /// An embedded struct, with the keys it must not have.
@@ -155,6 +157,18 @@ impl Table {
     }
 }
 
+impl Table {
+    /// The row that a path such as `customer.name` leads to, by the field `customer_id` that refers to it.
+    pub(crate) fn related<'a>(&self, row: &'a Row, path: &FieldPath) -> Option<&'a Path> {
+        if self.field(&path.first).is_some() {
+            return None;
+        }
+        let key = format!("{}_id", ident::plain(&path.first));
+        let key = row.foreign_keys.iter().find(|foreign_key| ident::plain(&foreign_key.body.field) == key)?;
+        Some(&key.body.row)
+    }
+}
+
 impl FieldKind {
     fn from_attrs(field: &Ident, attrs: &ColumnAttrs, diagnostics: &mut Diagnostics) -> Self {
         for (position, later) in attrs.given.iter().enumerate() {
@@ -219,7 +233,8 @@ impl Embedded {
         let lists = (attrs.indexes.iter().map(|given| given.key.clone()))
             .chain(attrs.uniques.iter().map(|given| given.key.clone()))
             .chain(attrs.checks.iter().map(|given| given.key.clone()));
-        Embedded { refused: names.chain(lists).collect() }
+        let fields = [&attrs.filterable, &attrs.sortable].into_iter().flatten().map(|given| given.key.clone());
+        Embedded { refused: names.chain(lists).chain(fields).collect() }
     }
 }
 
@@ -260,6 +275,8 @@ impl Row {
             indexes: Vec::new(),
             checks: Vec::new(),
             foreign_keys: Vec::new(),
+            filterable: attrs.filterable.as_ref().map(|given| given.value.clone()).unwrap_or_default(),
+            sortable: attrs.sortable.as_ref().map(|given| given.value.clone()).unwrap_or_default(),
             name_literal,
             name: name.clone(),
         };

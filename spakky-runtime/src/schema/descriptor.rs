@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 
+use super::RequestField;
 use crate::value::ColumnType;
 
 /// One table: name, columns, keys and constraints.
@@ -31,6 +32,10 @@ pub struct TableDescriptor {
     pub checks: Vec<Check>,
     /// Foreign keys.
     pub foreign_keys: Vec<ForeignKey>,
+    /// What requests from outside may filter by.
+    pub filterable: Vec<RequestField>,
+    /// What requests from outside may sort by.
+    pub sortable: Vec<RequestField>,
 }
 
 /// One column.

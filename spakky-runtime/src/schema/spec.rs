@@ -6,7 +6,8 @@ use std::any::TypeId;
 use std::sync::OnceLock;
 
 use super::{
-    Check, ColumnDescriptor, ForeignKey, ForeignKeyAction, Index, IndexColumn, Role, Table, TableDescriptor, UniqueKey,
+    Check, ColumnDescriptor, ForeignKey, ForeignKeyAction, Index, IndexColumn, RequestField, Role, Table, TableDescriptor,
+    UniqueKey,
 };
 use crate::error::Error;
 use crate::value::{ColumnType, Value, ValueError};
@@ -144,6 +145,8 @@ pub struct TableSpec {
     indexes: &'static [IndexSpec],
     checks: &'static [(&'static str, &'static str)],
     foreign_keys: &'static [ForeignKeySpec],
+    filterable: &'static [RequestField],
+    sortable: &'static [RequestField],
 }
 
 impl TableSpec {
@@ -160,6 +163,8 @@ impl TableSpec {
             indexes: &[],
             checks: &[],
             foreign_keys: &[],
+            filterable: &[],
+            sortable: &[],
         }
     }
 
@@ -190,6 +195,18 @@ impl TableSpec {
     /// Foreign keys.
     pub const fn foreign_keys(mut self, foreign_keys: &'static [ForeignKeySpec]) -> Self {
         self.foreign_keys = foreign_keys;
+        self
+    }
+
+    /// What requests from outside may filter by.
+    pub const fn filterable(mut self, fields: &'static [RequestField]) -> Self {
+        self.filterable = fields;
+        self
+    }
+
+    /// What requests from outside may sort by.
+    pub const fn sortable(mut self, fields: &'static [RequestField]) -> Self {
+        self.sortable = fields;
         self
     }
 
@@ -232,6 +249,8 @@ impl TableSpec {
             indexes: self.indexes.iter().map(index).collect(),
             checks: self.checks.iter().map(|&(name, sql)| Check { name: name.to_owned(), sql }).collect(),
             foreign_keys: self.foreign_keys.iter().map(foreign_key).collect(),
+            filterable: self.filterable.to_vec(),
+            sortable: self.sortable.to_vec(),
             columns,
         }
     }

@@ -129,7 +129,32 @@ fn spec(table: &Table, row: &Row) -> TokenStream {
         });
         spec.extend(quote!(.foreign_keys(&[#(#foreign_keys),*])));
     }
+    for (list, paths) in [("filterable", &row.filterable), ("sortable", &row.sortable)] {
+        if !paths.is_empty() {
+            let list = format_ident!("{list}");
+            let fields = paths.iter().map(|path| {
+                let name = path.idents().map(plain).collect::<Vec<_>>().join(".");
+                let column = request_column(table, row, path);
+                quote!(__p::RequestField::of(#name, &#column))
+            });
+            spec.extend(quote!(.#list(&[#(#fields),*])));
+        }
+    }
     spec
+}
+
+/// The handle of a column that requests may name: of the row, or of the row that a foreign key refers to.
+pub(super) fn request_column(table: &Table, row: &Row, path: &FieldPath) -> TokenStream {
+    match table.related(row, path) {
+        Some(related) => {
+            let fields = &path.rest;
+            quote!(<#related>::COLUMNS #(.#fields)*)
+        }
+        None => {
+            let (ident, fields) = (&table.ident, path.idents());
+            quote!(#ident::COLUMNS #(.#fields)*)
+        }
+    }
 }
 
 /// Prefix and name of a column, from the handle where it sits in a flattened struct.
