@@ -45,11 +45,11 @@ pub mod prelude;
 
 pub use spakky_derive::{ColumnValue, HasSessions, Mappable, Table, transactional};
 pub use spakky_runtime::{
-    Backend, ColumnValue, CursorPage, CursorRequest, DatabaseConfig, Error, ErrorKind, Filter, FilterOperator, HasSessions,
-    Isolation, Json, LockWait, Mappable, MappingError, Page, PageRequest, PoolStatus, Propagation, Query, QueryBuilder,
-    QueryLimits, QueryRules, Repository, RequestContext, RetryOn, RetryPolicy, Revision, SchemaRegistry, Session,
-    SessionManager, SessionRegistry, Sort, Table, Tagged, Total, TotalMode, Transaction, TransactionOptions, Versioned,
-    config, context, error, mappable, page, query, repository, request, schema, session, transaction, value,
+    Backend, ColumnValue, CursorPage, CursorRequest, DatabaseConfig, Error, ErrorKind, Filter, FilterOperator,
+    HasSessions, Isolation, Json, LockWait, Mappable, MappingError, Page, PageRequest, PoolStatus, Propagation, Query,
+    QueryBuilder, QueryLimits, QueryRules, Repository, RequestContext, RetryOn, RetryPolicy, Revision, SchemaRegistry,
+    Session, SessionManager, SessionRegistry, Sort, Table, Tagged, Total, TotalMode, Transaction, TransactionOptions,
+    Versioned, config, context, error, mappable, page, query, repository, request, schema, session, transaction, value,
 };
 
 #[cfg(feature = "testing")]

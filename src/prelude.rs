@@ -2,6 +2,6 @@
 
 pub use crate::{
     ColumnValue, CursorPage, CursorRequest, DatabaseConfig, HasSessions, Isolation, Json, LockWait, Mappable, Page,
-    PageRequest, Propagation, Query, QueryRules, Repository, RequestContext, Revision, SchemaRegistry, Session, SessionManager, SessionRegistry, Table, Tagged, Transaction,
-    TransactionOptions, Versioned, schema, transactional,
+    PageRequest, Propagation, Query, QueryRules, Repository, RequestContext, Revision, SchemaRegistry, Session,
+    SessionManager, SessionRegistry, Table, Tagged, Transaction, TransactionOptions, Versioned, schema, transactional,
 };

@@ -114,6 +114,8 @@ pub fn derive_mappable(input: TokenStream) -> TokenStream {
 /// | `index(a, b desc, name = "…", where = "…")` | an index over fields, `ship.street` for a flattened one |
 /// | `unique(a, b, name = "…")` | a unique key over fields |
 /// | `check(positive, "total > 0")` | a check constraint: name and SQL |
+/// | `filterable(status, ship.street, customer.name)` | what requests from outside may filter by; `customer.name` is a field of the row that `customer_id` refers to |
+/// | `sortable(created_at, status)` | what requests from outside may sort by |
 /// | `embedded` | no table, but columns that rows take in with `flatten` |
 /// | `crate = path` | where `spakky` is found |
 ///

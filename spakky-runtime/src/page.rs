@@ -118,7 +118,9 @@ impl CursorRequest {
     pub(crate) fn check(&self) -> Result<(), Error> {
         check_size(self.size)?;
         if self.numbered {
-            return Err(refused("the request names a page by its number, which `cursor_page` does not know; use `page`"));
+            return Err(refused(
+                "the request names a page by its number, which `cursor_page` does not know; use `page`",
+            ));
         }
         Ok(())
     }

@@ -10,8 +10,8 @@ pub use crate::schema::spec::{
 };
 pub use crate::schema::{
     Check, Column, ColumnDescriptor, Columns, Embedded, FieldPrefix, ForeignKey, ForeignKeyAction, Index, IndexColumn,
-    MappingEntry, Nested, NoPrefix, Part, Prefix, Record, RecordReader, RecordWriter, RequestField, Role, StampColumn, Table,
-    TableDescriptor, TableEntry, UniqueKey, VersionColumn,
+    MappingEntry, Nested, NoPrefix, Part, Prefix, Record, RecordReader, RecordWriter, RequestField, Role, StampColumn,
+    Table, TableDescriptor, TableEntry, UniqueKey, VersionColumn,
 };
 pub use crate::session::{HasSessions, Session, SessionManager, SessionRegistry};
 pub use crate::transaction::{

@@ -21,6 +21,8 @@ pub use limits::QueryLimits;
 pub use rules::QueryRules;
 pub use sort::Sort;
 
+use limits::LONGEST_JSON;
+
 use crate::error::{Error, ErrorKind};
 
 /// What a request from outside asks of a table: filter, order, page.
@@ -115,6 +117,9 @@ impl Query {
     /// # Errors
     /// [`is_invalid_query`](Error::is_invalid_query), saying what is not understood or too large.
     pub fn from_json(text: &str) -> Result<Self, Error> {
+        if text.len() > LONGEST_JSON {
+            return Err(refused(format!("{} bytes, of which {LONGEST_JSON} are allowed", text.len())));
+        }
         serde_json::from_str(text).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => {
                 let message = error.to_string();

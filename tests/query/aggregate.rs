@@ -80,7 +80,7 @@ async fn a_sum_that_does_not_fit_its_type_is_refused_and_never_wraps(db: Databas
     assert_eq!(purchases.query().sum_as::<i64>(p.rank).await.unwrap(), Some(i64::from(i32::MAX) * 3));
 
     // What comes near and goes back.
-    let wild = [i64::MIN, i64::MAX, i64::MIN, 5].into_iter().zip(1..);
+    let wild = [i64::MIN, i64::MAX, i64::MIN].into_iter().zip(1..);
     let work = db.sessions.transaction(TransactionOptions::new(), async |_| {
         purchases.delete_where(p.id.gt(0)).await?;
         purchases.add_all(&mut wild.map(|(total, id)| Purchase { total, ..purchase(id) }).collect::<Vec<_>>())
@@ -122,9 +122,9 @@ async fn invoices(db: &Database) -> Repository<Invoice> {
         single: 0.5,
         open: n > 2,
     };
-    let work = db.sessions.transaction(TransactionOptions::new(), async |_| {
-        invoices.add_all(&mut (1..=3).map(made).collect::<Vec<_>>())
-    });
+    let work = db
+        .sessions
+        .transaction(TransactionOptions::new(), async |_| invoices.add_all(&mut (1..=3).map(made).collect::<Vec<_>>()));
     work.await.unwrap();
     invoices
 }
@@ -152,11 +152,8 @@ async fn whatever_can_be_sorted_by_has_a_least_and_a_greatest(db: Database) {
 async fn decimals_are_exact_or_refused(db: Database) {
     let invoices = invoices(&db).await;
     let i = Invoice::COLUMNS;
-    let (sum, avg, max) = (
-        invoices.query().sum(i.price).await,
-        invoices.query().avg(i.price).await,
-        invoices.query().max(i.price).await,
-    );
+    let (sum, avg, max) =
+        (invoices.query().sum(i.price).await, invoices.query().avg(i.price).await, invoices.query().max(i.price).await);
     if !db.is_sqlite() {
         assert_eq!(sum.unwrap(), Some(Decimal::new(630, 2)));
         assert_eq!(avg.unwrap(), Some(2.1));
@@ -177,10 +174,7 @@ async fn an_aggregate_of_a_query_with_an_order_or_a_limit_is_refused(db: Databas
     let p = Purchase::COLUMNS;
     let error = purchases.query().order_by(p.total.asc()).sum(p.total).await.unwrap_err();
     assert!(error.is_invalid_query());
-    assert_eq!(
-        error.to_string(),
-        "sum over `purchases` by a query with an order, a limit or a lock: leave them out"
-    );
+    assert_eq!(error.to_string(), "sum over `purchases` by a query with an order, a limit or a lock: leave them out");
     assert!(purchases.query().limit(1).max(p.total).await.is_err());
     assert!(purchases.query().offset(1).avg(p.total).await.is_err());
 }

@@ -30,7 +30,7 @@ async fn rows_are_updated_deleted_counted_and_asked_for_by_condition(db: Databas
         Ok::<_, spakky::Error>(())
     });
     work.await.unwrap();
-    assert_eq!(db.numbers("SELECT total FROM purchases ORDER BY id").await, [10, 25, 40]);
+    assert_eq!(db.numbers("SELECT total FROM purchases ORDER BY id").await, [10, 25, 45]);
 }
 
 async fn a_write_by_condition_is_one_statement(db: Database) {

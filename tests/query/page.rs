@@ -147,13 +147,8 @@ async fn a_page_sees_what_is_pending(db: Database) {
 
 async fn a_page_of_a_query_with_a_limit_or_a_lock_is_refused(db: Database) {
     let purchases = prepare(&db, [purchase(1)]).await;
-    let queries = || {
-        [
-            purchases.query().limit(5),
-            purchases.query().offset(5),
-            purchases.query().for_update(LockWait::Wait),
-        ]
-    };
+    let queries =
+        || [purchases.query().limit(5), purchases.query().offset(5), purchases.query().for_update(LockWait::Wait)];
     let message = |method: &str| {
         format!("find a page of `purchases` by a query with a limit or a lock: leave them out of `{method}`")
     };

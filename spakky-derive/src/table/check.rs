@@ -178,7 +178,9 @@ fn check_request_fields(table: &Table, row: &Row, diagnostics: &mut Diagnostics)
                 let name = plain(&path.first);
                 diagnostics.error(
                     &path.first,
-                    format!("`{name}` is stored as JSON, which a request can give no value for; remove it from `{list}`"),
+                    format!(
+                        "`{name}` is stored as JSON, which a request can give no value for; remove it from `{list}`"
+                    ),
                 );
             }
         }

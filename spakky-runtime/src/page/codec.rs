@@ -32,7 +32,8 @@ pub(super) fn push_value(out: &mut Vec<u8>, value: &Value) {
         Value::Timestamp(value) => push(b't', &value.and_utc().timestamp_micros().to_be_bytes()),
         Value::Date(value) => push(b'D', &chrono::Datelike::num_days_from_ce(value).to_be_bytes()),
         Value::Time(value) => {
-            let micros = u64::from(value.num_seconds_from_midnight()) * 1_000_000 + u64::from(value.nanosecond() / 1_000);
+            let micros =
+                u64::from(value.num_seconds_from_midnight()) * 1_000_000 + u64::from(value.nanosecond() / 1_000);
             push(b'm', &micros.to_be_bytes());
         }
         Value::Decimal(value) => push(b'n', value.as_bytes()),

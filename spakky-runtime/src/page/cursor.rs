@@ -46,7 +46,7 @@ impl Direction {
     }
 
     /// The same direction, with the row at the place or without it.
-    pub(crate) fn from_place(self, include: bool) -> Self {
+    pub(crate) fn with_place(self, include: bool) -> Self {
         match (self.is_backward(), include) {
             (false, false) => Direction::After,
             (false, true) => Direction::From,

@@ -103,7 +103,9 @@ impl<Row: Table + Mappable> QueryBuilder<Row> {
         let at = |record: Option<&Record>, direction| match (record, &cursor) {
             (Some(record), _) => seal(direction, keyset.place(record)),
             // Nothing is left on this side: the row at the cursor itself is on the other, unless it was asked for here.
-            (None, Some(cursor)) => seal(direction.from_place(!cursor.direction.includes_place()), cursor.values.clone()),
+            (None, Some(cursor)) => {
+                seal(direction.with_place(!cursor.direction.includes_place()), cursor.values.clone())
+            }
             (None, None) => Ok(None),
         };
         let (behind, before) = if backward { (true, more) } else { (more, cursor.is_some()) };
@@ -118,7 +120,8 @@ impl<Row: Table + Mappable> QueryBuilder<Row> {
             return Ok(());
         }
         let table = Row::descriptor().name;
-        let message = format!("find a page of `{table}` by a query with a limit or a lock: leave them out of `{method}`");
+        let message =
+            format!("find a page of `{table}` by a query with a limit or a lock: leave them out of `{method}`");
         Err(Error::new(ErrorKind::InvalidQuery, message).with_table(table))
     }
 

@@ -13,8 +13,8 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value as Json};
 
-use super::limits::DEEPEST;
-use super::{Filter, FilterOperator, Paging, Query, QueryLimits, Sort, refused, url};
+use super::limits::{CEILING, DEEPEST};
+use super::{Filter, FilterOperator, Paging, Query, Sort, refused, url};
 use crate::error::Error;
 use crate::suggest::closest;
 
@@ -76,7 +76,10 @@ impl QueryReader {
                 self.query.sort = keys.into_iter().map(parse).collect::<Result<_, _>>()?;
             }
             ("sort", other) => {
-                return Err(refused(format!("`sort` takes a list such as `[\"-created_at\"]`, found {}", kind(&other))));
+                return Err(refused(format!(
+                    "`sort` takes a list such as `[\"-created_at\"]`, found {}",
+                    kind(&other)
+                )));
             }
             ("page", Json::Object(fields)) => {
                 for (key, value) in fields {
@@ -101,13 +104,13 @@ impl QueryReader {
         Ok(())
     }
 
-    /// The request, if it is within the limits that hold unless an endpoint sets others.
+    /// The request, if it is within the bounds of all requests.
     pub(super) fn finish(mut self) -> Result<Query, Error> {
         self.query.filter = match self.parts.len() {
             0 | 1 => self.parts.pop(),
             _ => Some(Filter::And(self.parts)),
         };
-        QueryLimits { depth: DEEPEST, ..QueryLimits::default() }.check(&self.query)?;
+        CEILING.check(&self.query)?;
         Ok(self.query)
     }
 }

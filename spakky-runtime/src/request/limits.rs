@@ -7,10 +7,23 @@ use crate::error::Error;
 
 /// The longest query string that is read, in bytes.
 pub(super) const LONGEST_QUERY_STRING: usize = 16 * 1024;
-/// How deep and, or, not nest when a request is read, whatever an endpoint allows.
+/// The longest JSON that is read, in bytes.
+pub(super) const LONGEST_JSON: usize = 1024 * 1024;
+/// How deep and, or, not nest when a request is read.
 pub(super) const DEEPEST: usize = 16;
 
-/// How large a request may be. The defaults are for requests that people and pages make.
+/// How large a request is when it is read, whatever an endpoint allows.
+pub(super) const CEILING: QueryLimits = QueryLimits {
+    conditions: 1_000,
+    depth: DEEPEST,
+    list: 10_000,
+    text: LONGEST_QUERY_STRING,
+    sort_keys: 32,
+    page_size: crate::page::LARGEST_PAGE,
+};
+
+/// How large a request may be. A request is checked against them when a query is made of it; while it is read only the
+/// outermost bounds hold (1,000 conditions, 16 levels, lists of 10,000 values, texts of 16 KiB). The defaults are for requests that people and pages make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueryLimits {

@@ -26,7 +26,8 @@ impl Query {
             sortable: narrow(table, "sortable", &table.sortable, rules.sortable.as_deref())?,
             ignore_case: rules.ignore_case,
         };
-        let condition = self.filter.as_ref().map_or(Ok(Condition::Constant(true)), |filter| fields.condition(filter))?;
+        let condition =
+            self.filter.as_ref().map_or(Ok(Condition::Constant(true)), |filter| fields.condition(filter))?;
         let order = self.sort.iter().map(|key| fields.ordering(key)).collect::<Result<_, _>>()?;
         Ok(Resolved { condition, order })
     }

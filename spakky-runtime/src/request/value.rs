@@ -32,10 +32,7 @@ pub(super) fn read(scalar: ScalarType, raw: &Json) -> Result<Value, String> {
         ScalarType::Time => {
             ("a time of day, such as `12:00:00`", timed(raw, "%H:%M:%S%.f", NaiveTime::parse_from_str).map(Value::Time))
         }
-        ScalarType::Decimal => (
-            "a decimal, as text if it has more than 15 digits",
-            decimal(raw).map(Value::Decimal),
-        ),
+        ScalarType::Decimal => ("a decimal, as text if it has more than 15 digits", decimal(raw).map(Value::Decimal)),
         ScalarType::Bytes | ScalarType::Json | ScalarType::Native(_) => ("no value of a type that has no text", None),
     };
     value.ok_or_else(|| {

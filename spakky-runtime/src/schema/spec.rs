@@ -6,8 +6,8 @@ use std::any::TypeId;
 use std::sync::OnceLock;
 
 use super::{
-    Check, ColumnDescriptor, ForeignKey, ForeignKeyAction, Index, IndexColumn, RequestField, Role, Table, TableDescriptor,
-    UniqueKey,
+    Check, ColumnDescriptor, ForeignKey, ForeignKeyAction, Index, IndexColumn, RequestField, Role, Table,
+    TableDescriptor, UniqueKey,
 };
 use crate::error::Error;
 use crate::value::{ColumnType, Value, ValueError};
