@@ -170,6 +170,16 @@ fn check_field_path(table: &Table, path: &FieldPath, diagnostics: &mut Diagnosti
 fn check_request_fields(table: &Table, row: &Row, diagnostics: &mut Diagnostics) {
     for (list, paths) in [("filterable", &row.filterable), ("sortable", &row.sortable)] {
         let (related, own): (Vec<_>, Vec<_>) = paths.iter().partition(|path| table.related(row, path).is_some());
+        let (own, unreferenced): (Vec<_>, Vec<_>) =
+            own.into_iter().partition(|path| table.field(&path.first).is_some() || key_field(table, path).is_none());
+        for path in unreferenced {
+            let shown = path.idents().map(plain).collect::<Vec<_>>().join(".");
+            let key = key_field(table, path).unwrap_or_default();
+            diagnostics.error(
+                &path.first,
+                format!("`{shown}` leads through `{key}`, which has no `references(..)`; add it, or remove the path"),
+            );
+        }
         check_field_list(table, own.iter().copied(), diagnostics);
         for path in own {
             if let Some(FieldKind::Column(column)) = table.field(&path.first).map(|field| &field.kind)
@@ -203,6 +213,13 @@ fn check_request_fields(table: &Table, row: &Row, diagnostics: &mut Diagnostics)
             seen.push(names);
         }
     }
+}
+
+/// The field whose foreign key a path would lead through.
+fn key_field(table: &Table, path: &FieldPath) -> Option<String> {
+    let key = format!("{}_id", plain(&path.first));
+    let found = table.fields.iter().any(|field| plain(&field.ident) == key);
+    (found && !path.rest.is_empty()).then_some(key)
 }
 
 /// Names of indexes are unique in a schema, and each has a constant on the row type.

@@ -2,6 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
+use syn::Ident;
 
 use super::column;
 use super::row::request_column;
@@ -20,13 +21,14 @@ pub(super) fn expand(table: &Table) -> TokenStream {
 
 /// At the name in the list.
 fn of_request_fields(table: &Table, row: &Row) -> Vec<TokenStream> {
-    let check = |path: &FieldPath, check: TokenStream| {
+    let check = |path: &FieldPath, check: &str| {
         let column = request_column(table, row, path);
         let span = path.idents().last().unwrap_or(&path.first).span();
+        let check = Ident::new(check, span);
         quote_spanned!(span=> __p::check::#check(__p::RequestField::type_of(&#column)))
     };
-    let filterable = row.filterable.iter().map(|path| check(path, quote!(filterable)));
-    let sortable = row.sortable.iter().map(|path| check(path, quote!(sortable)));
+    let filterable = row.filterable.iter().map(|path| check(path, "filterable"));
+    let sortable = row.sortable.iter().map(|path| check(path, "sortable"));
     filterable.chain(sortable).collect()
 }
 
