@@ -63,3 +63,7 @@ pub use spakky_runtime::private as __private;
 #[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../README.md")]
 struct ReadmeDoctests;
+
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../docs/guide/queries.md")]
+struct QueriesDoctests;

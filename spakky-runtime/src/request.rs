@@ -21,6 +21,8 @@ pub use limits::QueryLimits;
 pub use rules::QueryRules;
 pub use sort::Sort;
 
+use std::borrow::Cow;
+
 use limits::LONGEST_JSON;
 
 use crate::error::{Error, ErrorKind};
@@ -139,6 +141,14 @@ impl Query {
 
 /// Before each message, since a request is read before it is known for which table.
 const PREFIX: &str = "read the query: ";
+
+/// What somebody wrote, for a message: its beginning, if it is long.
+fn shown(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(100) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
+}
 
 fn refused(problem: impl AsRef<str>) -> Error {
     Error::new(ErrorKind::InvalidQuery, format!("{PREFIX}{}", problem.as_ref()))

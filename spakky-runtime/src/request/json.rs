@@ -14,7 +14,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value as Json};
 
 use super::limits::{CEILING, DEEPEST};
-use super::{Filter, FilterOperator, Paging, Query, Sort, refused, url};
+use super::{Filter, FilterOperator, Paging, Query, Sort, refused, shown, url};
 use crate::error::Error;
 use crate::suggest::closest;
 
@@ -53,7 +53,7 @@ pub(super) struct QueryReader {
 impl QueryReader {
     pub(super) fn add(&mut self, key: &str, value: Json) -> Result<(), Error> {
         if self.seen.iter().any(|seen| seen == key) {
-            return Err(refused(format!("`{key}` is given twice; for one of several values use `in`")));
+            return Err(refused(format!("`{}` is given twice; for one of several values use `in`", shown(key))));
         }
         self.seen.push(key.to_owned());
         let page = &mut self.query.page;
@@ -98,7 +98,10 @@ impl QueryReader {
             (key, _) => {
                 let hint = closest(key, &["filter", "sort", "page"]);
                 let hint = hint.map(|hint| format!("; did you mean `{hint}`?")).unwrap_or_default();
-                return Err(refused(format!("unknown key `{key}`; there are `filter`, `sort` and `page`{hint}")));
+                return Err(refused(format!(
+                    "unknown key `{}`; there are `filter`, `sort` and `page`{hint}",
+                    shown(key)
+                )));
             }
         }
         Ok(())
@@ -123,7 +126,7 @@ fn set<T>(slot: &mut Option<T>, key: &str, value: T) -> Result<(), Error> {
 }
 
 fn unknown(key: &str, known: &str) -> Error {
-    refused(format!("unknown key `{key}`; there are {known}"))
+    refused(format!("unknown key `{}`; there are {known}", shown(key)))
 }
 
 fn number(key: &str, value: &Json) -> Result<u64, Error> {
@@ -177,7 +180,7 @@ fn read_filter(value: Json, depth: usize) -> Result<Filter, Error> {
         "and" => parts(value).map(Filter::And),
         "or" => parts(value).map(Filter::Or),
         "not" => read_filter(value, depth + 1).map(|inner| Filter::Not(Box::new(inner))),
-        other => Err(refused(format!("unknown key `{other}` in a filter, which is {FORMS}"))),
+        other => Err(refused(format!("unknown key `{}` in a filter, which is {FORMS}", shown(other)))),
     }
 }
 
@@ -196,7 +199,10 @@ fn read_comparison(mut fields: Map<String, Json>) -> Result<Filter, Error> {
         None if operator.takes_nothing() => Json::Bool(true),
         None => {
             let name = operator.name();
-            return Err(refused(format!("filter by `{field}`: `{name}` needs a `value`; for no value use `is_null`")));
+            return Err(refused(format!(
+                "filter by `{}`: `{name}` needs a `value`; for no value use `is_null`",
+                shown(&field)
+            )));
         }
     };
     Ok(Filter::Field { field, operator, value })
@@ -207,6 +213,7 @@ pub(super) fn operator(field: &str, name: &str) -> Result<FilterOperator, Error>
         let hint = closest(name, FilterOperator::NAMES);
         let hint = hint.map(|hint| format!(" (did you mean `{hint}`?)")).unwrap_or_default();
         let known = FilterOperator::NAMES.join(", ");
+        let (field, name) = (shown(field), shown(name));
         refused(format!("filter by `{field}`: there is no operator `{name}`{hint}; there are {known}"))
     })
 }

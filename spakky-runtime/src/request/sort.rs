@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::refused;
+use super::{refused, shown};
 use crate::error::Error;
 
 /// One key of the order that a request asks for: `created_at`, `-created_at` for descending, with `:nulls_first` or
@@ -39,7 +39,8 @@ impl Sort {
             Some("nulls_last") => Some(false),
             Some(other) => {
                 return Err(refused(format!(
-                    "`{other}` is no place for rows without a value; use `nulls_first` or `nulls_last`"
+                    "`{}` is no place for rows without a value; use `nulls_first` or `nulls_last`",
+                    shown(other)
                 )));
             }
         };

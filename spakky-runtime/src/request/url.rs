@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::json::{QueryReader, operator};
 use super::limits::LONGEST_QUERY_STRING;
-use super::{Filter, FilterOperator, Query, refused};
+use super::{Filter, FilterOperator, Query, refused, shown};
 use crate::error::Error;
 
 /// Keys that are no fields. A field of such a name is written `filter[page]=…`.
@@ -70,7 +70,7 @@ impl Query {
 
 /// `status`, `total[gte]`, `filter[page]`, `filter[page][gte]`.
 pub(super) fn read_condition(key: &str, text: &str) -> Result<Filter, Error> {
-    let wrong = || refused(format!("`{key}` is not understood; write `field=value` or `field[op]=value`"));
+    let wrong = || refused(format!("`{}` is not understood; write `field=value` or `field[op]=value`", shown(key)));
     let inner = match key.strip_prefix("filter[") {
         Some(rest) => {
             let (field, rest) = rest.split_once(']').ok_or_else(wrong)?;
@@ -93,7 +93,7 @@ pub(super) fn read_condition(key: &str, text: &str) -> Result<Filter, Error> {
             "" | "true" => Json::Bool(true),
             _ => {
                 let name = operator.name();
-                return Err(refused(format!("filter by `{field}`: `{name}` takes no value but `true`")));
+                return Err(refused(format!("filter by `{}`: `{name}` takes no value but `true`", shown(field))));
             }
         }
     } else {

@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::json::kind;
+use super::shown;
 use crate::value::{ScalarType, Value};
 
 /// The value, or what was expected and found.
@@ -37,7 +38,7 @@ pub(super) fn read(scalar: ScalarType, raw: &Json) -> Result<Value, String> {
     };
     value.ok_or_else(|| {
         let found = match raw {
-            Json::String(text) => format!("`{text}`"),
+            Json::String(text) => format!("`{}`", shown(text)),
             other => kind(other).to_owned(),
         };
         format!("expected {expected}, found {found}")
