@@ -74,6 +74,7 @@ mod round_trips {
     on_postgres![
         a_page_and_its_total_are_one_round_trip,
         a_page_by_cursor_is_one_round_trip_and_is_prepared_when_it_recurs,
+        a_plan_that_is_kept_reads_no_more_of_the_index,
     ];
 
     async fn a_page_and_its_total_are_one_round_trip(db: Database) {
@@ -102,5 +103,26 @@ mod round_trips {
         let cost = line.warm_cost(async || purchases.query().cursor_page(request.clone()).await.unwrap()).await;
         assert_eq!(ids(&cost.value.items), [3, 4]);
         assert_eq!(cost.round_trips, 1);
+    }
+
+    /// One that PostgreSQL makes once for a prepared statement, whatever the values.
+    async fn a_plan_that_is_kept_reads_no_more_of_the_index(db: Database) {
+        let purchases = prepare(&db, (1..=2_000).map(purchase)).await;
+        db.execute("ANALYZE purchases").await;
+        let query = || purchases.query().order_by(Purchase::COLUMNS.total.desc());
+        let first = query().cursor_page(CursorRequest::first(50)).await.unwrap();
+        db.sent();
+        query().cursor_page(CursorRequest::first(50).at(first.next.unwrap())).await.unwrap();
+        let sql = db.sent().pop().unwrap();
+        assert!(sql.ends_with(" LIMIT 51"), "{sql}");
+        let explained = db.observer().transaction(TransactionOptions::new(), async |session| {
+            session.sql(format!("PREPARE page (bigint, bigint) AS {sql}")).execute().await?;
+            session.sql("SET LOCAL plan_cache_mode = force_generic_plan").execute().await?;
+            session.sql("EXPLAIN EXECUTE page (500, 50)").fetch_all::<(String,)>().await
+        });
+        let plan: Vec<String> = explained.await.unwrap().into_iter().map(|line| line.0).collect();
+        let plan = plan.join("\n");
+        assert!(plan.contains("Index Scan Backward using ix_purchases_total_id"), "{plan}");
+        assert!(plan.contains("Index Cond: (ROW(total, id) < ROW($1, $2))"), "{plan}");
     }
 }

@@ -67,13 +67,13 @@ pub(crate) struct Cursor {
     pub(crate) values: Vec<Value>,
 }
 
-/// What the cursors of a query are bound to: the table, the query with its filters and sort keys, the tenant.
-pub(crate) fn binding(table: &TableDescriptor, query: &Statement) -> Vec<u8> {
+/// What the cursors of a query are bound to: the table, the filters and sort keys of the query, the tenant.
+pub(crate) fn binding(table: &TableDescriptor, question: &Statement) -> Vec<u8> {
     let mut bytes = Vec::new();
     push_part(&mut bytes, table.schema.unwrap_or_default().as_bytes());
     push_part(&mut bytes, table.name.as_bytes());
-    push_part(&mut bytes, query.sql.as_bytes());
-    for bind in &query.binds {
+    push_part(&mut bytes, question.sql.as_bytes());
+    for bind in &question.binds {
         push_value(&mut bytes, &bind.value);
     }
     // No tenant is another than one without a name.

@@ -70,7 +70,7 @@ impl<Row: Table + Mappable> QueryBuilder<Row> {
         let keys = &repository.manager.config().cursor_keys;
         let keyset = Keyset::new(table, &self.order)?;
         let mut select = Select { order: keyset.order(false), ..self.select() };
-        let binding = binding(table, &select.rows(backend)?);
+        let binding = binding(table, &select.question(backend)?);
 
         let cursor = match &request.cursor {
             Some(text) => Some(Cursor::open(text, keys.accepted()?, &binding)?),

@@ -18,11 +18,12 @@ use crate::statement::{Lock, Select, delete_where, update_where};
 use crate::unit_of_work::show_key;
 use crate::value::Value;
 
-/// A query under construction, from [`Repository::filter`] or [`Repository::query`].
+/// A query under construction, from [`Repository::filter`], [`Repository::query`] or, of a request from outside,
+/// [`Repository::search`].
 ///
 /// In a scope it sees what is pending: queued writes are sent ahead of it (unless `autoflush` is off). Rows that the
 /// session already knows come back as the session knows them.
-#[must_use = "a query is run by `all`, `one`, `first`, `count`, `exists`, `stream`, `update` or `delete`"]
+#[must_use = "a query is run by `all`, `one`, `first`, `page`, `cursor_page`, `count`, `exists`, `sum`, `stream`, `update` or `delete`"]
 pub struct QueryBuilder<Row> {
     pub(super) repository: Repository<Row>,
     pub(super) condition: Condition,

@@ -109,6 +109,17 @@ impl<'a> Select<'a> {
         Ok(sql.finish())
     }
 
+    /// Which rows in which order, and nothing of what is read of them: the same as long as the question is the same.
+    ///
+    /// # Errors
+    /// When the condition or the order cannot be written.
+    pub(crate) fn question(&self, backend: Backend) -> Result<Statement, Error> {
+        let mut sql = SqlWriter::new(backend);
+        self.push_from(&mut sql)?;
+        sql.push_order(self.table, &self.order)?;
+        Ok(sql.finish())
+    }
+
     /// One row with the plan for these rows as JSON (PostgreSQL).
     ///
     /// # Errors
