@@ -45,10 +45,11 @@ pub mod prelude;
 
 pub use spakky_derive::{ColumnValue, HasSessions, Mappable, Table, transactional};
 pub use spakky_runtime::{
-    Backend, ColumnValue, DatabaseConfig, Error, ErrorKind, HasSessions, Isolation, Json, LockWait, Mappable,
-    MappingError, PoolStatus, Propagation, Repository, RequestContext, RetryOn, RetryPolicy, Revision, SchemaRegistry,
-    Session, SessionManager, SessionRegistry, Table, Tagged, Transaction, TransactionOptions, Versioned, config,
-    context, error, mappable, query, repository, schema, session, transaction, value,
+    Backend, ColumnValue, CursorPage, CursorRequest, DatabaseConfig, Error, ErrorKind, Filter, FilterOperator,
+    HasSessions, Isolation, Json, LockWait, Mappable, MappingError, Page, PageRequest, PoolStatus, Propagation, Query,
+    QueryBuilder, QueryLimits, QueryRules, Repository, RequestContext, RetryOn, RetryPolicy, Revision, SchemaRegistry,
+    Session, SessionManager, SessionRegistry, Sort, Table, Tagged, Total, TotalMode, Transaction, TransactionOptions,
+    Versioned, config, context, error, mappable, page, query, repository, request, schema, session, transaction, value,
 };
 
 #[cfg(feature = "testing")]
@@ -66,3 +67,7 @@ struct ReadmeDoctests;
 #[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../docs/guide/tenancy.md")]
 struct TenancyDoctests;
+
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../docs/guide/queries.md")]
+struct QueriesDoctests;

@@ -1,7 +1,7 @@
 //! What most programs need, in one `use`.
 
 pub use crate::{
-    ColumnValue, DatabaseConfig, HasSessions, Isolation, Json, LockWait, Mappable, Propagation, Repository,
-    RequestContext, Revision, SchemaRegistry, Session, SessionManager, SessionRegistry, Table, Tagged, Transaction,
-    TransactionOptions, Versioned, schema, transactional,
+    ColumnValue, CursorPage, CursorRequest, DatabaseConfig, HasSessions, Isolation, Json, LockWait, Mappable, Page,
+    PageRequest, Propagation, Query, QueryRules, Repository, RequestContext, Revision, SchemaRegistry, Session,
+    SessionManager, SessionRegistry, Table, Tagged, Transaction, TransactionOptions, Versioned, schema, transactional,
 };

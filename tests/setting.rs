@@ -53,6 +53,7 @@ fn expected(key: &str) -> [&'static str; 2] {
         "slow_log" => ["0 lines", "1 lines"],
         "statement_cache_size" => ["prepared", "not prepared"],
         "pooler" => ["prepared", "not prepared"],
+        "cursor_keys" => ["accepted", "refused"],
         other => panic!("nothing shows that `{other}` is read; add a witness"),
     }
 }
@@ -190,7 +191,27 @@ async fn see(key: &str, db: &TestDatabase, other: bool) -> String {
             see_prepared(changed(|config| config.pool_size(1).statement_cache_size(0)).await).await
         }
         "pooler" => see_prepared(changed(|config| config.pool_size(1).pooler(Pooler::PgBouncer)).await).await,
+        "cursor_keys" => see_cursor(db, other).await,
         other => panic!("nothing shows that `{other}` is read; add a witness"),
+    }
+}
+
+/// Whether a cursor that one pool made is good for another, with the same keys or with others.
+async fn see_cursor(db: &TestDatabase, other: bool) -> String {
+    let with = async |key: &'static str| {
+        connect(DatabaseConfig::new(db.url()).cursor_keys([key])).await.repository::<Note>().autocommit()
+    };
+    let [one, another] = ["one secret of thirty-two bytes or so", "another secret of as many bytes or so"];
+    let notes = with(one).await;
+    notes.upsert_all_now(&mut [note(1), note(2)]).await.unwrap();
+    let next = notes.query().cursor_page(CursorRequest::first(1)).await.unwrap().next.unwrap();
+    let notes = with(if other { another } else { one }).await;
+    match notes.query().cursor_page(CursorRequest::first(1).at(next)).await {
+        Ok(_) => "accepted".to_owned(),
+        Err(error) => {
+            assert!(error.is_invalid_cursor());
+            "refused".to_owned()
+        }
     }
 }
 

@@ -46,6 +46,8 @@ keys! {
         Unique = "unique",
         Check = "check",
         Tenanted = "tenanted",
+        Filterable = "filterable",
+        Sortable = "sortable",
         Embedded = "embedded",
         Crate = "crate",
     }

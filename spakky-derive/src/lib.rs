@@ -116,6 +116,8 @@ pub fn derive_mappable(input: TokenStream) -> TokenStream {
 /// | `unique(a, b, where = live)` | a unique key among rows that are not soft-deleted |
 /// | `tenanted` | says that rows belong to tenants, as the field marked `tenant` does by itself |
 /// | `check(positive, "total > 0")` | a check constraint: name and SQL |
+/// | `filterable(status, ship.street, customer.name)` | what requests from outside may filter by; `customer.name` is a field of the row that `customer_id` refers to |
+/// | `sortable(created_at, status)` | what requests from outside may sort by |
 /// | `embedded` | no table, but columns that rows take in with `flatten` |
 /// | `crate = path` | where `spakky` is found |
 ///

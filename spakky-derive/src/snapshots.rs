@@ -12,10 +12,18 @@ fn formatted(expansion: TokenStream) -> String {
 #[test]
 fn a_row_of_every_kind_of_column() {
     let expansion = crate::table::derive(quote! {
-        #[table(name = "orders", unique(customer, ship.street), check(positive, "total > 0"))]
+        #[table(
+            name = "orders",
+            unique(customer, ship.street),
+            check(positive, "total > 0"),
+            filterable(id, ship.street, seller.name),
+            sortable(id)
+        )]
         pub struct OrderRow {
             #[table(id)]
             id: OrderId,
+            #[table(references(SellerRow))]
+            seller_id: SellerId,
             #[table(references(CustomerRow, on_delete = cascade), index)]
             customer: CustomerId,
             #[table(json, column = "items")]

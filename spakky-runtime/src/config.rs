@@ -5,6 +5,7 @@
 //! with the setting named, all of them at once. The URL and its password appear in no message, `Debug` or dump.
 
 mod credentials;
+mod cursor_keys;
 mod duration;
 mod input;
 mod mode;

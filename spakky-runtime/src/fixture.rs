@@ -25,6 +25,8 @@ impl TableDescriptor {
             checks: Vec::new(),
             foreign_keys: Vec::new(),
             relations: Vec::new(),
+            filterable: Vec::new(),
+            sortable: Vec::new(),
         }
     }
 

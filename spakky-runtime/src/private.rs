@@ -12,8 +12,8 @@ pub use crate::schema::spec::{
 pub use crate::schema::{
     ActorColumn, Check, ChildRows, Column, ColumnDescriptor, Columns, DeletedAtColumn, DeleterColumn, Embedded,
     FieldPrefix, ForeignKey, ForeignKeyAction, Identity, Index, IndexColumn, MappingEntry, Nested, NoPrefix, Part,
-    Prefix, Record, RecordReader, RecordWriter, Role, SoftDelete, StampColumn, Table, TableDescriptor, TableEntry,
-    TenantColumn, UniqueKey, VersionColumn,
+    Prefix, Record, RecordReader, RecordWriter, RequestField, Role, SoftDelete, StampColumn, Table, TableDescriptor,
+    TableEntry, TenantColumn, UniqueKey, VersionColumn,
 };
 pub use crate::session::{HasSessions, Session, SessionManager, SessionRegistry};
 pub use crate::transaction::{

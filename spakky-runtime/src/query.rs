@@ -19,6 +19,7 @@ mod operand;
 mod order;
 mod pattern;
 mod predicate;
+mod related;
 
 pub(crate) use assignment::{AssignedValue, Operator};
 pub use assignment::{Assignment, Expression, Number};
@@ -30,3 +31,4 @@ pub(crate) use order::{NullsPlace, Ordering};
 pub(crate) use pattern::Pattern;
 pub use pattern::escape_like;
 pub use predicate::Predicate;
+pub use related::LeadsTo;

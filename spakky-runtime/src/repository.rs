@@ -3,16 +3,21 @@
 //! Writes are queued (`add`, `save`, `delete`: no I/O, so nothing to await) and travel with COMMIT, or executed at once
 //! (`add_now`, `save_now`, …), which gives the database's verdict at the call.
 
+mod aggregate;
+mod bulk;
 mod find;
 mod load;
+mod page;
 mod query;
 mod scoped;
+mod search;
 mod soft_delete;
 mod write;
 mod write_now;
 
+pub use aggregate::{Holds, NumberColumn};
 pub use find::LockWait;
-pub use query::{Query, RowStream};
+pub use query::{QueryBuilder, RowStream};
 
 use std::marker::PhantomData;
 

@@ -11,11 +11,13 @@ pub(crate) mod raise;
 mod record;
 mod registry;
 pub(crate) mod relation;
+mod request;
 pub(crate) mod role;
 pub(crate) mod spec;
 mod tagged;
 #[cfg(test)]
 mod tests;
+mod way;
 
 pub use column::Column;
 pub use descriptor::{
@@ -28,8 +30,10 @@ pub use record::{Record, RecordReader, RecordWriter};
 pub use registry::SchemaRegistry;
 pub(crate) use relation::holders;
 pub use relation::{ChildRows, Relation};
+pub use request::RequestField;
 pub use role::{StampColumn, VersionColumn};
 pub use tagged::{Tagged, TaggedColumns};
+pub(crate) use way::Way;
 
 use std::any::TypeId;
 

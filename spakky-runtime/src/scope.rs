@@ -123,11 +123,29 @@ impl Scope {
     /// # Errors
     /// As [`tenant`](Self::tenant).
     pub(crate) fn narrow(&self, table: &TableDescriptor, condition: Condition) -> Result<Condition, Error> {
+        let condition = self.narrow_within(condition)?;
         Ok(match (condition, self.condition(table)?) {
             (condition, None) => condition,
             (Condition::Constant(true), Some(implicit)) => implicit,
             (condition, Some(Condition::All(parts))) => parts.into_iter().fold(condition, Condition::and),
             (condition, Some(implicit)) => condition.and(implicit),
+        })
+    }
+
+    /// The same for the rows of other tables that a condition is about.
+    fn narrow_within(&self, condition: Condition) -> Result<Condition, Error> {
+        let each = |parts: Vec<Condition>| {
+            parts.into_iter().map(|part| self.narrow_within(part)).collect::<Result<Vec<_>, Error>>()
+        };
+        Ok(match condition {
+            Condition::All(parts) => Condition::All(each(parts)?),
+            Condition::Any(parts) => Condition::Any(each(parts)?),
+            Condition::Not(part) => Condition::Not(Box::new(self.narrow_within(*part)?)),
+            Condition::Exists { way, condition } => {
+                let condition = Box::new(self.narrow((way.target)(), *condition)?);
+                Condition::Exists { way, condition }
+            }
+            other => other,
         })
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Everything here is pure: it makes [`Statement`](crate::backend::Statement)s and sends none.
 
+mod aggregate;
 mod array_literal;
 mod bulk;
 mod condition;
@@ -15,6 +16,7 @@ mod sql;
 mod tests;
 mod update;
 
+pub(crate) use aggregate::Aggregate;
 pub(crate) use bulk::{delete_all, delete_where, mark_where, update_where};
 pub(crate) use delete::delete;
 pub(crate) use guard::{CONFLICT_TOKEN, RaiseStyle};

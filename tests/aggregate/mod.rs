@@ -2,5 +2,7 @@
 
 mod load;
 mod model;
+mod query;
 mod save;
+mod scoped;
 mod shape;

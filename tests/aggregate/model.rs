@@ -44,7 +44,7 @@ pub(super) struct Comment {
 }
 
 #[derive(Debug, Clone, Table, Mappable)]
-#[table(name = "orders")]
+#[table(name = "orders", filterable(customer, lines.sku, lines.quantity), sortable(customer))]
 #[mappable(domain = Order)]
 pub(super) struct OrderRow {
     #[table(id)]

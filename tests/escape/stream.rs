@@ -34,7 +34,7 @@ async fn fill(db: &Database) {
     db.execute(&format!("{fill} ({numbers}) AS numbers")).await;
 }
 
-fn by_id(accounts: &Repository<AccountRow>) -> spakky::repository::Query<AccountRow> {
+fn by_id(accounts: &Repository<AccountRow>) -> spakky::repository::QueryBuilder<AccountRow> {
     accounts.query().order_by(AccountRow::COLUMNS.id.asc())
 }
 

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use futures_util::TryStreamExt;
 use spakky::prelude::*;
-use spakky::repository::Query;
-use spakky::{Error, LockWait};
+use spakky::repository::QueryBuilder;
+use spakky::{CursorRequest, Error, LockWait, PageRequest};
 
 use super::tables::{ACME, Document, DocumentRow, GLOBEX, acting_for, begin, document, prepare, stored};
 use crate::support::{Database, on_each_backend};
@@ -20,7 +20,7 @@ on_each_backend![
 ];
 
 /// What makes another repository or query, or describes one, and sends nothing.
-const BUILDERS: [&str; 15] = [
+const BUILDERS: [&str; 18] = [
     "Repository::new",
     "Repository::in_session",
     "Repository::autocommit",
@@ -29,13 +29,16 @@ const BUILDERS: [&str; 15] = [
     "Repository::with_deleted",
     "Repository::query",
     "Repository::filter",
-    "Query::filter",
-    "Query::order_by",
-    "Query::limit",
-    "Query::offset",
-    "Query::for_update",
+    "Repository::search",
+    "Repository::search_within",
+    "QueryBuilder::apply",
+    "QueryBuilder::filter",
+    "QueryBuilder::order_by",
+    "QueryBuilder::limit",
+    "QueryBuilder::offset",
+    "QueryBuilder::for_update",
     "Repository::fmt",
-    "Query::fmt",
+    "QueryBuilder::fmt",
 ];
 
 /// The public methods of repositories and queries, as `Repository::get`.
@@ -56,7 +59,7 @@ fn operations() -> Vec<String> {
         for line in text.lines() {
             if line.starts_with("impl") {
                 let is_of = |name: &&str| line.contains(&format!("{name}<Row>")) && !line.contains(" for ");
-                of = ["Repository", "Query"].into_iter().find(is_of);
+                of = ["Repository", "QueryBuilder"].into_iter().find(is_of);
             }
             let line = line.trim_start();
             let method = line.strip_prefix("pub fn ").or_else(|| line.strip_prefix("pub async fn "));
@@ -76,7 +79,7 @@ fn carried(id: i64) -> Document {
     Document { revision: Revision::loaded(1), ..document(id, &format!("changed {id}")) }
 }
 
-fn query(repo: &Repository<DocumentRow>, ids: [i64; 2]) -> Query<DocumentRow> {
+fn query(repo: &Repository<DocumentRow>, ids: [i64; 2]) -> QueryBuilder<DocumentRow> {
     // One with `or`, which a condition behind it must not fall into.
     let d = DocumentRow::COLUMNS;
     repo.filter(d.id.eq(ids[0]).or(d.id.eq(ids[1])))
@@ -98,16 +101,27 @@ async fn operate(name: &str, repo: &Repository<DocumentRow>, ids: [i64; 2]) -> R
         "Repository::get_versioned" => repo.get_versioned(first).await.map(|_| 1)?,
         "Repository::lock" => repo.lock(first).await.map(|_| 1)?,
         "Repository::find_locked" => repo.find_locked(first, LockWait::NoWait).await?.map_or(0, |_| 1),
-        "Query::all" => query(repo, ids).all().await?.len() as u64,
-        "Query::one" => repo.filter(d.id.eq(first)).one().await.map(|_| 1)?,
-        "Query::first" => query(repo, ids).first().await?.map_or(0, |_| 1),
-        "Query::count" => query(repo, ids).count().await?,
-        "Query::exists" => query(repo, ids).exists().await?.into(),
-        "Query::stream" => query(repo, ids).stream().await?.try_collect::<Vec<_>>().await?.len() as u64,
-        "Query::update" => query(repo, [first, first]).update([d.title.set("changed")]).await?,
-        "Query::delete" => query(repo, ids).delete().await?,
-        "Query::soft_delete" => query(repo, ids).soft_delete().await?,
-        "Query::restore" => query(repo, ids).restore().await?,
+        "QueryBuilder::all" => query(repo, ids).all().await?.len() as u64,
+        "QueryBuilder::one" => repo.filter(d.id.eq(first)).one().await.map(|_| 1)?,
+        "QueryBuilder::first" => query(repo, ids).first().await?.map_or(0, |_| 1),
+        "QueryBuilder::page" => query(repo, ids).page(PageRequest::new(1)).await?.items.len() as u64,
+        "QueryBuilder::cursor_page" => query(repo, ids).cursor_page(CursorRequest::first(9)).await?.items.len() as u64,
+        "QueryBuilder::sum" => query(repo, ids).sum(d.version).await?.map_or(0, |_| 1),
+        "QueryBuilder::sum_as" => query(repo, ids).sum_as::<f64>(d.version).await?.map_or(0, |_| 1),
+        "QueryBuilder::avg" => query(repo, ids).avg(d.version).await?.map_or(0, |_| 1),
+        "QueryBuilder::min" => query(repo, ids).min(d.id).await?.map_or(0, |_| 1),
+        "QueryBuilder::max" => query(repo, ids).max(d.id).await?.map_or(0, |_| 1),
+        "Repository::count_where" => repo.count_where(d.id.in_list(ids)).await?,
+        "Repository::exists_where" => repo.exists_where(d.id.in_list(ids)).await?.into(),
+        "Repository::update_where" => repo.update_where(d.id.eq(first), [d.title.set("changed")]).await?,
+        "Repository::delete_where" => repo.delete_where(d.id.in_list(ids)).await?,
+        "QueryBuilder::count" => query(repo, ids).count().await?,
+        "QueryBuilder::exists" => query(repo, ids).exists().await?.into(),
+        "QueryBuilder::stream" => query(repo, ids).stream().await?.try_collect::<Vec<_>>().await?.len() as u64,
+        "QueryBuilder::update" => query(repo, [first, first]).update([d.title.set("changed")]).await?,
+        "QueryBuilder::delete" => query(repo, ids).delete().await?,
+        "QueryBuilder::soft_delete" => query(repo, ids).soft_delete().await?,
+        "QueryBuilder::restore" => query(repo, ids).restore().await?,
         _ => {
             match name {
                 "Repository::add" => repo.add(&mut fresh[0]),

@@ -17,6 +17,8 @@ pub(crate) struct TableAttrs {
     pub(crate) uniques: Vec<Spanned<UniqueAttr>>,
     pub(crate) checks: Vec<Spanned<CheckAttr>>,
     pub(crate) tenanted: Option<Spanned<()>>,
+    pub(crate) filterable: Option<Spanned<Vec<FieldPath>>>,
+    pub(crate) sortable: Option<Spanned<Vec<FieldPath>>>,
     pub(crate) embedded: Option<Spanned<()>>,
     pub(crate) krate: Option<Spanned<Path>>,
 }
@@ -82,6 +84,8 @@ impl TableAttrs {
             uniques: Vec::new(),
             checks: Vec::new(),
             tenanted: None,
+            filterable: None,
+            sortable: None,
             embedded: None,
             krate: None,
         };
@@ -113,6 +117,16 @@ impl TableAttrs {
             TableKey::Tenanted => {
                 set_once(&mut self.tenanted, &entry.key, (), diagnostics);
                 entry.flag()?;
+            }
+            TableKey::Filterable | TableKey::Sortable => {
+                let slot = if key == TableKey::Filterable { &mut self.filterable } else { &mut self.sortable };
+                let mut fields = Vec::new();
+                let list = entry.list("field, …")?;
+                each_item(list, diagnostics, |input, _| {
+                    fields.push(FieldPath::parse(input)?);
+                    Ok(())
+                });
+                set_once(slot, &entry.key, fields, diagnostics);
             }
             TableKey::Embedded => {
                 set_once(&mut self.embedded, &entry.key, (), diagnostics);

@@ -24,6 +24,7 @@ pub(crate) fn check(table: &Table, diagnostics: &mut Diagnostics) {
             check_fields_of_constraints(table, row, diagnostics);
             check_constraint_names(row, diagnostics);
             check_relations(table, diagnostics);
+            check_request_fields(table, row, diagnostics);
         }
         Kind::Embedded(embedded) => {
             for key in &embedded.refused {
@@ -212,6 +213,62 @@ fn check_field_path(table: &Table, path: &FieldPath, diagnostics: &mut Diagnosti
         }
         FieldKind::Skip => diagnostics.error(&path.first, format!("`{first}` is skipped and has no column")),
     }
+}
+
+/// What requests from outside may name is a column with a plain value, of the row or of one it refers to.
+fn check_request_fields(table: &Table, row: &Row, diagnostics: &mut Diagnostics) {
+    for (list, paths) in [("filterable", &row.filterable), ("sortable", &row.sortable)] {
+        let (related, own): (Vec<_>, Vec<_>) = paths.iter().partition(|path| table.related(row, path).is_some());
+        let (own, unreferenced): (Vec<_>, Vec<_>) =
+            own.into_iter().partition(|path| table.field(&path.first).is_some() || key_field(table, path).is_none());
+        for path in unreferenced {
+            let shown = path.idents().map(plain).collect::<Vec<_>>().join(".");
+            let key = key_field(table, path).unwrap_or_default();
+            diagnostics.error(
+                &path.first,
+                format!("`{shown}` leads through `{key}`, which has no `references(..)`; add it, or remove the path"),
+            );
+        }
+        check_field_list(table, own.iter().copied(), diagnostics);
+        for path in own {
+            if let Some(FieldKind::Column(column)) = table.field(&path.first).map(|field| &field.kind)
+                && let Storage::Json = column.storage
+            {
+                let name = plain(&path.first);
+                diagnostics.error(
+                    &path.first,
+                    format!(
+                        "`{name}` is stored as JSON, which a request can give no value for; remove it from `{list}`"
+                    ),
+                );
+            }
+        }
+        let mut seen: Vec<Vec<String>> = Vec::new();
+        for path in related {
+            let names: Vec<_> = path.idents().map(plain).collect();
+            let shown = names.join(".");
+            if list == "sortable" {
+                diagnostics
+                    .error(&path.first, format!("`{shown}` is a column of another row; only `filterable` takes those"));
+            } else if path.rest.len() != 1 {
+                let field = plain(&path.first);
+                diagnostics.error(
+                    &path.first,
+                    format!("a path leads through one relation to one of its fields; write `{field}.field`"),
+                );
+            } else if seen.contains(&names) {
+                diagnostics.error(&path.first, format!("`{shown}` is named twice; remove one"));
+            }
+            seen.push(names);
+        }
+    }
+}
+
+/// The field whose foreign key a path would lead through.
+fn key_field(table: &Table, path: &FieldPath) -> Option<String> {
+    let key = format!("{}_id", plain(&path.first));
+    let found = table.fields.iter().any(|field| plain(&field.ident) == key);
+    (found && !path.rest.is_empty()).then_some(key)
 }
 
 /// Names of indexes are unique in a schema, and each has a constant on the row type.

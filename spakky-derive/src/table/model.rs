@@ -1,7 +1,7 @@
 //! One table, or one group of columns, as `#[derive(Table)]` understood it.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{ToTokens, quote};
 use syn::{DeriveInput, Ident, LitStr, Path, Type, Visibility};
 
 use super::attr::{FieldPath, TableAttrs};
@@ -40,6 +40,8 @@ pub(crate) struct Row {
     pub(crate) indexes: Vec<Constraint<Index>>,
     pub(crate) checks: Vec<Constraint<LitStr>>,
     pub(crate) foreign_keys: Vec<Constraint<ForeignKey>>,
+    pub(crate) filterable: Vec<FieldPath>,
+    pub(crate) sortable: Vec<FieldPath>,
 }
 
 /// An embedded struct, with the keys it must not have.
@@ -226,6 +228,22 @@ impl Table {
     }
 }
 
+impl Table {
+    /// The row that a path such as `customer.name` leads to, by the field `customer_id` that refers to it, or a path such
+    /// as `lines.sku`, by the field that holds the rows.
+    pub(crate) fn related(&self, row: &Row, path: &FieldPath) -> Option<TokenStream> {
+        if let Some(field) = self.field(&path.first) {
+            return match &field.kind {
+                FieldKind::Relation(_) if !path.rest.is_empty() => Some(child_row(field)),
+                _ => None,
+            };
+        }
+        let key = format!("{}_id", ident::plain(&path.first));
+        let key = row.foreign_keys.iter().find(|foreign_key| ident::plain(&foreign_key.body.field) == key)?;
+        Some(key.body.row.to_token_stream())
+    }
+}
+
 impl FieldKind {
     fn from_attrs(field: &Ident, attrs: &ColumnAttrs, diagnostics: &mut Diagnostics) -> Self {
         for (position, later) in attrs.given.iter().enumerate() {
@@ -307,7 +325,8 @@ impl Embedded {
         let lists = (attrs.indexes.iter().map(|given| given.key.clone()))
             .chain(attrs.uniques.iter().map(|given| given.key.clone()))
             .chain(attrs.checks.iter().map(|given| given.key.clone()));
-        Embedded { refused: names.chain(lists).collect() }
+        let fields = [&attrs.filterable, &attrs.sortable].into_iter().flatten().map(|given| given.key.clone());
+        Embedded { refused: names.chain(lists).chain(fields).collect() }
     }
 }
 
@@ -349,6 +368,8 @@ impl Row {
             indexes: Vec::new(),
             checks: Vec::new(),
             foreign_keys: Vec::new(),
+            filterable: attrs.filterable.as_ref().map(|given| given.value.clone()).unwrap_or_default(),
+            sortable: attrs.sortable.as_ref().map(|given| given.value.clone()).unwrap_or_default(),
             name_literal,
             name: name.clone(),
         };
@@ -415,4 +436,9 @@ impl Constraint<()> {
 fn default_name(row: &Ident) -> String {
     let name = ident::plain(row);
     case::snake(name.strip_suffix("Row").filter(|name| !name.is_empty()).unwrap_or(&name))
+}
+
+/// The row type of the children: `<Vec<OrderLineRow> as ChildRows>::Row`.
+pub(crate) fn child_row(field: &Field) -> TokenStream {
+    input::projection(&field.ty, &quote!(__p::ChildRows), "Row")
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::cursor_keys::CursorKeys;
 use super::input::{Input, Setting};
 use super::mode::{PoolKind, Pooler, SslMode};
 use super::{CredentialsProvider, SharedCredentials, url};
@@ -135,6 +136,13 @@ settings! {
 
     /// What stands between the program and PostgreSQL. [`Pooler::None`] unless set.
     pooler: Pooler = Pooler::None, |pooler: Pooler| pooler;
+
+    /// What the cursors of pages are signed with: secrets of 32 bytes or more, of which the first one signs and all are
+    /// accepted, so that a new one can be put in front while cursors of the old one are about. In the environment and in a
+    /// file they stand in one text with commas between them.
+    ///
+    /// Unless set, each process draws one at random: cursors are then good for this process and as long as it runs.
+    cursor_keys: CursorKeys = CursorKeys::default(), |keys: impl IntoIterator<Item = impl Into<SecretString>>| CursorKeys::new(keys);
 }
 
 fn accept<T: Setting>(input: &Input) -> Result<T, String> {

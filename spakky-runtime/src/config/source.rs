@@ -83,7 +83,11 @@ impl DatabaseConfig {
             if let Some((name, input)) = given.get(*key)
                 && let Err(expected) = config.set(key, input)
             {
-                let found = if *key == "url" { String::new() } else { format!(", found {}", input.show()) };
+                let found = if matches!(*key, "url" | "cursor_keys") {
+                    String::new()
+                } else {
+                    format!(", found {}", input.show())
+                };
                 problems.push(format!("`{name}` must be {expected}{found}"));
             }
         }

@@ -8,6 +8,7 @@ use super::*;
 use crate::error::Error;
 
 const URL: &str = "postgres://app:s3cret@db/shop";
+const KEYS: &str = "0123456789abcdef0123456789abcdef, another secret of enough bytes for it";
 
 fn from_env(variables: &[(&str, &str)]) -> Result<DatabaseConfig, Error> {
     let variables = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
@@ -72,6 +73,7 @@ fn another_value(key: &str) -> (&'static str, &'static str) {
         "slow_log" => ("250ms", "0.25"),
         "statement_cache_size" => ("0", "0"),
         "pooler" => ("rds_proxy", "'rds_proxy'"),
+        "cursor_keys" => (KEYS, "'0123456789abcdef0123456789abcdef, another secret of enough bytes for it'"),
         other => panic!("the key `{other}` has no value in this test"),
     }
 }
@@ -116,7 +118,8 @@ fn settings_of_the_builder_are_those_of_the_environment() {
         .echo(true)
         .slow_log(Duration::from_millis(250))
         .statement_cache_size(0)
-        .pooler(Pooler::RdsProxy);
+        .pooler(Pooler::RdsProxy)
+        .cursor_keys(KEYS.split(", "));
     let names: Vec<_> =
         DatabaseConfig::KEYS.iter().map(|key| format!("SPAKKY_DB__{}", key.to_ascii_uppercase())).collect();
     let variables: Vec<_> =
@@ -135,7 +138,7 @@ fn defaults_are_the_documented_ones() {
          pool_recycle=30m pool_pre_ping=true pool_kind=queue connect_timeout=10s statement_timeout=off \
          lock_timeout=off idle_in_transaction_timeout=off application_name= sslmode=prefer ssl_root_cert= \
          autoflush=true expire_on_commit=false autocommit=false echo=false slow_log=off statement_cache_size=256 \
-         pooler=none"
+         pooler=none cursor_keys=drawn at random"
     );
     assert_eq!(check(&DatabaseConfig::new(URL)), Ok(()));
 }
@@ -353,4 +356,22 @@ async fn credentials_come_from_the_provider_each_time() {
     assert_eq!(provider.credentials().await.unwrap().password.expose_secret(), "token 0");
     assert_eq!(provider.clone().credentials().await.unwrap().password.expose_secret(), "token 1");
     assert_eq!(provider.credentials().await.unwrap().user, "app");
+}
+
+#[test]
+fn the_keys_of_cursors_are_told_to_nobody_and_are_long_enough() {
+    let config = from_env(&[("SPAKKY_DB__URL", URL), ("SPAKKY_DB__CURSOR_KEYS", KEYS)]).unwrap();
+    assert!(config.shown().contains(&("cursor_keys", "2 secrets".to_owned())));
+    for key in KEYS.split(", ") {
+        assert!(!format!("{config:?}").contains(key));
+    }
+    let keys: Vec<_> = config.cursor_keys.accepted().unwrap().map(ExposeSecret::expose_secret).collect();
+    assert_eq!(keys, KEYS.split(", ").collect::<Vec<_>>());
+
+    let short = config.cursor_keys(["0123456789abcdef0123456789abcdef", "hunter2"]);
+    let message = "`cursor_keys` must be secrets of 32 bytes or more; number 2 is shorter";
+    assert_eq!(check(&short), Err(message.to_owned()));
+    let error = from_file(&format!("url = '{URL}'\ncursor_keys = 1234567")).unwrap_err();
+    let message = "configure the database: `cursor_keys` must be text: secrets with commas between them";
+    assert_eq!(error.to_string(), message);
 }

@@ -71,6 +71,7 @@ impl DatabaseConfig {
             slow_log,
             statement_cache_size,
             pooler: _,
+            cursor_keys,
         } = self;
         let mut add = |problem: Option<String>| problems.extend(problem);
         add(range("pool_size", Some(pool_size), 1..=10_000));
@@ -84,6 +85,7 @@ impl DatabaseConfig {
         add(range("idle_in_transaction_timeout", idle_in_transaction_timeout.as_ref(), MILLISECOND..=SERVER_LIMIT));
         add(range("slow_log", slow_log.as_ref(), Duration::ZERO..=YEAR));
         add(range("statement_cache_size", Some(statement_cache_size), 0..=100_000));
+        add(cursor_keys.problem());
         add(application_name.as_ref().and_then(|name| check_application_name(name)));
     }
 

@@ -127,6 +127,16 @@ impl<Row, T> Column<Row, T> {
     }
 }
 
+/// One assignment alone.
+impl<Row> IntoIterator for Assignment<Row> {
+    type Item = Self;
+    type IntoIter = std::iter::Once<Self>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        std::iter::once(self)
+    }
+}
+
 impl<Row> Clone for Assignment<Row> {
     fn clone(&self) -> Self {
         Assignment { assigned: self.assigned.clone(), marker: PhantomData }

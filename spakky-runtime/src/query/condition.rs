@@ -1,7 +1,7 @@
 //! What a row must fulfil, without the row's type.
 
 use super::{Pattern, Term};
-use crate::schema::TableDescriptor;
+use crate::schema::{TableDescriptor, Way};
 use crate::value::{Value, ValueError};
 
 /// How two sides compare.
@@ -52,6 +52,10 @@ pub(crate) enum Condition {
     Null { column: String, negated: bool },
     /// The text matches.
     Like { column: String, pattern: Pattern },
+    /// `(a, b) > (x, y)`: columns that are never NULL, compared as a tuple.
+    Row { columns: Vec<String>, comparison: Comparison, values: Vec<Value> },
+    /// The row leads to a row of another table that fulfils the condition.
+    Exists { way: Way, condition: Box<Condition> },
     /// All of them; true if there are none.
     All(Vec<Condition>),
     /// One of them; false if there are none.
@@ -108,6 +112,8 @@ impl Condition {
 
     pub(crate) fn and(self, other: Condition) -> Self {
         match self {
+            Condition::Constant(true) => other,
+            first if matches!(other, Condition::Constant(true)) => first,
             Condition::All(mut parts) => {
                 parts.push(other);
                 Condition::All(parts)

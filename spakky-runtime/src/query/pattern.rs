@@ -31,6 +31,16 @@ impl Pattern {
         Pattern::raw(&format!("{before}{}{after}", escape_like(text)), false)
     }
 
+    /// As [`literal`](Self::literal), with or without a difference between upper and lower case.
+    pub(crate) fn literal_in_case(
+        before: &str,
+        text: &str,
+        after: &str,
+        ignore_case: bool,
+    ) -> Result<Self, ValueError> {
+        Pattern::raw(&format!("{before}{}{after}", escape_like(text)), ignore_case)
+    }
+
     pub(crate) fn ignores_case(&self) -> bool {
         self.ignore_case
     }

@@ -17,7 +17,7 @@ pub struct Predicate<Row> {
 }
 
 impl<Row> Predicate<Row> {
-    fn new(condition: Condition) -> Self {
+    pub(super) fn new(condition: Condition) -> Self {
         Predicate { condition, marker: PhantomData }
     }
 

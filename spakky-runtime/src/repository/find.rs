@@ -262,18 +262,25 @@ impl<Row: Table + Mappable> Repository<Row> {
         let rows = answers.next().map(|answer| answer.rows).unwrap_or_default();
         let records: Result<Vec<Record>, Error> = rows.into_iter().map(|row| canonical(table, row, backend)).collect();
         let mut records = records?;
-        if records.is_empty() || table.relations.is_empty() {
-            return Ok(records);
+        if has_children_behind {
+            attach_children(backend, table, &mut records, &mut answers)?;
+        } else {
+            self.read_children(session, &mut records).await?;
         }
-        if !has_children_behind {
-            let keys: Vec<Value> =
-                records.iter().filter_map(|record| key_of(table, record).into_iter().next()).collect();
-            let statements = child_queries(backend, &self.scope(session), table, &keys)?;
-            let call = Call { statements, flush: false, writes: false, transaction: false };
-            answers = self.answers(session, call).await?.into_iter();
-        }
-        attach_children(backend, table, &mut records, &mut answers)?;
         Ok(records)
+    }
+
+    /// Reads the children of rows that were read.
+    pub(super) async fn read_children(&self, session: Option<&Session>, records: &mut [Record]) -> Result<(), Error> {
+        let (table, backend) = (Row::descriptor(), self.manager.backend());
+        if records.is_empty() || table.relations.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<Value> = records.iter().filter_map(|record| key_of(table, record).into_iter().next()).collect();
+        let statements = child_queries(backend, &self.scope(session), table, &keys)?;
+        let call = Call { statements, flush: false, writes: false, transaction: false };
+        let mut answers = self.answers(session, call).await?.into_iter();
+        attach_children(backend, table, records, &mut answers)
     }
 
     async fn answers(&self, session: Option<&Session>, call: Call) -> Result<Vec<Answer>, Error> {

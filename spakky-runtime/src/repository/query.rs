@@ -19,40 +19,44 @@ use crate::statement::{Lock, Select, delete_where, mark_where, update_where};
 use crate::unit_of_work::{key_of, show_key};
 use crate::value::Value;
 
-/// A query under construction, from [`Repository::filter`] or [`Repository::query`].
+/// A query under construction, from [`Repository::filter`], [`Repository::query`] or, of a request from outside,
+/// [`Repository::search`].
 ///
 /// In a scope it sees what is pending: queued writes are sent ahead of it (unless `autoflush` is off). Rows that the
 /// session already knows come back as the session knows them.
-#[must_use = "a query is run by `all`, `one`, `first`, `count`, `exists`, `stream`, `update` or `delete`"]
-pub struct Query<Row> {
-    repository: Repository<Row>,
-    condition: Condition,
-    order: Vec<Ordering>,
+#[must_use = "a query is run by `all`, `one`, `first`, `page`, `cursor_page`, `count`, `exists`, `sum`, `stream`, `update` or `delete`"]
+pub struct QueryBuilder<Row> {
+    pub(super) repository: Repository<Row>,
+    pub(super) condition: Condition,
+    pub(super) order: Vec<Ordering>,
     limit: Option<u64>,
     offset: Option<u64>,
     lock: Option<Lock>,
+    /// Part of it comes from a request, so that its text may be any.
+    pub(super) requested: bool,
 }
 
 impl<Row: Table> Repository<Row> {
     /// A query for every row.
-    pub fn query(&self) -> Query<Row> {
-        Query {
+    pub fn query(&self) -> QueryBuilder<Row> {
+        QueryBuilder {
             repository: self.clone(),
             condition: Condition::Constant(true),
             order: Vec::new(),
             limit: None,
             offset: None,
             lock: None,
+            requested: false,
         }
     }
 
     /// A query for the rows that fulfil `predicate`.
-    pub fn filter(&self, predicate: Predicate<Row>) -> Query<Row> {
+    pub fn filter(&self, predicate: Predicate<Row>) -> QueryBuilder<Row> {
         self.query().filter(predicate)
     }
 }
 
-impl<Row: Table> Query<Row> {
+impl<Row: Table> QueryBuilder<Row> {
     /// Narrows the query to rows that fulfil `predicate` as well.
     pub fn filter(mut self, predicate: Predicate<Row>) -> Self {
         self.condition = std::mem::replace(&mut self.condition, Condition::Constant(true)).and(predicate.condition);
@@ -90,7 +94,7 @@ impl<Row: Table> Query<Row> {
         Ok((scope, condition))
     }
 
-    fn select(&self) -> Result<Select<'static>, Error> {
+    pub(super) fn select(&self) -> Result<Select<'static>, Error> {
         Ok(Select {
             condition: self.scoped()?.1,
             order: self.order.clone(),
@@ -204,8 +208,13 @@ impl<Row: Table> Query<Row> {
         self.repository.bulk(unnamed(statement)).await
     }
 
+    /// Whether neither a limit nor a lock is asked for.
+    pub(super) fn is_whole(&self) -> bool {
+        self.limit.is_none() && self.offset.is_none() && self.lock.is_none()
+    }
+
     fn check_bulk(&self, verb: &str) -> Result<(), Error> {
-        if self.order.is_empty() && self.limit.is_none() && self.offset.is_none() && self.lock.is_none() {
+        if self.order.is_empty() && self.is_whole() {
             return Ok(());
         }
         let table = Row::descriptor().name;
@@ -215,15 +224,15 @@ impl<Row: Table> Query<Row> {
 }
 
 /// Conditions come in any number of shapes, so that their texts are not worth a place in the statement cache.
-fn unnamed(statement: Statement) -> Statement {
+pub(super) fn unnamed(statement: Statement) -> Statement {
     Statement { cached: false, ..statement }
 }
 
-fn unexpected(expected: &str, found: &Value) -> Error {
+pub(super) fn unexpected(expected: &str, found: &Value) -> Error {
     Error::new(ErrorKind::Mapping, format!("read the result: expected {expected}, found {}", found.kind()))
 }
 
-impl<Row: Table + Mappable> Query<Row> {
+impl<Row: Table + Mappable> QueryBuilder<Row> {
     /// Every aggregate found, in order.
     ///
     /// # Errors
@@ -352,8 +361,8 @@ impl<Row> std::fmt::Debug for RowStream<Row> {
     }
 }
 
-impl<Row: Table> std::fmt::Debug for Query<Row> {
+impl<Row: Table> std::fmt::Debug for QueryBuilder<Row> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Query").field("table", &Row::descriptor().name).finish_non_exhaustive()
+        f.debug_struct("QueryBuilder").field("table", &Row::descriptor().name).finish_non_exhaustive()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::any::TypeId;
 
-use super::Relation;
+use super::{Relation, RequestField};
 use crate::value::ColumnType;
 
 /// One table: name, columns, keys and constraints.
@@ -34,6 +34,10 @@ pub struct TableDescriptor {
     pub foreign_keys: Vec<ForeignKey>,
     /// Rows of other tables that are part of this table's rows.
     pub relations: Vec<Relation>,
+    /// What requests from outside may filter by.
+    pub filterable: Vec<RequestField>,
+    /// What requests from outside may sort by.
+    pub sortable: Vec<RequestField>,
 }
 
 /// One column.

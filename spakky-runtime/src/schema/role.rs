@@ -180,4 +180,28 @@ pub mod check {
     pub const fn set_null(ty: ColumnType) {
         assert!(ty.nullable, "`on_delete = set_null` needs a field that is an `Option`");
     }
+
+    /// What requests from outside name must have a form that they can write.
+    #[track_caller]
+    pub const fn filterable(ty: ColumnType) {
+        assert!(
+            is_plain(ty),
+            "`filterable` takes fields stored as bool, number, text, uuid, date or time; this one is an array, JSON, \
+             bytes or a type that only the database knows"
+        );
+    }
+
+    /// What is sorted by must have an order, and a form that a cursor can hold.
+    #[track_caller]
+    pub const fn sortable(ty: ColumnType) {
+        assert!(
+            is_plain(ty),
+            "`sortable` takes fields stored as bool, number, text, uuid, date or time; this one is an array, JSON, \
+             bytes or a type that only the database knows"
+        );
+    }
+
+    const fn is_plain(ty: ColumnType) -> bool {
+        !ty.array && !matches!(ty.scalar, ScalarType::Json | ScalarType::Bytes | ScalarType::Native(_))
+    }
 }

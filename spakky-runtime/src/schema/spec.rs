@@ -7,7 +7,8 @@ use std::sync::OnceLock;
 
 use super::relation::RelationSpec;
 use super::{
-    Check, ColumnDescriptor, ForeignKey, ForeignKeyAction, Index, IndexColumn, Role, Table, TableDescriptor, UniqueKey,
+    Check, ColumnDescriptor, ForeignKey, ForeignKeyAction, Index, IndexColumn, RequestField, Role, Table,
+    TableDescriptor, UniqueKey,
 };
 use crate::error::Error;
 use crate::value::{ColumnType, Value, ValueError};
@@ -147,6 +148,8 @@ pub struct TableSpec {
     checks: &'static [(&'static str, &'static str)],
     foreign_keys: &'static [ForeignKeySpec],
     relations: &'static [RelationSpec],
+    filterable: &'static [RequestField],
+    sortable: &'static [RequestField],
 }
 
 impl TableSpec {
@@ -165,6 +168,8 @@ impl TableSpec {
             checks: &[],
             foreign_keys: &[],
             relations: &[],
+            filterable: &[],
+            sortable: &[],
         }
     }
 
@@ -207,6 +212,18 @@ impl TableSpec {
     /// Relations, in the order of the row type's fields.
     pub const fn relations(mut self, relations: &'static [RelationSpec]) -> Self {
         self.relations = relations;
+        self
+    }
+
+    /// What requests from outside may filter by.
+    pub const fn filterable(mut self, fields: &'static [RequestField]) -> Self {
+        self.filterable = fields;
+        self
+    }
+
+    /// What requests from outside may sort by.
+    pub const fn sortable(mut self, fields: &'static [RequestField]) -> Self {
+        self.sortable = fields;
         self
     }
 
@@ -255,6 +272,8 @@ impl TableSpec {
             checks: self.checks.iter().map(|&(name, sql)| Check { name: name.to_owned(), sql }).collect(),
             foreign_keys: self.foreign_keys.iter().map(foreign_key).collect(),
             relations: self.relations.iter().map(RelationSpec::relation).collect(),
+            filterable: self.filterable.to_vec(),
+            sortable: self.sortable.to_vec(),
             columns,
         }
     }

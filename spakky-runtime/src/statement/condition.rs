@@ -6,7 +6,7 @@ use crate::backend::Backend;
 use crate::error::{Error, ErrorKind};
 use crate::query::NullsPlace;
 use crate::query::{Comparison, Condition, Ordering, Pattern, Term};
-use crate::schema::{ColumnDescriptor, TableDescriptor};
+use crate::schema::{ColumnDescriptor, TableDescriptor, Way};
 use crate::value::{ColumnType, ScalarType, Value};
 
 impl SqlWriter {
@@ -55,6 +55,8 @@ impl SqlWriter {
                 self.push_column(find(table, column)?).push_sql(test);
             }
             Condition::Like { column, pattern } => self.push_pattern(table, find(table, column)?, pattern)?,
+            Condition::Row { columns, comparison, values } => self.push_row(table, columns, *comparison, values)?,
+            Condition::Exists { way, condition } => self.push_exists(table, way, condition)?,
             Condition::All(parts) => self.push_parts(table, parts, " AND ", "TRUE")?,
             Condition::Any(parts) => self.push_parts(table, parts, " OR ", "FALSE")?,
             Condition::Not(inner) => {
@@ -164,6 +166,51 @@ impl SqlWriter {
         }
         self.push_column(column).push_sql(" ").push_sql(comparison.sql()).push_sql(" ");
         self.push_term(table, column, term)
+    }
+
+    fn push_row(
+        &mut self,
+        table: &TableDescriptor,
+        columns: &[String],
+        comparison: Comparison,
+        values: &[Value],
+    ) -> Result<(), Error> {
+        let columns = columns.iter().map(|name| find(table, name)).collect::<Result<Vec<_>, _>>()?;
+        self.push_sql("(").push_list(&columns, |sql, column| {
+            sql.push_column(column);
+        });
+        self.push_sql(") ").push_sql(comparison.sql()).push_sql(" (");
+        self.push_list(columns.iter().zip(values), |sql, (column, value)| {
+            sql.push_bind(column.ty, value.clone());
+        });
+        self.push_sql(")");
+        Ok(())
+    }
+
+    /// The column of the row outside is written with the name of its table, all others are those of the table inside.
+    fn push_exists(&mut self, table: &TableDescriptor, way: &Way, condition: &Condition) -> Result<(), Error> {
+        let column = find(table, &way.column)?;
+        let target = (way.target)();
+        let target_column = find(target, &way.target_column)?;
+        let outside = self.enter();
+        self.push_sql("EXISTS (SELECT 1 FROM ").push_table(target).push_sql(" AS ").push_inner_name();
+        self.push_sql(" WHERE ").push_inner_name().push_sql(".").push_column(target_column).push_sql(" = ");
+        match outside {
+            0 => self.push_table(table),
+            depth => self.push_related_name(depth),
+        };
+        self.push_sql(".").push_column(column);
+        match condition {
+            Condition::Constant(true) => {}
+            Condition::All(parts) if parts.is_empty() => {}
+            condition => {
+                self.push_sql(" AND (");
+                self.push_condition(target, condition)?;
+                self.push_sql(")");
+            }
+        }
+        self.push_sql(")").leave();
+        Ok(())
     }
 
     fn push_pattern(

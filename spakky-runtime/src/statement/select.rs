@@ -16,6 +16,8 @@ pub(crate) struct Select<'a> {
     pub(crate) limit: Option<u64>,
     pub(crate) offset: Option<u64>,
     pub(crate) lock: Option<Lock>,
+    /// The limit is part of the text, for a text that recurs with it: a plan that is kept then knows of it.
+    pub(crate) literal_limit: bool,
 }
 
 /// Rows are locked against others who want to lock or write them, until the transaction ends. SQLite has one writer at a
@@ -33,7 +35,15 @@ pub(crate) enum Lock {
 impl<'a> Select<'a> {
     /// Every row of the table.
     pub(crate) fn new(table: &'a TableDescriptor) -> Self {
-        Select { table, condition: Condition::Constant(true), order: Vec::new(), limit: None, offset: None, lock: None }
+        Select {
+            table,
+            condition: Condition::Constant(true),
+            order: Vec::new(),
+            limit: None,
+            offset: None,
+            lock: None,
+            literal_limit: false,
+        }
     }
 
     /// The rows that fulfil `condition`.
@@ -99,7 +109,29 @@ impl<'a> Select<'a> {
         Ok(sql.finish())
     }
 
-    fn push_from(&self, sql: &mut SqlWriter) -> Result<(), Error> {
+    /// Which rows in which order, and nothing of what is read of them: the same as long as the question is the same.
+    ///
+    /// # Errors
+    /// When the condition or the order cannot be written.
+    pub(crate) fn question(&self, backend: Backend) -> Result<Statement, Error> {
+        let mut sql = SqlWriter::new(backend);
+        self.push_from(&mut sql)?;
+        sql.push_order(self.table, &self.order)?;
+        Ok(sql.finish())
+    }
+
+    /// One row with the plan for these rows as JSON (PostgreSQL).
+    ///
+    /// # Errors
+    /// When the condition cannot be written.
+    pub(crate) fn explain(&self) -> Result<Statement, Error> {
+        let mut sql = SqlWriter::new(Backend::Postgres);
+        sql.push_sql("EXPLAIN (FORMAT JSON) SELECT 1");
+        self.push_from(&mut sql)?;
+        Ok(sql.finish())
+    }
+
+    pub(super) fn push_from(&self, sql: &mut SqlWriter) -> Result<(), Error> {
         sql.push_sql(" FROM ").push_table(self.table).push_where(self.table, &self.condition)?;
         Ok(())
     }
@@ -108,6 +140,9 @@ impl<'a> Select<'a> {
         let number = |number: u64| Value::I64(i64::try_from(number).unwrap_or(i64::MAX));
         let ty = ColumnType::scalar(ScalarType::I64);
         match (self.limit, self.offset) {
+            (Some(limit), _) if self.literal_limit => {
+                sql.push_sql(&format!(" LIMIT {limit}"));
+            }
             (Some(limit), _) => {
                 sql.push_sql(" LIMIT ").push_bind(ty, number(limit));
             }

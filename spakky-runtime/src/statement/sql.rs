@@ -29,13 +29,15 @@ use crate::value::{ColumnType, ScalarType, Value};
 pub(crate) struct SqlWriter {
     backend: Backend,
     sql: String,
+    /// How many subqueries are open.
+    depth: usize,
     binds: Vec<Bind>,
 }
 
 impl SqlWriter {
     /// An empty text for `backend`.
     pub(crate) fn new(backend: Backend) -> Self {
-        SqlWriter { backend, sql: String::new(), binds: Vec::new() }
+        SqlWriter { backend, sql: String::new(), depth: 0, binds: Vec::new() }
     }
 
     /// The backend whose spelling is written.
@@ -74,6 +76,28 @@ impl SqlWriter {
     /// Appends a column's name.
     pub(crate) fn push_column(&mut self, column: &ColumnDescriptor) -> &mut Self {
         self.push_identifier(&column.name)
+    }
+
+    /// Goes into a subquery, and answers how deep it was before.
+    pub(super) fn enter(&mut self) -> usize {
+        self.depth += 1;
+        self.depth - 1
+    }
+
+    /// Goes out of a subquery.
+    pub(super) fn leave(&mut self) -> &mut Self {
+        self.depth -= 1;
+        self
+    }
+
+    /// Appends the name that the table of this subquery has inside it.
+    pub(super) fn push_inner_name(&mut self) -> &mut Self {
+        self.push_related_name(self.depth)
+    }
+
+    /// Appends the name that the table of a subquery around this one has.
+    pub(super) fn push_related_name(&mut self, depth: usize) -> &mut Self {
+        self.push_identifier(&format!("related_{depth}"))
     }
 
     /// Appends a placeholder for `value`.

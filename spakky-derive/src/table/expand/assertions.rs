@@ -2,14 +2,34 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
+use syn::Ident;
 
 use super::column;
+use super::row::request_column;
 use crate::syntax::input::span_of;
-use crate::table::model::{Column, Field, Storage, Table};
+use crate::table::attr::FieldPath;
+use crate::table::model::{Column, Field, Kind, Row, Storage, Table};
 
 pub(super) fn expand(table: &Table) -> TokenStream {
     let assertions = table.columns().flat_map(|(field, column)| of_column(field, column));
-    quote!(#(const _: () = #assertions;)*)
+    let request_fields = match &table.kind {
+        Kind::Row(row) => of_request_fields(table, row),
+        Kind::Embedded(_) => Vec::new(),
+    };
+    quote!(#(const _: () = #assertions;)* #(const _: () = #request_fields;)*)
+}
+
+/// At the name in the list.
+fn of_request_fields(table: &Table, row: &Row) -> Vec<TokenStream> {
+    let check = |path: &FieldPath, check: &str| {
+        let column = request_column(table, row, path);
+        let span = path.idents().last().unwrap_or(&path.first).span();
+        let check = Ident::new(check, span);
+        quote_spanned!(span=> __p::check::#check(__p::RequestField::type_of(&#column)))
+    };
+    let filterable = row.filterable.iter().map(|path| check(path, "filterable"));
+    let sortable = row.sortable.iter().map(|path| check(path, "sortable"));
+    filterable.chain(sortable).collect()
 }
 
 fn of_column(field: &Field, column: &Column) -> Vec<TokenStream> {

@@ -9,9 +9,8 @@ use syn::{Index, Type};
 use super::{column, handles};
 use crate::keys::OnDeleteKey;
 use crate::syntax::ident::plain;
-use crate::syntax::input::projection;
 use crate::table::attr::FieldPath;
-use crate::table::model::{Column, Constraint, Field, FieldKind, Relation, Row, Stamp, Table};
+use crate::table::model::{Column, Constraint, Field, FieldKind, Relation, Row, Stamp, Table, child_row};
 
 /// ```text
 /// static __TABLE: TableCell = TableCell::new(TableSpec::new::<OrderRow>("OrderRow", "orders", "pk_orders").uniques(…));
@@ -158,6 +157,17 @@ fn spec(table: &Table, row: &Row) -> TokenStream {
     if !relations.is_empty() {
         spec.extend(quote!(.relations(&[#(#relations),*])));
     }
+    for (list, paths) in [("filterable", &row.filterable), ("sortable", &row.sortable)] {
+        if !paths.is_empty() {
+            let list = format_ident!("{list}");
+            let fields = paths.iter().map(|path| {
+                let name = path.idents().map(plain).collect::<Vec<_>>().join(".");
+                let column = request_column(table, row, path);
+                quote!(__p::RequestField::of(#name, &#column))
+            });
+            spec.extend(quote!(.#list(&[#(#fields),*])));
+        }
+    }
     spec
 }
 
@@ -186,9 +196,18 @@ fn relation_spec(table: &Table, field: &Field, relation: &Relation) -> Option<To
     Some(spec)
 }
 
-/// The row type of the children: `<Vec<OrderLineRow> as ChildRows>::Row`.
-fn child_row(field: &Field) -> TokenStream {
-    projection(&field.ty, &quote!(__p::ChildRows), "Row")
+/// The handle of a column that requests may name: of the row, or of the row that a foreign key refers to.
+pub(super) fn request_column(table: &Table, row: &Row, path: &FieldPath) -> TokenStream {
+    match table.related(row, path) {
+        Some(related) => {
+            let fields = &path.rest;
+            quote!(<#related>::COLUMNS #(.#fields)*)
+        }
+        None => {
+            let (ident, fields) = (&table.ident, path.idents());
+            quote!(#ident::COLUMNS #(.#fields)*)
+        }
+    }
 }
 
 /// Prefix and name of a column, from the handle where it sits in a flattened struct.

@@ -14,6 +14,8 @@ use spakky::Table;
     unique(country, email, name = "uq_one_per_country"),
     unique(home.street, home.at.lat),
     check(positive, "credit >= 0"),
+    filterable(id, email, country, parent, home.street, home.at.lat, agent.email, created_at),
+    sortable(email, credit, home.street, created_at),
 )]
 pub struct CustomerRow {
     #[table(id, generated)]
@@ -31,6 +33,8 @@ pub struct CustomerRow {
     pub guide: i64,
     #[table(references(CustomerRow))]
     pub friend: i64,
+    #[table(references(self::CustomerRow))]
+    pub agent_id: Option<i64>,
     #[table(json)]
     pub settings: Settings,
     #[table(flatten(prefix = "home_"))]

@@ -1,0 +1,182 @@
+//! Children are confined to the tenant and to living rows as their row is.
+
+use chrono::{DateTime, Utc};
+use spakky::prelude::*;
+use spakky::{Error, RequestContext};
+
+use crate::support::{Database, on_each_backend};
+
+on_each_backend![
+    every_statement_for_children_names_the_tenant,
+    the_children_of_another_tenant_are_out_of_reach,
+    a_soft_deleted_child_is_not_loaded_and_stays_when_the_others_are_replaced,
+    children_are_stamped_with_the_actor,
+];
+
+#[derive(Debug, Clone, PartialEq, Table, Mappable)]
+#[table(name = "carts", tenanted)]
+#[mappable(domain = Self)]
+struct Cart {
+    #[table(id)]
+    id: i64,
+    #[table(tenant)]
+    tenant: String,
+    name: String,
+    #[table(has_many(by = cart))]
+    goods: Vec<Good>,
+    #[table(version)]
+    version: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Table, Mappable)]
+#[table(name = "goods", tenanted)]
+#[mappable(domain = Self)]
+struct Good {
+    #[table(id)]
+    id: i64,
+    #[table(references(Cart))]
+    cart: i64,
+    #[table(tenant)]
+    tenant: String,
+    name: String,
+    #[table(deleted_at)]
+    deleted_at: Option<DateTime<Utc>>,
+    #[table(created_by)]
+    created_by: Option<String>,
+    #[table(updated_by)]
+    updated_by: Option<String>,
+}
+
+fn good(id: i64, name: &str) -> Good {
+    Good {
+        id,
+        cart: 0,
+        tenant: String::new(),
+        name: name.to_owned(),
+        deleted_at: None,
+        created_by: None,
+        updated_by: None,
+    }
+}
+
+fn cart(id: i64, goods: Vec<Good>) -> Cart {
+    Cart { id, tenant: String::new(), name: "a".to_owned(), goods, version: 0 }
+}
+
+async fn create(db: &Database) -> Repository<Cart> {
+    db.observer().create_tables(&schema![Cart, Good]).await.unwrap();
+    db.sessions.repository()
+}
+
+async fn as_tenant<T>(tenant: &str, work: impl Future<Output = T>) -> T {
+    RequestContext::new().tenant(tenant).actor(format!("{tenant}'s ann")).scope(work).await
+}
+
+fn names(cart: &Cart) -> Vec<&str> {
+    cart.goods.iter().map(|good| good.name.as_str()).collect()
+}
+
+async fn every_statement_for_children_names_the_tenant(db: Database) {
+    let carts = create(&db).await;
+    as_tenant("acme", async {
+        carts.autocommit().add_now(&mut cart(1, vec![good(11, "a"), good(12, "b")])).await.unwrap();
+        db.sent();
+        db.sessions
+            .transaction(TransactionOptions::new(), async |_| {
+                let mut known = carts.get(1).await?;
+                known.goods[0].name = "c".to_owned();
+                known.goods.remove(1);
+                carts.save(&mut known)
+            })
+            .await
+            .unwrap();
+        carts.autocommit().save_if_now(&mut cart(1, vec![good(11, "d"), good(13, "e")]), 2).await.unwrap();
+        let mut all = carts.query().all().await.unwrap();
+        carts.autocommit().delete_by_id_now(all.remove(0).id).await.unwrap();
+        Ok::<_, Error>(())
+    })
+    .await
+    .unwrap();
+    let of_goods: Vec<String> = db.sent().into_iter().filter(|sql| sql.contains("\"goods\"")).collect();
+    assert!(of_goods.len() >= 7, "{of_goods:?}");
+    for sql in of_goods {
+        assert!(sql.contains("\"tenant\""), "{sql}");
+    }
+    assert_eq!(db.numbers("SELECT count(*) FROM goods").await, [0]);
+}
+
+async fn the_children_of_another_tenant_are_out_of_reach(db: Database) {
+    let carts = create(&db).await;
+    as_tenant("acme", async {
+        carts.autocommit().add_now(&mut cart(1, vec![good(11, "a")])).await.unwrap();
+    })
+    .await;
+    // Somebody put a row of another tenant below the cart.
+    db.execute("INSERT INTO goods (id, cart, tenant, name) VALUES (99, 1, 'globex', 'x')").await;
+    as_tenant("acme", async {
+        assert_eq!(names(&carts.get(1).await.unwrap()), ["a"]);
+        carts.autocommit().save_if_now(&mut cart(1, vec![]), 1).await.unwrap();
+    })
+    .await;
+    assert_eq!(db.numbers("SELECT id FROM goods").await, [99]);
+    let error = carts.get(1).await.unwrap_err();
+    assert!(error.is_tenant_required());
+    as_tenant("globex", async {
+        assert_eq!(carts.find(1).await.unwrap(), None);
+        let error = carts.autocommit().add_now(&mut cart(2, vec![good(99, "y")])).await.unwrap_err();
+        assert!(error.is_unique_violation());
+    })
+    .await;
+    let seen = carts.across_tenants().get(1).await.unwrap();
+    assert_eq!(names(&seen), ["x"]);
+}
+
+async fn a_soft_deleted_child_is_not_loaded_and_stays_when_the_others_are_replaced(db: Database) {
+    let carts = create(&db).await;
+    as_tenant("acme", async {
+        carts.autocommit().add_now(&mut cart(1, vec![good(11, "a"), good(12, "b")])).await.unwrap();
+        db.sessions
+            .repository::<Good>()
+            .autocommit()
+            .query()
+            .filter(Good::COLUMNS.id.eq(12))
+            .soft_delete()
+            .await
+            .unwrap();
+        assert_eq!(names(&carts.get(1).await.unwrap()), ["a"]);
+        assert_eq!(names(&carts.with_deleted().get(1).await.unwrap()), ["a", "b"]);
+        carts.autocommit().save_if_now(&mut cart(1, vec![good(13, "c")]), 1).await.unwrap();
+        assert_eq!(names(&carts.get(1).await.unwrap()), ["c"]);
+    })
+    .await;
+    assert_eq!(db.numbers("SELECT id FROM goods ORDER BY id").await, [12, 13]);
+}
+
+async fn children_are_stamped_with_the_actor(db: Database) {
+    let carts = create(&db).await;
+    as_tenant("acme", async {
+        let mut forged = good(11, "a");
+        forged.created_by = Some("mallory".to_owned());
+        carts.autocommit().add_now(&mut cart(1, vec![forged, good(12, "b")])).await.unwrap();
+        let context = RequestContext::new().tenant("acme").actor("bob");
+        context
+            .scope(db.sessions.transaction(TransactionOptions::new(), async |_| {
+                let mut known = carts.get(1).await?;
+                known.goods[0].name = "c".to_owned();
+                carts.save(&mut known)
+            }))
+            .await
+            .unwrap();
+        let stored = carts.get(1).await.unwrap();
+        let stamps = |good: &Good| (good.created_by.clone(), good.updated_by.clone(), good.tenant.clone());
+        let who = |name: &str| Some(name.to_owned());
+        assert_eq!(
+            stored.goods.iter().map(stamps).collect::<Vec<_>>(),
+            [
+                (who("acme's ann"), who("bob"), "acme".to_owned()),
+                (who("acme's ann"), who("acme's ann"), "acme".to_owned())
+            ]
+        );
+    })
+    .await;
+}

@@ -1,0 +1,14 @@
+use spakky::Table;
+
+#[derive(Clone, Table)]
+#[table(sortable(tags))]
+struct OrderRow {
+    #[table(id)]
+    id: i64,
+    tags: Vec<String>,
+}
+
+fn main() {
+    fn row<Row: spakky::schema::Table>() {}
+    row::<OrderRow>();
+}
