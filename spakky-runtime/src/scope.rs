@@ -16,7 +16,7 @@ use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind};
 use crate::query::{Comparison, Condition, Term};
 use crate::schema::{Record, TableDescriptor};
-use crate::unit_of_work::Entry;
+use crate::unit_of_work::{Change, Entry, PendingWrite};
 use crate::value::Value;
 
 /// What a repository was told to see beyond the usual.
@@ -159,6 +159,21 @@ impl Scope {
         Ok(Reach { tenant: self.tenant(table)?.or(known), live, mark: None })
     }
 
+    /// The last gate before the queue: whoever made the write, on a table with tenants it is confined to that of the context.
+    ///
+    /// # Errors
+    /// As [`tenant`](Self::tenant), also for a write that was not stamped or not confined.
+    pub(crate) fn check_queued(&self, write: &PendingWrite) -> Result<(), Error> {
+        let Some(tenant) = self.tenant(write.table)? else { return Ok(()) };
+        let is_stamped = match &write.change {
+            Change::Insert { record, .. } | Change::Update { record, .. } | Change::Upsert { record, .. } => {
+                tenant_of(write.table, record).as_ref() == Some(&tenant)
+            }
+            Change::Delete { .. } => true,
+        };
+        if is_stamped && write.reach.tenant == Some(tenant) { Ok(()) } else { Err(tenant_required(write.table)) }
+    }
+
     /// What the session's entry of a row means to this call. The map is one for all tenants and for deleted rows, too: a row
     /// that was loaded for another tenant is none, and a deleted one is gone unless it was asked for.
     ///
@@ -218,4 +233,61 @@ fn tenant_required(table: &TableDescriptor) -> Error {
         table.name
     );
     Error::new(ErrorKind::TenantRequired, message).with_table(table.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::Location;
+    use std::sync::LazyLock;
+
+    use super::*;
+    use crate::schema::Role;
+    use crate::value::ColumnValue;
+
+    fn notes() -> &'static TableDescriptor {
+        struct NoteRow;
+        static TABLE: LazyLock<TableDescriptor> = LazyLock::new(|| {
+            TableDescriptor::fixture::<NoteRow>("notes")
+                .id::<i64>("id")
+                .column_of("tenant", String::TYPE, |column| column.role = Role::Tenant)
+        });
+        &TABLE
+    }
+
+    fn write(tenant: &str, reach: Reach) -> PendingWrite {
+        let record = vec![Value::I64(1), Value::Text(tenant.into())];
+        let change = Change::Insert { record, columns: &[true, true] };
+        PendingWrite { table: notes(), key: Some(vec![Value::I64(1)]), change, origin: Location::caller(), reach }
+    }
+
+    #[test]
+    fn a_write_that_was_not_stamped_or_confined_is_not_queued() {
+        let scope = Scope::of(&RequestContext::new().tenant("acme"), Visibility::default());
+        let confined = |tenant: &str| Reach { tenant: Some(Value::Text(tenant.into())), ..Reach::default() };
+        assert!(scope.check_queued(&write("acme", confined("acme"))).is_ok());
+        assert!(scope.check_queued(&write("", confined("acme"))).unwrap_err().is_tenant_required());
+        assert!(scope.check_queued(&write("globex", confined("acme"))).unwrap_err().is_tenant_required());
+        assert!(scope.check_queued(&write("acme", Reach::default())).unwrap_err().is_tenant_required());
+        let delete = PendingWrite { change: Change::Delete { must_exist: false }, ..write("", Reach::default()) };
+        assert!(scope.check_queued(&delete).unwrap_err().is_tenant_required());
+        let across = Visibility { across_tenants: true, ..Visibility::default() };
+        assert!(Scope::of(&RequestContext::new(), across).check_queued(&delete).is_ok());
+    }
+
+    #[test]
+    fn a_condition_joins_one_that_is_there_without_changing_its_meaning() {
+        let scope = Scope::of(&RequestContext::new().tenant("acme"), Visibility::default());
+        let either = Condition::Any(vec![Condition::Constant(true), Condition::Constant(false)]);
+        let written = |condition| {
+            let condition = scope.narrow(notes(), condition).unwrap();
+            let mut sql = crate::statement::SqlWriter::new(crate::backend::Backend::Postgres);
+            sql.push_where(notes(), &condition).unwrap();
+            sql.finish().sql.to_string()
+        };
+        assert_eq!(written(Condition::Constant(true)), r#" WHERE "tenant" = $1"#);
+        assert_eq!(written(either), r#" WHERE (TRUE OR FALSE) AND "tenant" = $1"#);
+        assert_eq!(written(Condition::Constant(false)), r#" WHERE FALSE AND "tenant" = $1"#);
+        assert!(scope.condition(notes()).unwrap().is_some());
+        assert!(scope.condition(crate::fixture::orders()).unwrap().is_none());
+    }
 }

@@ -1,6 +1,5 @@
 //! Requests and pages of aggregates.
 
-use spakky::prelude::*;
 use spakky::{CursorRequest, PageRequest, Query};
 
 use super::model::{OrderRow, create, full, line, order, store, through};

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 use super::*;
 use crate::backend::Backend;
 use crate::fixture::{CustomerRow, OrderRow, customers, order_lines, orders, samples};
+use crate::value::{ColumnType, ColumnValue};
 
 fn shop() -> SchemaRegistry {
     SchemaRegistry::of([order_lines(), orders(), customers()])
@@ -298,6 +299,22 @@ fn mistakes_in_a_table_are_found() {
     let mut unique = table().id::<i32>("id");
     unique.uniques.push(UniqueKey { name: "uq".into(), columns: vec!["n".into()], live: false });
     assert_eq!(problem(unique), "`uq` of `bad` names the column `n`, which the table does not have");
+    let mut live = table().id::<i32>("id");
+    live.uniques.push(UniqueKey { name: "uq".into(), columns: vec!["id".into()], live: true });
+    assert_eq!(
+        problem(live),
+        "`uq` of `bad` is unique among rows that are not deleted, but the table has no column that says so; mark a field \
+         `#[table(deleted_at)]`"
+    );
+    let role = |role: Role, ty: ColumnType| table().id::<i32>("id").column_of("n", ty, |column| column.role = role);
+    assert_eq!(
+        problem(role(Role::DeletedAt, <chrono::NaiveDateTime as ColumnValue>::TYPE)),
+        "column `n` of `bad` says when a row was deleted and must be an `Option`"
+    );
+    assert_eq!(
+        problem(role(Role::Tenant, <Option<String> as ColumnValue>::TYPE)),
+        "column `n` of `bad` says whose row it is and cannot be an `Option`"
+    );
 }
 
 #[test]

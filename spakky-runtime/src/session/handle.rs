@@ -211,6 +211,7 @@ impl Session {
     /// Queues a write, and remembers what the row will be.
     pub(crate) fn queue(&self, write: PendingWrite, entry: Option<(RowKey, Entry)>) -> Result<(), Error> {
         self.check_writable()?;
+        self.scope().check_queued(&write)?;
         let mut state = self.state();
         if let Some((key, _)) = &entry
             && state.map.is_changed_below(self.depth, key)
