@@ -256,7 +256,8 @@ mod tests {
 
     fn write(tenant: &str, reach: Reach) -> PendingWrite {
         let record = vec![Value::I64(1), Value::Text(tenant.into())];
-        let change = Change::Insert { record, columns: &[true, true] };
+        let columns = crate::mappable::Mapping::WHOLE;
+        let change = Change::Insert { record: record.into(), columns };
         PendingWrite { table: notes(), key: Some(vec![Value::I64(1)]), change, origin: Location::caller(), reach }
     }
 

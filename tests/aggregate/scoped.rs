@@ -69,7 +69,8 @@ async fn create(db: &Database) -> Repository<Cart> {
 }
 
 async fn as_tenant<T>(tenant: &str, work: impl Future<Output = T>) -> T {
-    RequestContext::new().tenant(tenant).actor(format!("{tenant}'s ann")).scope(work).await
+    let context = RequestContext::new().tenant(tenant).actor(format!("{tenant}'s ann"));
+    Box::pin(context.scope(work)).await
 }
 
 fn names(cart: &Cart) -> Vec<&str> {

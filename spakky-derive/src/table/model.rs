@@ -22,6 +22,7 @@ pub(crate) struct Table {
 }
 
 /// A table of its own, or a part of others.
+#[expect(clippy::large_enum_variant, reason = "one value for each use of the macro")]
 pub(crate) enum Kind {
     Row(Row),
     Embedded(Embedded),

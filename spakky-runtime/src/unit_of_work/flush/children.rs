@@ -9,6 +9,7 @@ use super::shape::changed;
 use crate::mappable::Mapping;
 use crate::query::{Comparison, Condition, Term};
 use crate::schema::{Record, Relation, TableDescriptor};
+use crate::scope::{Reach, tenant_of};
 use crate::unit_of_work::aggregate::{differs, is_unassigned, key_of};
 use crate::unit_of_work::order::{Kind, Node};
 use crate::unit_of_work::pending::Change;
@@ -154,7 +155,8 @@ impl ChildWrites {
                     self.delete_below(&[], child, key.first());
                     let expected = version_of(child, row);
                     let delete = Write::of_child(child, Some(key), Change::Delete { must_exist: true }, origin);
-                    self.writes.push(Write { expected, ..delete });
+                    let reach = Reach { tenant: tenant_of(child, row), ..delete.reach };
+                    self.writes.push(Write { expected, reach, ..delete });
                 }
             }
         }
