@@ -67,8 +67,9 @@ pub(crate) struct Cursor {
     pub(crate) values: Vec<Value>,
 }
 
-/// What the cursors of a query are bound to: the table, the filters and sort keys of the query, the tenant.
-pub(crate) fn binding(table: &TableDescriptor, question: &Statement) -> Vec<u8> {
+/// What the cursors of a query are bound to: the table, the filters and sort keys of the query, the tenant. A hash of it,
+/// since it is signed up to three times.
+pub(crate) fn binding(table: &TableDescriptor, question: &Statement) -> [u8; 32] {
     let mut bytes = Vec::new();
     push_part(&mut bytes, table.schema.unwrap_or_default().as_bytes());
     push_part(&mut bytes, table.name.as_bytes());
@@ -81,7 +82,7 @@ pub(crate) fn binding(table: &TableDescriptor, question: &Statement) -> Vec<u8> 
         Some(tenant) => push_part(&mut bytes, format!("tenant {tenant}").as_bytes()),
         None => push_part(&mut bytes, b""),
     }
-    bytes
+    Sha256::digest(&bytes).into()
 }
 
 impl Cursor {
