@@ -51,6 +51,9 @@ pub use spakky_runtime::{
     context, error, mappable, query, repository, schema, session, transaction, value,
 };
 
+#[cfg(all(feature = "migrations", any(feature = "postgres", feature = "sqlite")))]
+pub use spakky_runtime::migrations;
+
 #[cfg(feature = "testing")]
 pub use spakky_derive::test;
 #[cfg(feature = "testing")]

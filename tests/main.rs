@@ -8,6 +8,7 @@
 mod cancellation;
 mod escape;
 mod lent;
+mod migration;
 mod observability;
 mod outcome;
 mod pool;

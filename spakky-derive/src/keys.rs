@@ -42,6 +42,7 @@ keys! {
     enum TableKey in "table" on "a struct" {
         Name = "name",
         Schema = "schema",
+        RenamedFrom = "renamed_from",
         Index = "index",
         Unique = "unique",
         Check = "check",
@@ -54,6 +55,7 @@ keys! {
         Id = "id",
         Generated = "generated",
         Column = "column",
+        RenamedFrom = "renamed_from",
         Version = "version",
         CreatedAt = "created_at",
         UpdatedAt = "updated_at",
@@ -227,6 +229,7 @@ impl ColumnKey {
             | ColumnKey::Unique
             | ColumnKey::Index => true,
             ColumnKey::Column
+            | ColumnKey::RenamedFrom
             | ColumnKey::Default
             | ColumnKey::Length
             | ColumnKey::Json

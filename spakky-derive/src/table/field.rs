@@ -15,6 +15,7 @@ pub(crate) struct ColumnAttrs {
     pub(crate) id: Option<Spanned<()>>,
     pub(crate) generated: Option<Spanned<()>>,
     pub(crate) column: Option<Spanned<LitStr>>,
+    pub(crate) renamed_from: Option<Spanned<LitStr>>,
     pub(crate) version: Option<Spanned<()>>,
     pub(crate) created_at: Option<Spanned<()>>,
     pub(crate) updated_at: Option<Spanned<()>>,
@@ -41,6 +42,7 @@ impl ColumnAttrs {
             id: None,
             generated: None,
             column: None,
+            renamed_from: None,
             version: None,
             created_at: None,
             updated_at: None,
@@ -74,6 +76,10 @@ impl ColumnAttrs {
             ColumnKey::Skip => &mut self.skip,
             ColumnKey::Column => {
                 set_once(&mut self.column, &entry.key, entry.text()?, diagnostics);
+                return Ok(());
+            }
+            ColumnKey::RenamedFrom => {
+                set_once(&mut self.renamed_from, &entry.key, entry.text()?, diagnostics);
                 return Ok(());
             }
             ColumnKey::Default => {
@@ -181,6 +187,6 @@ fn excludes(a: ColumnKey, b: ColumnKey) -> bool {
         Key::Json => matches!(b, Key::Id | Key::References | Key::Unique | Key::Index | Key::Length),
         // A unique key has an index.
         Key::Unique => b == Key::Index,
-        Key::Id | Key::Column | Key::References | Key::Index | Key::Default | Key::Length => false,
+        Key::Id | Key::Column | Key::RenamedFrom | Key::References | Key::Index | Key::Default | Key::Length => false,
     }
 }

@@ -31,6 +31,7 @@ pub(crate) struct Row {
     /// The name as given; defaulted names have none.
     pub(crate) name_literal: Option<LitStr>,
     pub(crate) schema: Option<LitStr>,
+    pub(crate) renamed_from: Option<LitStr>,
     pub(crate) key_name: String,
     pub(crate) uniques: Vec<Constraint<Vec<FieldPath>>>,
     pub(crate) indexes: Vec<Constraint<Index>>,
@@ -87,6 +88,7 @@ pub(crate) struct Column {
     pub(crate) name: String,
     /// The name as given; defaulted names have none.
     pub(crate) name_literal: Option<LitStr>,
+    pub(crate) renamed_from: Option<LitStr>,
     pub(crate) storage: Storage,
     pub(crate) generated: Option<Ident>,
     pub(crate) references: Option<Reference>,
@@ -198,6 +200,7 @@ impl Column {
         Column {
             name: name_literal.as_ref().map_or_else(|| ident::plain(field), LitStr::value),
             name_literal,
+            renamed_from: attrs.renamed_from.as_ref().map(|name| name.value.clone()),
             storage,
             generated: key(&attrs.generated),
             references,
@@ -215,7 +218,8 @@ impl Column {
 
 impl Embedded {
     fn from_attrs(attrs: &TableAttrs) -> Self {
-        let names = [&attrs.name, &attrs.schema].into_iter().flatten().map(|given| given.key.clone());
+        let names =
+            [&attrs.name, &attrs.schema, &attrs.renamed_from].into_iter().flatten().map(|given| given.key.clone());
         let lists = (attrs.indexes.iter().map(|given| given.key.clone()))
             .chain(attrs.uniques.iter().map(|given| given.key.clone()))
             .chain(attrs.checks.iter().map(|given| given.key.clone()));
@@ -256,6 +260,7 @@ impl Row {
         let mut made = Row {
             key_name: primary_key_name(&name),
             schema: attrs.schema.as_ref().map(|schema| schema.value.clone()),
+            renamed_from: attrs.renamed_from.as_ref().map(|name| name.value.clone()),
             uniques: Vec::new(),
             indexes: Vec::new(),
             checks: Vec::new(),

@@ -27,6 +27,7 @@ enum SpecKind {
         generated: bool,
         default: Option<&'static str>,
         length: Option<u32>,
+        renamed_from: Option<&'static str>,
     },
     Group {
         prefix: &'static str,
@@ -37,7 +38,15 @@ enum SpecKind {
 impl ColumnSpec {
     /// A plain column named as its field.
     pub const fn column(name: &'static str, ty: ColumnType) -> Self {
-        let kind = SpecKind::Column { name, ty, role: Role::Plain, generated: false, default: None, length: None };
+        let kind = SpecKind::Column {
+            name,
+            ty,
+            role: Role::Plain,
+            generated: false,
+            default: None,
+            length: None,
+            renamed_from: None,
+        };
         ColumnSpec { field: name, kind }
     }
 
@@ -87,6 +96,14 @@ impl ColumnSpec {
         }
         self
     }
+
+    /// The name the column had before.
+    pub const fn renamed_from(mut self, name: &'static str) -> Self {
+        if let SpecKind::Column { renamed_from, .. } = &mut self.kind {
+            *renamed_from = Some(name);
+        }
+        self
+    }
 }
 
 /// Appends what `specs` describe, each column name prefixed with `prefix`: the body of a derived
@@ -94,15 +111,18 @@ impl ColumnSpec {
 pub fn describe(specs: &[ColumnSpec], prefix: &str, columns: &mut Vec<ColumnDescriptor>) {
     for spec in specs {
         match spec.kind {
-            SpecKind::Column { name, ty, role, generated, default, length } => columns.push(ColumnDescriptor {
-                name: format!("{prefix}{name}"),
-                field: spec.field.to_owned(),
-                ty,
-                role,
-                generated,
-                default,
-                length,
-            }),
+            SpecKind::Column { name, ty, role, generated, default, length, renamed_from } => {
+                columns.push(ColumnDescriptor {
+                    name: format!("{prefix}{name}"),
+                    renamed_from: renamed_from.map(|name| format!("{prefix}{name}")),
+                    field: spec.field.to_owned(),
+                    ty,
+                    role,
+                    generated,
+                    default,
+                    length,
+                })
+            }
             SpecKind::Group { prefix: inner, describe } => {
                 let start = columns.len();
                 describe(&format!("{prefix}{inner}"), columns);
@@ -140,6 +160,7 @@ pub struct TableSpec {
     name: &'static str,
     key_name: &'static str,
     schema: Option<&'static str>,
+    renamed_from: Option<&'static str>,
     uniques: &'static [(&'static str, &'static [ColumnName])],
     indexes: &'static [IndexSpec],
     checks: &'static [(&'static str, &'static str)],
@@ -156,6 +177,7 @@ impl TableSpec {
             name,
             key_name,
             schema: None,
+            renamed_from: None,
             uniques: &[],
             indexes: &[],
             checks: &[],
@@ -166,6 +188,12 @@ impl TableSpec {
     /// The schema it lives in.
     pub const fn schema(mut self, name: &'static str) -> Self {
         self.schema = Some(name);
+        self
+    }
+
+    /// The name the table had before.
+    pub const fn renamed_from(mut self, name: &'static str) -> Self {
+        self.renamed_from = Some(name);
         self
     }
 
@@ -225,6 +253,7 @@ impl TableSpec {
             row_type: self.row_type,
             name: self.name,
             schema: self.schema,
+            renamed_from: self.renamed_from,
             key_name: self.key_name,
             key,
             version,

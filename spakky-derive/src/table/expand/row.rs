@@ -87,6 +87,9 @@ fn spec(table: &Table, row: &Row) -> TokenStream {
     if let Some(schema) = &row.schema {
         spec.extend(quote!(.schema(#schema)));
     }
+    if let Some(name) = &row.renamed_from {
+        spec.extend(quote!(.renamed_from(#name)));
+    }
     if !row.uniques.is_empty() {
         let uniques = row.uniques.iter().map(|Constraint { name, body, .. }| {
             let columns = body.iter().map(|path| column_name(table, path));
