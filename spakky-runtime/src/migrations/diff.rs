@@ -379,13 +379,11 @@ impl SchemaDiff {
             Change::CreateType { name, .. } => Some(Change::DropType(name.clone())),
             _ => None,
         }));
-        let off =
-            |changes: &[Change]| self.backend == Backend::Sqlite && render::sqlite::needs_foreign_keys_off(changes);
-        let (up_off, down_off) = (off(&self.changes), off(&undone));
         let up = self.blocks(&self.changes, &self.before, &self.after, &self.renames, true);
         let down = self.blocks(&undone, &self.after, &self.before, &back, false);
-        // One setting holds for both files.
-        let alone = up_off || down_off;
+        // One setting holds for both files. On the way back tables go that nobody refers to any more.
+        let alone = self.backend == Backend::Sqlite
+            && (render::sqlite::needs_foreign_keys_off(&self.changes) || render::sqlite::rebuilds_any(&undone));
         let mut down_text =
             "-- Restores the tables as they were before, not the data that was in what is dropped.\n".to_owned();
         let restored = if down.is_empty() { "SELECT 1;\n".to_owned() } else { render::text(&down) };

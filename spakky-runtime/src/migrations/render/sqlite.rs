@@ -13,7 +13,12 @@ use super::{Block, comment};
 use crate::backend::Backend;
 use crate::schema::ddl::{list, quoted};
 
-/// Whether the changes drop a table, if only to make it anew.
+/// Whether the changes make a table anew.
+pub(crate) fn rebuilds_any(changes: &[Change]) -> bool {
+    changes.iter().any(|change| rebuilds(change, changes))
+}
+
+/// Whether the changes drop a table, if only to make it anew: tables that are not looked at may refer to it.
 pub(crate) fn needs_foreign_keys_off(changes: &[Change]) -> bool {
     changes.iter().any(|change| matches!(change, Change::DropTable(_)) || rebuilds(change, changes))
 }
