@@ -37,7 +37,8 @@ pub use write::WriteOptions;
 macro_rules! __embed_migrations {
     ($folder:literal) => {{
         use $crate::migrations::diesel_migrations;
-        diesel_migrations::embed_migrations!($folder)
+        const MIGRATIONS: diesel_migrations::EmbeddedMigrations = diesel_migrations::embed_migrations!($folder);
+        MIGRATIONS
     }};
 }
 

@@ -188,8 +188,8 @@ impl Comparison<'_> {
             found.iter().map(|table| (table.oid(), names[table.asked()].clone())).collect();
         if self.options.drop_unknown {
             for table in catalog::tables_of_schemas(session, &schemas).await? {
-                if !called.contains_key(&table.oid()) {
-                    called.insert(table.oid(), table.own_name());
+                if let std::collections::hash_map::Entry::Vacant(free) = called.entry(table.oid()) {
+                    free.insert(table.own_name());
                     found.push(table);
                 }
             }

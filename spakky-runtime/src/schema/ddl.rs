@@ -37,7 +37,7 @@ pub(super) fn create_schemas(order: &TableOrder) -> Vec<String> {
 }
 
 /// `CREATE TABLE` and its indexes.
-pub(super) fn create_table(
+pub(crate) fn create_table(
     table: &TableDescriptor,
     order: &TableOrder,
     backend: Backend,

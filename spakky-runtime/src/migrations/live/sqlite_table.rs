@@ -28,8 +28,9 @@ pub(super) fn parse(name: &str, sql: &str) -> Result<TableShape, String> {
     if let Some(key) = &table.key {
         let names = &key.columns;
         let inside = table.columns.iter_mut().filter(|column| names.contains(&column.name));
-        let strict = table.strict || table.without_rowid;
-        inside.filter(|_| strict).for_each(|column| column.nullable = false);
+        let (strict, alone) = (table.strict || table.without_rowid, names.len() == 1);
+        let filled = |column: &ColumnShape| strict || (alone && column.ty.sql.eq_ignore_ascii_case("integer"));
+        inside.for_each(|column| column.nullable &= !filled(column));
     }
     Ok(table)
 }
