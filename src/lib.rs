@@ -65,3 +65,7 @@ pub use spakky_runtime::private as __private;
 #[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../README.md")]
 struct ReadmeDoctests;
+
+#[cfg(all(doctest, feature = "sqlite", feature = "migrations"))]
+#[doc = include_str!("../docs/guide/migrations.md")]
+struct MigrationsGuideDoctests;

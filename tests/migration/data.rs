@@ -120,12 +120,14 @@ async fn values_that_do_not_fit_stop_the_migration(database: Database) {
     let error = folder.migrator().up(&database.sessions).await.unwrap_err();
     assert!(error.is_check_violation(), "{}", whole(&error));
     let place = match database.is_sqlite() {
-        true => format!(
-            "statement 4 of 12, at line 16 of its `up.sql`: failed to write a value that a check refuses: check constraint `ck_authors_alive`"
-        ),
-        false => format!(
-            "statement 5 of 5, at line 12 of its `up.sql`: failed to write a value on `authors` that a check refuses: check constraint `ck_authors_alive`"
-        ),
+        true => {
+            "statement 4 of 12, at line 16 of its `up.sql`: failed to write a value that a check refuses: check constraint \
+             `ck_authors_alive`"
+        }
+        false => {
+            "statement 5 of 5, at line 12 of its `up.sql`: failed to write a value on `authors` that a check refuses: \
+             check constraint `ck_authors_alive`"
+        }
     };
     assert_eq!(error.to_string(), format!("run migration `{name}`: {place}; nothing of it was kept"));
     // Nothing is half done, and the connection that failed is as good as any.
@@ -135,7 +137,7 @@ async fn values_that_do_not_fit_stop_the_migration(database: Database) {
     assert_eq!(database.numbers("SELECT count(*) FROM __diesel_schema_migrations").await, [0]);
 
     database.execute("UPDATE authors SET born = 5 WHERE name = 'Eco'").await;
-    assert_eq!(folder.migrator().up(&database.sessions).await.unwrap(), [name.clone()]);
+    assert_eq!(folder.migrator().up(&database.sessions).await.unwrap(), std::slice::from_ref(name));
 }
 
 async fn times_change_between_zones_as_utc(database: Database) {

@@ -5,11 +5,15 @@ use spakky::prelude::*;
 use super::folder::migrate;
 use crate::support::{Database, on_each_backend, on_postgres};
 
-on_each_backend![a_table_made_by_hand_is_taken_over_with_its_rows, what_a_descriptor_cannot_say_is_left_alone];
+on_each_backend![
+    a_table_made_by_hand_is_taken_over_with_its_rows,
+    what_a_descriptor_cannot_say_is_left_alone,
+    a_view_in_the_place_of_a_table_is_refused,
+];
 
 mod on_one {
     use super::*;
-    on_postgres![a_view_in_the_place_of_a_table_is_refused, tables_in_schemas_are_made_and_compared];
+    on_postgres![tables_in_schemas_are_made_and_compared];
 }
 
 #[derive(Debug, Clone, Table)]

@@ -18,6 +18,7 @@ on_each_backend![
     a_folder_that_is_none_is_refused,
     a_migration_can_be_part_of_the_program,
     who_waits_too_long_gives_up,
+    migrating_inside_a_unit_of_work_is_refused,
 ];
 
 mod on_one {
@@ -250,6 +251,22 @@ async fn who_waits_too_long_gives_up(database: Database) {
     }
     holder.rollback().await;
     assert_eq!(migrator.up(&other).await.unwrap().len(), 3);
+}
+
+async fn migrating_inside_a_unit_of_work_is_refused(database: Database) {
+    let migrator = three().migrator();
+    let sessions = &database.sessions;
+    let body = async |session: spakky::Session| {
+        session.sql("DELETE FROM accounts").execute().await?;
+        let error = migrator.up(sessions).await.unwrap_err();
+        assert!(error.is_invalid_transaction());
+        assert_eq!(
+            error.to_string(),
+            "migrate inside a unit of work of the same database, which a migration might wait for; migrate before it"
+        );
+        Ok::<_, spakky::Error>(())
+    };
+    sessions.transaction(spakky::TransactionOptions::new(), body).await.unwrap();
 }
 
 async fn guarded_writes_find_their_function_after_a_migration(database: Database) {

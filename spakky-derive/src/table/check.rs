@@ -90,7 +90,7 @@ fn check_renames(table: &Table, diagnostics: &mut Diagnostics) {
             diagnostics.error(at, format!("the column is called `{old}` now; give the name it had before"));
         } else if let Some((other, _)) = table.columns().find(|(_, other)| other.name == old) {
             let message = format!(
-                "column `{old}` is that of field `{}`; a column that is still there was not renamed",
+                "column `{old}` is that of field `{}` still; name a column that is gone, or remove this",
                 other.ident
             );
             diagnostics.error(at, message);

@@ -163,7 +163,7 @@ struct Comparison<'a> {
 impl Comparison<'_> {
     #[cfg(feature = "sqlite")]
     async fn on_sqlite(self, sessions: &SessionManager) -> Result<SchemaDiff, Error> {
-        let live = super::live::sqlite::tables(sessions).await?;
+        let live = super::live::sqlite::tables(sessions, &self.wanted).await?;
         let live = live.into_iter().filter(|table| !self.options.ignores(&table.name)).collect();
         Ok(self.finish(live, Vec::new(), Vec::new()))
     }
@@ -171,7 +171,6 @@ impl Comparison<'_> {
     #[cfg(feature = "postgres")]
     async fn on_postgres(mut self, sessions: &SessionManager) -> Result<SchemaDiff, Error> {
         use super::live::postgres as catalog;
-        use crate::error::ErrorKind;
         use crate::transaction::TransactionOptions;
 
         let transaction = sessions.begin_with(TransactionOptions::new().name("schema diff"));
@@ -198,9 +197,7 @@ impl Comparison<'_> {
         for table in found {
             let name = called.get(&table.oid()).cloned().unwrap_or_else(|| table.own_name());
             if !table.is_table() {
-                let message =
-                    format!("compare `{name}` with the database: it is a view there, or another kind of relation");
-                return Err(Error::new(ErrorKind::Schema, message).with_table(name.to_string()));
+                return Err(super::live::no_table(&name));
             }
             if !self.options.ignores(&name) && live.iter().all(|other| other.name != name) {
                 live.push(table.shape(name, &called));

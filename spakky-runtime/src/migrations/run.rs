@@ -118,8 +118,9 @@ impl Migrator {
     ///
     /// # Errors
     /// The migration, the statement and its line, with the kind that the database's failure has; those before it stay.
-    /// [`is_lock_timeout`](Error::is_lock_timeout) when another process migrates for too long, and
-    /// [`is_config`](Error::is_config) behind a pooler that cannot keep a lock.
+    /// [`is_lock_timeout`](Error::is_lock_timeout) when another process migrates for too long,
+    /// [`is_config`](Error::is_config) behind a pooler that cannot keep a lock, and
+    /// [`is_invalid_transaction`](Error::is_invalid_transaction) inside a unit of work that has a connection.
     ///
     /// # Cancellation
     /// The migration under way is rolled back, unless its COMMIT was sent; the connection is closed.
@@ -234,7 +235,13 @@ impl Run {
                  others from migrating belongs to one; connect to the server itself, with `pooler = none`",
             ));
         }
-        let lease = sessions.lease(!crate::session::holds_connection(sessions.id(), None)).await?;
+        if crate::session::holds_connection(sessions.id(), None) {
+            return Err(Error::new(
+                ErrorKind::InvalidTransaction,
+                "migrate inside a unit of work of the same database, which a migration might wait for; migrate before it",
+            ));
+        }
+        let lease = sessions.lease(true).await?;
         let run = Run { sessions: sessions.clone(), lease, lock_wait };
         if run.is_postgres() {
             run.lock().await?;

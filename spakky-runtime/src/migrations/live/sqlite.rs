@@ -1,29 +1,31 @@
 //! SQLite keeps the text of everything it made: tables are read from their own `CREATE TABLE`.
 
-use super::sqlite_table;
+use super::{no_table, sqlite_table};
 use crate::error::{Error, ErrorKind};
 use crate::migrations::shape::{IndexShape, TableShape};
 use crate::migrations::token;
 use crate::session::SessionManager;
 
-/// Every table of the database.
-pub(crate) async fn tables(sessions: &SessionManager) -> Result<Vec<TableShape>, Error> {
+/// Every table of the database that can be read; one that is wanted must be a table, and readable.
+pub(crate) async fn tables(sessions: &SessionManager, wanted: &[TableShape]) -> Result<Vec<TableShape>, Error> {
     let sql = "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master \
                WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type = 'table' DESC, rowid";
     let rows: Vec<(String, String, String, String)> = sessions.sql(sql).fetch_all().await?;
+    let is_wanted = |name: &str| wanted.iter().any(|table| table.name.name == name);
     let mut tables: Vec<TableShape> = Vec::new();
     for (kind, name, table, sql) in rows {
         let home = tables.iter_mut().find(|shape| shape.name.name == table);
         match (kind.as_str(), home) {
             ("table", _) => match sqlite_table::parse(&name, &sql) {
-                Ok(shape) => tables.push(shape),
-                // A virtual table, or one in words that only SQLite knows.
-                Err(_) if is_virtual(&sql) => {}
-                Err(problem) => {
+                Ok(shape) if !is_virtual(&sql) => tables.push(shape),
+                _ if !is_wanted(&name) => {}
+                Err(problem) if !is_virtual(&sql) => {
                     let message = format!("read table `{name}` of the database: {problem}");
                     return Err(Error::new(ErrorKind::Schema, message).with_table(name));
                 }
+                _ => return Err(no_table(&name)),
             },
+            ("view", _) if is_wanted(&name) => return Err(no_table(&name)),
             ("index", Some(home)) => home.indexes.push(index(&name, &sql)),
             ("trigger", Some(home)) => home.triggers.push(sql),
             _ => {}
