@@ -3,7 +3,10 @@
 use spakky::migrations::{MigrationState, Migrator};
 
 use super::folder::{Folder, whole};
-use crate::support::{Database, on_each_backend, on_postgres};
+use crate::support::{Cancelled, Database, cancel_after, eventually, on_each_backend, on_postgres};
+
+/// What takes longer hangs.
+const LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
 
 on_each_backend![
     ten_that_start_at_once_migrate_once,
@@ -19,6 +22,7 @@ on_each_backend![
     a_migration_can_be_part_of_the_program,
     who_waits_too_long_gives_up,
     migrating_inside_a_unit_of_work_is_refused,
+    a_migration_dropped_at_any_await_has_run_as_a_whole_or_not_at_all,
 ];
 
 mod on_one {
@@ -26,7 +30,8 @@ mod on_one {
     on_postgres![
         guarded_writes_find_their_function_after_a_migration,
         a_pooler_in_between_is_refused,
-        an_index_is_made_concurrently_while_others_wait
+        an_index_is_made_concurrently_while_others_wait,
+        a_migration_that_is_dropped_gives_its_lock_back
     ];
 }
 
@@ -267,6 +272,56 @@ async fn migrating_inside_a_unit_of_work_is_refused(database: Database) {
         Ok::<_, spakky::Error>(())
     };
     sessions.transaction(spakky::TransactionOptions::new(), body).await.unwrap();
+}
+
+async fn a_migration_dropped_at_any_await_has_run_as_a_whole_or_not_at_all(database: Database) {
+    let folder = Folder::new();
+    folder
+        .file(
+            "1_runs",
+            "up.sql",
+            "CREATE TABLE runs (step INTEGER); INSERT INTO runs VALUES (1); INSERT INTO runs VALUES (2);",
+        )
+        .file("1_runs", "down.sql", "DROP TABLE runs");
+    let migrator = folder.migrator();
+    migrator.up(&database.sessions).await.unwrap();
+    migrator.down(&database.sessions, 1).await.unwrap();
+    let find = match database.is_sqlite() {
+        true => "SELECT count(*) FROM sqlite_master WHERE name = 'runs'",
+        false => "SELECT count(*) FROM pg_class WHERE oid = to_regclass('runs')",
+    };
+    let mut awaits = 1;
+    loop {
+        let cancelled = cancel_after(awaits, false, migrator.up(&database.sessions)).await;
+        database.is_at_rest().await;
+        let noted = database.numbers("SELECT count(*) FROM __diesel_schema_migrations").await;
+        assert_eq!(database.numbers(find).await, noted, "dropped at await {awaits}");
+        if noted == [1] {
+            assert_eq!(database.numbers("SELECT step FROM runs ORDER BY step").await, [1, 2]);
+            migrator.down(&database.sessions, 1).await.unwrap();
+        }
+        if let Cancelled::No(done) = cancelled {
+            assert_eq!(done.unwrap(), ["1_runs"]);
+            break;
+        }
+        awaits += 1;
+    }
+    assert!(awaits > 3, "{awaits}");
+}
+
+async fn a_migration_that_is_dropped_gives_its_lock_back(database: Database) {
+    let folder = Folder::new();
+    folder.file("1_slow", "up.sql", "SELECT pg_sleep(300)");
+    let migrator = folder.migrator();
+    let sessions = database.sessions.clone();
+    let running = tokio::spawn(async move { migrator.up(&sessions).await });
+    let asleep = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(300)' \
+                  AND pid <> pg_backend_pid()";
+    eventually("it sleeps", LIMIT, async || database.numbers(asleep).await == [1]).await;
+    running.abort();
+    folder.file("1_slow", "up.sql", "SELECT 1");
+    let ran = folder.migrator().lock_wait(LIMIT).up(&database.sessions).await.unwrap();
+    assert_eq!(ran, ["1_slow"]);
 }
 
 async fn guarded_writes_find_their_function_after_a_migration(database: Database) {

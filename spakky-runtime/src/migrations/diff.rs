@@ -1,7 +1,5 @@
 //! The comparison of a registry with a database.
 
-use std::collections::HashMap;
-
 use super::change::{Change, Place};
 use super::plan::{Renames, plan};
 use super::render::{self, Block};
@@ -183,7 +181,7 @@ impl Comparison<'_> {
         names.extend(self.tables.iter().filter_map(old));
         let schemas: Vec<&str> = self.tables.iter().filter_map(|table| table.schema).collect();
         let mut found = catalog::tables(session, &names).await?;
-        let mut called: HashMap<i64, TableName> =
+        let mut called: std::collections::HashMap<i64, TableName> =
             found.iter().map(|table| (table.oid(), names[table.asked()].clone())).collect();
         if self.options.drop_unknown {
             for table in catalog::tables_of_schemas(session, &schemas).await? {

@@ -4,6 +4,7 @@
 //! note are one transaction.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::migration::MigrationSource;
@@ -11,7 +12,7 @@ use diesel::migration::MigrationSource;
 use super::diff::VERSIONS;
 use super::script::{self, Statement};
 use super::source::{self, AnyBackend, Migration};
-use crate::backend::{Answer, Backend, Bind, Step};
+use crate::backend::{Answer, Backend, Bind, Connection, Step};
 use crate::config::Pooler;
 use crate::error::{DatabaseError, Error, ErrorKind};
 use crate::pool::Lease;
@@ -24,6 +25,9 @@ use crate::value::{ColumnType, ColumnValue, ScalarType, Value};
 const LOCK: i64 = 7_308_620_183_142_853_484;
 /// How often it is asked for. Whoever waits in the server itself would keep `CREATE INDEX CONCURRENTLY` from finishing.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long what a caller left behind may take to be undone.
+const CLEANUP_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Runs migrations and takes them back.
 ///
@@ -123,7 +127,7 @@ impl Migrator {
     /// [`is_invalid_transaction`](Error::is_invalid_transaction) inside a unit of work that has a connection.
     ///
     /// # Cancellation
-    /// The migration under way is rolled back, unless its COMMIT was sent; the connection is closed.
+    /// The migration under way is stopped and rolled back, unless its COMMIT was sent.
     pub async fn up(&self, sessions: &SessionManager) -> Result<Vec<String>, Error> {
         let run = Run::begin(sessions, self.lock_wait).await?;
         let mut done = Vec::new();
@@ -222,7 +226,9 @@ enum Direction {
 /// A connection that migrates.
 struct Run {
     sessions: SessionManager,
-    lease: Lease,
+    connection: Arc<Connection>,
+    /// Taken when the run ends.
+    lease: Option<Lease>,
     lock_wait: Duration,
 }
 
@@ -242,7 +248,8 @@ impl Run {
             ));
         }
         let lease = sessions.lease(true).await?;
-        let run = Run { sessions: sessions.clone(), lease, lock_wait };
+        let connection = lease.connection().clone();
+        let run = Run { sessions: sessions.clone(), connection, lease: Some(lease), lock_wait };
         if run.is_postgres() {
             run.lock().await?;
         }
@@ -254,23 +261,25 @@ impl Run {
     }
 
     /// Gives the lock and the connection back. A connection that failed is closed instead, and the lock goes with it.
-    async fn end(self, sessions: &SessionManager) {
+    async fn end(mut self, sessions: &SessionManager) {
         let unlocked = match self.sessions.backend() {
             Backend::Postgres => self.query(&format!("SELECT pg_advisory_unlock({LOCK})"), Vec::new()).await.is_ok(),
             Backend::Sqlite => self.control("PRAGMA legacy_alter_table = OFF; PRAGMA foreign_keys = ON").await.is_ok(),
         };
         if self.is_postgres() {
-            self.lease.connection().refresh_types().await;
+            self.connection.refresh_types().await;
         }
-        if unlocked {
-            self.lease.release();
+        if let Some(lease) = self.lease.take()
+            && unlocked
+        {
+            lease.release();
         }
         sessions.schema_changed();
     }
 
     async fn send(&self, steps: Vec<Step>) -> Result<Vec<Answer>, DatabaseError> {
         self.sessions.echo(&steps);
-        self.lease.connection().send(steps).await.map_err(|failure| failure.error)
+        self.connection.send(steps).await.map_err(|failure| failure.error)
     }
 
     async fn control(&self, sql: &str) -> Result<(), DatabaseError> {
@@ -440,6 +449,24 @@ impl Run {
         };
         let version = Bind { ty: ColumnType::scalar(ScalarType::Text), value: Value::Text(migration.version.clone()) };
         self.query(&sql, vec![version]).await.map(drop)
+    }
+}
+
+/// A run whose caller went away: what it is doing is stopped and undone in the background. Closing the connection gives
+/// the lock back; SQLite has none that outlives the transaction, and a database in memory needs its connection.
+impl Drop for Run {
+    fn drop(&mut self) {
+        let Some(lease) = self.lease.take() else { return };
+        let (connection, keep) = (self.connection.clone(), !self.is_postgres());
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                connection.cancel().await;
+                let restore = Step::Control("PRAGMA legacy_alter_table = OFF".into());
+                if connection.reset(CLEANUP_DEADLINE).await && keep && connection.send(vec![restore]).await.is_ok() {
+                    lease.release();
+                }
+            });
+        }
     }
 }
 
