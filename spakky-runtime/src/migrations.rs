@@ -17,6 +17,7 @@ mod run;
 mod script;
 mod shape;
 mod source;
+mod status;
 mod token;
 mod wanted;
 mod write;
@@ -24,8 +25,9 @@ mod write;
 pub use command::{Command, run_command};
 pub use diesel_migrations;
 pub use diff::{DiffOptions, DiffStep, SchemaDiff};
-pub use run::{MigrationState, MigrationStatus, Migrator};
+pub use run::Migrator;
 pub use source::AnyBackend;
+pub use status::{MigrationState, MigrationStatus};
 pub use write::WriteOptions;
 
 /// Takes the migrations of a folder, named from the manifest of the crate, into the program:

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use super::diff::DiffOptions;
-use super::run::{MigrationState, Migrator};
+use super::run::Migrator;
+use super::status::MigrationState;
 use super::write::WriteOptions;
 use crate::config::DatabaseConfig;
 use crate::error::{Error, ErrorKind};

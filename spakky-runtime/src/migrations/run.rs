@@ -12,6 +12,7 @@ use diesel::migration::MigrationSource;
 use super::diff::VERSIONS;
 use super::script::{self, Statement};
 use super::source::{self, AnyBackend, Migration};
+use super::status::{MigrationState, MigrationStatus};
 use crate::backend::{Answer, Backend, Bind, Connection, Step};
 use crate::config::Pooler;
 use crate::error::{DatabaseError, Error, ErrorKind};
@@ -49,37 +50,6 @@ const CLEANUP_DEADLINE: Duration = Duration::from_secs(5);
 pub struct Migrator {
     migrations: Vec<Migration>,
     lock_wait: Duration,
-}
-
-/// One migration, and whether the database has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MigrationStatus {
-    name: String,
-    state: MigrationState,
-}
-
-/// Whether a migration has run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum MigrationState {
-    /// It has run.
-    Applied,
-    /// It has not run.
-    Pending,
-    /// It has run, and the program does not have it: it is of another program or a newer version of this one.
-    Unknown,
-}
-
-impl MigrationStatus {
-    /// The folder's name; the version of a migration that is unknown.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Whether it has run.
-    pub fn state(&self) -> MigrationState {
-        self.state
-    }
 }
 
 impl Migrator {
@@ -200,14 +170,12 @@ impl Migrator {
             .map(|migration| {
                 let state =
                     if is_applied(&migration.version) { MigrationState::Applied } else { MigrationState::Pending };
-                (migration.version.clone(), MigrationStatus { name: migration.name.clone(), state })
+                (migration.version.clone(), MigrationStatus::new(&migration.name, state))
             })
             .collect();
         let unknown = applied.iter().filter(|(version,)| found.iter().all(|(known, _)| known != version));
         let unknown = unknown
-            .map(|(version,)| {
-                (version.clone(), MigrationStatus { name: version.clone(), state: MigrationState::Unknown })
-            })
+            .map(|(version,)| (version.clone(), MigrationStatus::new(version, MigrationState::Unknown)))
             .collect::<Vec<_>>();
         found.extend(unknown);
         found.sort_by(|(a, _), (b, _)| a.cmp(b));
