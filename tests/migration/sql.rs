@@ -18,6 +18,13 @@ on_each_backend![
     a_table_that_cannot_be_made_is_named,
 ];
 
+mod sqlite_alone {
+    #[test]
+    fn diesels_own_harness_runs_what_is_written_and_takes_it_back() {
+        crate::support::run(spakky::Backend::Sqlite, super::diesels_own_harness_runs_what_is_written_and_takes_it_back);
+    }
+}
+
 mod before {
     use super::*;
 
@@ -213,4 +220,28 @@ async fn a_table_that_cannot_be_made_is_named(database: Database) {
     assert!(error.is_schema());
     assert_eq!(error.to_string(), "compare table `broken` with the database: it cannot be made as it is described");
     assert_eq!(error.table(), Some("broken"));
+}
+
+async fn diesels_own_harness_runs_what_is_written_and_takes_it_back(database: Database) {
+    use diesel::Connection;
+    use spakky::migrations::diesel_migrations::{FileBasedMigrations, MigrationHarness};
+
+    database.sessions.create_tables(&schema![before::ProductRow]).await.unwrap();
+    database.execute("INSERT INTO products (name, price, code) VALUES ('nut', 5, 'n')").await;
+    let registry = schema![after::MakerRow, after::ProductRow];
+    let folder = Folder::new();
+    let diff = registry.diff(&database.sessions).await.unwrap();
+    diff.write(folder.path(), "change", WriteOptions::new()).unwrap();
+
+    let path = database.url().strip_prefix("sqlite://").unwrap().split('?').next().unwrap();
+    let mut connection = diesel::SqliteConnection::establish(path).unwrap();
+    let source = || FileBasedMigrations::from_path(folder.path()).unwrap();
+    connection.run_pending_migrations(source()).unwrap();
+    assert!(registry.diff(&database.sessions).await.unwrap().is_empty());
+    assert_eq!(folder.migrator().up(&database.sessions).await.unwrap(), [""; 0]);
+    assert_eq!(database.numbers("SELECT count(*) FROM products WHERE remark = 'none'").await, [1]);
+
+    connection.revert_last_migration(source()).unwrap();
+    assert!(schema![before::ProductRow].diff(&database.sessions).await.unwrap().is_empty());
+    assert_eq!(folder.migrator().up(&database.sessions).await.unwrap().len(), 1);
 }
