@@ -52,6 +52,9 @@ pub use spakky_runtime::{
     Versioned, config, context, error, mappable, page, query, repository, request, schema, session, transaction, value,
 };
 
+#[cfg(all(feature = "migrations", any(feature = "postgres", feature = "sqlite")))]
+pub use spakky_runtime::migrations;
+
 #[cfg(feature = "testing")]
 pub use spakky_derive::test;
 #[cfg(feature = "testing")]
@@ -71,3 +74,7 @@ struct TenancyDoctests;
 #[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../docs/guide/queries.md")]
 struct QueriesDoctests;
+
+#[cfg(all(doctest, feature = "sqlite", feature = "migrations"))]
+#[doc = include_str!("../docs/guide/migrations.md")]
+struct MigrationsGuideDoctests;

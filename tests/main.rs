@@ -9,6 +9,7 @@ mod aggregate;
 mod cancellation;
 mod escape;
 mod lent;
+mod migration;
 mod observability;
 mod outcome;
 mod pool;

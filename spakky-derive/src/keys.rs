@@ -42,6 +42,7 @@ keys! {
     enum TableKey in "table" on "a struct" {
         Name = "name",
         Schema = "schema",
+        RenamedFrom = "renamed_from",
         Index = "index",
         Unique = "unique",
         Check = "check",
@@ -57,6 +58,7 @@ keys! {
         Id = "id",
         Generated = "generated",
         Column = "column",
+        RenamedFrom = "renamed_from",
         Version = "version",
         CreatedAt = "created_at",
         UpdatedAt = "updated_at",
@@ -264,6 +266,7 @@ impl ColumnKey {
             | ColumnKey::HasMany
             | ColumnKey::HasOne => true,
             ColumnKey::Column
+            | ColumnKey::RenamedFrom
             | ColumnKey::Default
             | ColumnKey::Length
             | ColumnKey::Json

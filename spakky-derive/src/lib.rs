@@ -111,6 +111,7 @@ pub fn derive_mappable(input: TokenStream) -> TokenStream {
 /// |---|---|
 /// | `name = "orders"` | the table; by default the struct's name in `snake_case`, without `Row` at its end |
 /// | `schema = "shop"` | the schema on PostgreSQL |
+/// | `renamed_from = "order"` | the name it had before: a migration renames that table |
 /// | `index(a, b desc, name = "…", where = "…")` | an index over fields, `ship.street` for a flattened one |
 /// | `unique(a, b, name = "…")` | a unique key over fields |
 /// | `unique(a, b, where = live)` | a unique key among rows that are not soft-deleted |
@@ -128,6 +129,7 @@ pub fn derive_mappable(input: TokenStream) -> TokenStream {
 /// | `id` | the primary key; on several fields, a composite one |
 /// | `generated` | the database assigns the id |
 /// | `column = "…"` | the column's name; by default the field's |
+/// | `renamed_from = "…"` | the name the column had before: a migration renames that column |
 /// | `version` | counts the row's updates and guards them (`i64`) |
 /// | `created_at`, `updated_at` | stamped with the database's clock |
 /// | `created_by`, `updated_by` | stamped with the context's actor: a `String`, a `Uuid`, an integer, a newtype of one, or an `Option` of one |

@@ -16,6 +16,7 @@ impl TableDescriptor {
             row_type: TypeId::of::<Row>(),
             name,
             schema: None,
+            renamed_from: None,
             columns: Vec::new(),
             key_name: Box::leak(format!("pk_{name}").into_boxed_str()),
             key: Vec::new(),
@@ -36,8 +37,16 @@ impl TableDescriptor {
 
     pub(crate) fn column_of(mut self, name: &str, ty: ColumnType, change: impl FnOnce(&mut ColumnDescriptor)) -> Self {
         let (role, generated, default, length) = (Role::Plain, false, None, None);
-        let mut column =
-            ColumnDescriptor { name: name.into(), field: name.into(), ty, role, generated, default, length };
+        let mut column = ColumnDescriptor {
+            name: name.into(),
+            renamed_from: None,
+            field: name.into(),
+            ty,
+            role,
+            generated,
+            default,
+            length,
+        };
         change(&mut column);
         match column.role {
             Role::Id => self.key.push(self.columns.len()),

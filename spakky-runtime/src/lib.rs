@@ -16,6 +16,8 @@ pub mod error;
 mod fixture;
 mod instrument;
 pub mod mappable;
+#[cfg(all(feature = "migrations", any(feature = "postgres", feature = "sqlite")))]
+pub mod migrations;
 pub mod page;
 pub(crate) mod pool;
 #[cfg(feature = "postgres")]

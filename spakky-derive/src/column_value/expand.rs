@@ -35,7 +35,13 @@ pub(crate) fn expand(input: &DeriveInput, value: &ColumnValue, krate: &CratePath
         Kind::Number(repr, made) => expand_number(ident, *repr, made),
     };
     if let Some(name) = &value.pg_type {
-        ty.extend(quote!(.with_pg_type(#name)));
+        ty.extend(match &value.kind {
+            Kind::Text(made) => {
+                let labels = made.variants.iter().map(|variant| &variant.text);
+                quote!(.with_pg_enum(#name, &[#(#labels),*]))
+            }
+            Kind::Newtype(_) | Kind::Native(_) | Kind::Number(..) => quote!(.with_pg_type(#name)),
+        });
     }
     let (generics, ty_generics, where_clause) = input.generics.split_for_impl();
     let predicates = where_clause.map(|clause| &clause.predicates).into_iter().flatten();

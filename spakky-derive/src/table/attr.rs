@@ -13,6 +13,7 @@ use crate::keys::{ColumnKey, IndexKey, Keys, TableKey, UniqueKey, UniqueWhereKey
 pub(crate) struct TableAttrs {
     pub(crate) name: Option<Spanned<LitStr>>,
     pub(crate) schema: Option<Spanned<LitStr>>,
+    pub(crate) renamed_from: Option<Spanned<LitStr>>,
     pub(crate) indexes: Vec<Spanned<IndexAttr>>,
     pub(crate) uniques: Vec<Spanned<UniqueAttr>>,
     pub(crate) checks: Vec<Spanned<CheckAttr>>,
@@ -80,6 +81,7 @@ impl TableAttrs {
         let mut attrs = TableAttrs {
             name: None,
             schema: None,
+            renamed_from: None,
             indexes: Vec::new(),
             uniques: Vec::new(),
             checks: Vec::new(),
@@ -102,6 +104,7 @@ impl TableAttrs {
         match key {
             TableKey::Name => set_once(&mut self.name, &entry.key, entry.text()?, diagnostics),
             TableKey::Schema => set_once(&mut self.schema, &entry.key, entry.text()?, diagnostics),
+            TableKey::RenamedFrom => set_once(&mut self.renamed_from, &entry.key, entry.text()?, diagnostics),
             TableKey::Index => {
                 let index = IndexAttr::parse(entry.list("field, …")?, &entry.key, diagnostics);
                 self.indexes.push(Spanned { key: entry.key.clone(), value: index });

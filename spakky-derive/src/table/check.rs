@@ -13,6 +13,7 @@ use crate::syntax::ident::plain;
 
 pub(crate) fn check(table: &Table, diagnostics: &mut Diagnostics) {
     check_column_names(table, diagnostics);
+    check_renames(table, diagnostics);
     check_roles(table, diagnostics);
     match &table.kind {
         Kind::Row(row) => {
@@ -65,6 +66,12 @@ fn check_table_name(row: &Row, diagnostics: &mut Diagnostics) {
     if let Some(schema) = &row.schema {
         check_length(&schema.value(), schema, diagnostics);
     }
+    if let Some(at) = &row.renamed_from {
+        check_length(&at.value(), at, diagnostics);
+        if at.value() == row.name {
+            diagnostics.error(at, format!("the table is called `{}` now; give the name it had before", row.name));
+        }
+    }
 }
 
 fn check_column_names(table: &Table, diagnostics: &mut Diagnostics) {
@@ -79,6 +86,27 @@ fn check_column_names(table: &Table, diagnostics: &mut Diagnostics) {
                 Some(at) => diagnostics.error(at, message),
                 None => diagnostics.error(&field.ident, message),
             }
+        }
+    }
+}
+
+/// What is still there was not renamed.
+fn check_renames(table: &Table, diagnostics: &mut Diagnostics) {
+    let mut seen: HashMap<String, &Ident> = HashMap::new();
+    for (field, column) in table.columns() {
+        let Some(at) = &column.renamed_from else { continue };
+        let old = at.value();
+        check_length(&old, at, diagnostics);
+        if old == column.name {
+            diagnostics.error(at, format!("the column is called `{old}` now; give the name it had before"));
+        } else if let Some((other, _)) = table.columns().find(|(_, other)| other.name == old) {
+            let message = format!(
+                "column `{old}` is that of field `{}` still; name a column that is gone, or remove this",
+                other.ident
+            );
+            diagnostics.error(at, message);
+        } else if let Some(first) = seen.insert(old.clone(), &field.ident) {
+            diagnostics.error(at, format!("column `{old}` became field `{first}` already; remove one"));
         }
     }
 }

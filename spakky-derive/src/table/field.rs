@@ -16,6 +16,7 @@ pub(crate) struct ColumnAttrs {
     pub(crate) id: Option<Spanned<()>>,
     pub(crate) generated: Option<Spanned<()>>,
     pub(crate) column: Option<Spanned<LitStr>>,
+    pub(crate) renamed_from: Option<Spanned<LitStr>>,
     pub(crate) version: Option<Spanned<()>>,
     pub(crate) created_at: Option<Spanned<()>>,
     pub(crate) updated_at: Option<Spanned<()>>,
@@ -57,6 +58,7 @@ impl ColumnAttrs {
             id: None,
             generated: None,
             column: None,
+            renamed_from: None,
             version: None,
             created_at: None,
             updated_at: None,
@@ -101,6 +103,10 @@ impl ColumnAttrs {
             ColumnKey::Skip => &mut self.skip,
             ColumnKey::Column => {
                 set_once(&mut self.column, &entry.key, entry.text()?, diagnostics);
+                return Ok(());
+            }
+            ColumnKey::RenamedFrom => {
+                set_once(&mut self.renamed_from, &entry.key, entry.text()?, diagnostics);
                 return Ok(());
             }
             ColumnKey::Default => {
@@ -278,6 +284,7 @@ fn is_role(key: ColumnKey) -> bool {
         | Key::Length
         | Key::Json
         | Key::Flatten
+        | Key::RenamedFrom
         | Key::HasMany
         | Key::HasOne
         | Key::Skip => false,
@@ -309,6 +316,6 @@ fn excludes(a: ColumnKey, b: ColumnKey) -> bool {
         Key::Json => matches!(b, Key::Id | Key::References | Key::Unique | Key::Index | Key::Length),
         // A unique key has an index.
         Key::Unique => b == Key::Index,
-        Key::Id | Key::Column | Key::References | Key::Index | Key::Default | Key::Length => false,
+        Key::Id | Key::Column | Key::RenamedFrom | Key::References | Key::Index | Key::Default | Key::Length => false,
     }
 }

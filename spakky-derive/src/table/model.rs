@@ -36,6 +36,7 @@ pub(crate) struct Row {
     pub(crate) schema: Option<LitStr>,
     /// `tenanted` as written, which asks for a tenant column.
     pub(crate) tenanted: Option<Ident>,
+    pub(crate) renamed_from: Option<LitStr>,
     pub(crate) key_name: String,
     pub(crate) uniques: Vec<Constraint<Unique>>,
     pub(crate) indexes: Vec<Constraint<Index>>,
@@ -111,6 +112,7 @@ pub(crate) struct Column {
     pub(crate) name: String,
     /// The name as given; defaulted names have none.
     pub(crate) name_literal: Option<LitStr>,
+    pub(crate) renamed_from: Option<LitStr>,
     pub(crate) storage: Storage,
     pub(crate) generated: Option<Ident>,
     pub(crate) references: Option<Reference>,
@@ -304,6 +306,7 @@ impl Column {
         Column {
             name: name_literal.as_ref().map_or_else(|| ident::plain(field), LitStr::value),
             name_literal,
+            renamed_from: attrs.renamed_from.as_ref().map(|name| name.value.clone()),
             storage,
             generated: key(&attrs.generated),
             references,
@@ -321,7 +324,8 @@ impl Column {
 
 impl Embedded {
     fn from_attrs(attrs: &TableAttrs) -> Self {
-        let names = [&attrs.name, &attrs.schema].into_iter().flatten().map(|given| given.key.clone());
+        let names =
+            [&attrs.name, &attrs.schema, &attrs.renamed_from].into_iter().flatten().map(|given| given.key.clone());
         let names = names.chain(attrs.tenanted.iter().map(|given| given.key.clone()));
         let lists = (attrs.indexes.iter().map(|given| given.key.clone()))
             .chain(attrs.uniques.iter().map(|given| given.key.clone()))
@@ -365,6 +369,7 @@ impl Row {
             key_name: primary_key_name(&name),
             schema: attrs.schema.as_ref().map(|schema| schema.value.clone()),
             tenanted: attrs.tenanted.as_ref().map(|given| given.key.clone()),
+            renamed_from: attrs.renamed_from.as_ref().map(|name| name.value.clone()),
             uniques: Vec::new(),
             indexes: Vec::new(),
             checks: Vec::new(),

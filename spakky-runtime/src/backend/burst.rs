@@ -52,7 +52,7 @@ pub(crate) enum Step {
     Commit,
     /// Ends the transaction, undoing it.
     #[cfg_attr(
-        not(test),
+        not(any(test, feature = "migrations")),
         expect(
             dead_code,
             reason = "a session undoes a transaction by resetting its connection; tests of connections say so"

@@ -37,7 +37,7 @@ pub(super) fn create_schemas(order: &TableOrder) -> Vec<String> {
 }
 
 /// `CREATE TABLE` and its indexes.
-pub(super) fn create_table(
+pub(crate) fn create_table(
     table: &TableDescriptor,
     order: &TableOrder,
     backend: Backend,
@@ -132,10 +132,15 @@ fn define_column(table: &TableDescriptor, column: &ColumnDescriptor, backend: Ba
                 sql.push_str(&format!(" CONSTRAINT {} PRIMARY KEY AUTOINCREMENT", quoted(table.key_name)));
             }
         }
-    } else if let Some(default) = column.default.or_else(|| default_of_role(column, backend)) {
+    } else if let Some(default) = default_of(column, backend) {
         sql.push_str(&format!(" DEFAULT ({default})"));
     }
     sql
+}
+
+/// The column's default as SQL text.
+pub(crate) fn default_of(column: &ColumnDescriptor, backend: Backend) -> Option<&'static str> {
+    column.default.or_else(|| default_of_role(column, backend))
 }
 
 /// What a row written by other means than the library gets.
@@ -156,7 +161,7 @@ fn default_of_role(column: &ColumnDescriptor, backend: Backend) -> Option<&'stat
     }
 }
 
-fn type_name(column: &ColumnDescriptor, backend: Backend) -> String {
+pub(crate) fn type_name(column: &ColumnDescriptor, backend: Backend) -> String {
     match (backend, column.length) {
         (Backend::Sqlite, _) => column.ty.sqlite_name().to_owned(),
         (Backend::Postgres, Some(length)) => format!("varchar({length})"),
@@ -185,18 +190,13 @@ fn define_foreign_key(table: &TableDescriptor, key: &ForeignKey, order: &TableOr
         table_name(target, backend),
         list(target.key_columns().map(|column| column.name.as_str()))
     );
-    // SQLite empties a table before it drops it, and RESTRICT would forbid that among rows that refer to each other.
-    // NO ACTION refuses the same deletes there, only once the statement is through.
-    let cyclic = order.is_cyclic(table, key);
-    let among_each_other = cyclic || target.row_type == table.row_type;
-    match key.on_delete {
+    match action(table, key, order, backend) {
         ForeignKeyAction::NoAction => {}
-        ForeignKeyAction::Restrict if backend == Backend::Sqlite && among_each_other => {}
         ForeignKeyAction::Restrict => sql.push_str(" ON DELETE RESTRICT"),
         ForeignKeyAction::Cascade => sql.push_str(" ON DELETE CASCADE"),
         ForeignKeyAction::SetNull => sql.push_str(" ON DELETE SET NULL"),
     }
-    if cyclic {
+    if order.is_cyclic(table, key) {
         sql.push_str(" DEFERRABLE INITIALLY DEFERRED");
     }
     sql
@@ -217,6 +217,23 @@ fn create_live_unique(table: &TableDescriptor, unique: &UniqueKey, backend: Back
 /// The condition of a unique key among rows that are not soft-deleted.
 pub(crate) fn live_condition(table: &TableDescriptor) -> Option<String> {
     table.deleted_at().map(|at| format!("{} IS NULL", quoted(&table.columns[at].name)))
+}
+
+/// What deleting a referenced row does on this backend.
+///
+/// SQLite empties a table before it drops it, and RESTRICT would forbid that among rows that refer to each other.
+/// NO ACTION refuses the same deletes there, only once the statement is through.
+pub(crate) fn action(
+    table: &TableDescriptor,
+    key: &ForeignKey,
+    order: &TableOrder,
+    backend: Backend,
+) -> ForeignKeyAction {
+    let among_each_other = order.is_cyclic(table, key) || (key.target)().row_type == table.row_type;
+    match key.on_delete {
+        ForeignKeyAction::Restrict if backend == Backend::Sqlite && among_each_other => ForeignKeyAction::NoAction,
+        action => action,
+    }
 }
 
 fn create_index(table: &TableDescriptor, index: &Index, backend: Backend, existing: Existing) -> String {
@@ -255,17 +272,17 @@ fn has_rowid_key(table: &TableDescriptor, backend: Backend) -> bool {
     backend == Backend::Sqlite && table.generates_key()
 }
 
-fn list<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> String {
+pub(crate) fn list<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> String {
     names.into_iter().map(|name| quoted(name.as_ref())).collect::<Vec<_>>().join(", ")
 }
 
-fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     let mut sql = String::with_capacity(name.len() + 2);
     quote_identifier(&mut sql, name);
     sql
 }
 
 /// Text as a literal that reads the same whatever the setting of `standard_conforming_strings`.
-fn literal(text: &str) -> String {
+pub(crate) fn literal(text: &str) -> String {
     format!("E'{}'", text.replace('\\', r"\\").replace('\'', "''"))
 }

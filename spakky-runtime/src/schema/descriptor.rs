@@ -16,6 +16,8 @@ pub struct TableDescriptor {
     pub name: &'static str,
     /// The schema, when it is not the connection's default (ignored on SQLite, which has none).
     pub schema: Option<&'static str>,
+    /// The name it had before: a migration renames a table of that name, if there is none of the present one.
+    pub renamed_from: Option<&'static str>,
     /// Every column in the order of [`Columns`](super::Columns).
     pub columns: Vec<ColumnDescriptor>,
     /// The primary key constraint's name.
@@ -45,6 +47,8 @@ pub struct TableDescriptor {
 pub struct ColumnDescriptor {
     /// The name in the database.
     pub name: String,
+    /// The name it had before, as for [`TableDescriptor::renamed_from`].
+    pub renamed_from: Option<String>,
     /// The row type's field, for messages (`ship.street` inside a flattened struct).
     pub field: String,
     /// The type.

@@ -145,6 +145,17 @@ impl SchemaRegistry {
         Ok(statements)
     }
 
+    /// The tables in order, checked for this backend.
+    #[cfg(feature = "migrations")]
+    pub(crate) fn ordered(&self, backend: Backend) -> Result<&TableOrder, Error> {
+        let tables = self.tables()?;
+        check_native_types(tables, backend).map_err(|problem| refused(&problem))?;
+        if backend == Backend::Sqlite {
+            check_for_sqlite(tables).map_err(|problem| refused(&problem))?;
+        }
+        Ok(&self.order)
+    }
+
     fn create(&self, backend: Backend, existing: Existing) -> Result<Vec<String>, Error> {
         let tables = self.tables()?;
         check_native_types(tables, backend).map_err(|problem| refused(&problem))?;

@@ -29,6 +29,7 @@ enum SpecKind {
         generated: bool,
         default: Option<&'static str>,
         length: Option<u32>,
+        renamed_from: Option<&'static str>,
     },
     Group {
         prefix: &'static str,
@@ -39,7 +40,15 @@ enum SpecKind {
 impl ColumnSpec {
     /// A plain column named as its field.
     pub const fn column(name: &'static str, ty: ColumnType) -> Self {
-        let kind = SpecKind::Column { name, ty, role: Role::Plain, generated: false, default: None, length: None };
+        let kind = SpecKind::Column {
+            name,
+            ty,
+            role: Role::Plain,
+            generated: false,
+            default: None,
+            length: None,
+            renamed_from: None,
+        };
         ColumnSpec { field: name, kind }
     }
 
@@ -89,6 +98,14 @@ impl ColumnSpec {
         }
         self
     }
+
+    /// The name the column had before.
+    pub const fn renamed_from(mut self, name: &'static str) -> Self {
+        if let SpecKind::Column { renamed_from, .. } = &mut self.kind {
+            *renamed_from = Some(name);
+        }
+        self
+    }
 }
 
 /// Appends what `specs` describe, each column name prefixed with `prefix`: the body of a derived
@@ -96,15 +113,18 @@ impl ColumnSpec {
 pub fn describe(specs: &[ColumnSpec], prefix: &str, columns: &mut Vec<ColumnDescriptor>) {
     for spec in specs {
         match spec.kind {
-            SpecKind::Column { name, ty, role, generated, default, length } => columns.push(ColumnDescriptor {
-                name: format!("{prefix}{name}"),
-                field: spec.field.to_owned(),
-                ty,
-                role,
-                generated,
-                default,
-                length,
-            }),
+            SpecKind::Column { name, ty, role, generated, default, length, renamed_from } => {
+                columns.push(ColumnDescriptor {
+                    name: format!("{prefix}{name}"),
+                    renamed_from: renamed_from.map(|name| format!("{prefix}{name}")),
+                    field: spec.field.to_owned(),
+                    ty,
+                    role,
+                    generated,
+                    default,
+                    length,
+                })
+            }
             SpecKind::Group { prefix: inner, describe } => {
                 let start = columns.len();
                 describe(&format!("{prefix}{inner}"), columns);
@@ -142,6 +162,7 @@ pub struct TableSpec {
     name: &'static str,
     key_name: &'static str,
     schema: Option<&'static str>,
+    renamed_from: Option<&'static str>,
     uniques: &'static [(&'static str, &'static [ColumnName])],
     live_uniques: &'static [(&'static str, &'static [ColumnName])],
     indexes: &'static [IndexSpec],
@@ -162,6 +183,7 @@ impl TableSpec {
             name,
             key_name,
             schema: None,
+            renamed_from: None,
             uniques: &[],
             live_uniques: &[],
             indexes: &[],
@@ -176,6 +198,12 @@ impl TableSpec {
     /// The schema it lives in.
     pub const fn schema(mut self, name: &'static str) -> Self {
         self.schema = Some(name);
+        self
+    }
+
+    /// The name the table had before.
+    pub const fn renamed_from(mut self, name: &'static str) -> Self {
+        self.renamed_from = Some(name);
         self
     }
 
@@ -262,6 +290,7 @@ impl TableSpec {
             row_type: self.row_type,
             name: self.name,
             schema: self.schema,
+            renamed_from: self.renamed_from,
             key_name: self.key_name,
             key,
             version,

@@ -356,6 +356,12 @@ impl SessionManager {
         Ok(())
     }
 
+    /// Migrations have run, which install `spakky_raise`.
+    #[cfg(feature = "migrations")]
+    pub(crate) fn schema_changed(&self) {
+        self.inner.pool.target().raise_installed();
+    }
+
     /// Types may have been made since the first connection was opened.
     async fn refresh_types(&self) {
         if self.inner.backend == Backend::Postgres

@@ -58,12 +58,14 @@ pub struct ColumnType {
     /// A type of the database itself on PostgreSQL, such as a native enum. Values are bound as `scalar`
     /// and cast to this type (`$1::order_status`); they are read back cast to `scalar`.
     pub pg_type: Option<&'static str>,
+    /// The values of that type, in order, where it is an enum of which they are known: a migration makes it.
+    pub pg_labels: &'static [&'static str],
 }
 
 impl ColumnType {
     /// A required scalar.
     pub const fn scalar(scalar: ScalarType) -> Self {
-        ColumnType { scalar, array: false, nullable: false, nullable_elements: false, pg_type: None }
+        ColumnType { scalar, array: false, nullable: false, nullable_elements: false, pg_type: None, pg_labels: &[] }
     }
 
     /// The same type with a place for NULL.
@@ -83,6 +85,14 @@ impl ColumnType {
     /// The same type stored as a native type of PostgreSQL.
     pub const fn with_pg_type(mut self, name: &'static str) -> Self {
         self.pg_type = Some(name);
+        self.pg_labels = &[];
+        self
+    }
+
+    /// The same type stored as a native enum of PostgreSQL with these values.
+    pub const fn with_pg_enum(mut self, name: &'static str, labels: &'static [&'static str]) -> Self {
+        self.pg_type = Some(name);
+        self.pg_labels = labels;
         self
     }
 }

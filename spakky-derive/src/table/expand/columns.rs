@@ -76,6 +76,9 @@ fn column_spec(field: &Field, column: &Column) -> TokenStream {
     if let Some(length) = column.length {
         spec.extend(quote!(.length(#length)));
     }
+    if let Some(name) = &column.renamed_from {
+        spec.extend(quote!(.renamed_from(#name)));
+    }
     spec
 }
 

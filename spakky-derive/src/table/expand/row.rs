@@ -101,6 +101,9 @@ fn spec(table: &Table, row: &Row) -> TokenStream {
     if let Some(schema) = &row.schema {
         spec.extend(quote!(.schema(#schema)));
     }
+    if let Some(name) = &row.renamed_from {
+        spec.extend(quote!(.renamed_from(#name)));
+    }
     let uniques = |live: bool| {
         let wanted = row.uniques.iter().filter(move |unique| unique.body.live.is_some() == live);
         let uniques: Vec<_> = wanted

@@ -1,7 +1,7 @@
 use spakky::Table;
 
 #[derive(Clone, Table)]
-#[table(has_many = "orders")]
+#[table(partition = "orders")]
 struct OrderRow {
     #[table(id)]
     id: i64,

@@ -9,6 +9,7 @@ use spakky::Table;
 #[table(
     name = "customers",
     schema = "shop",
+    renamed_from = "clients",
     index(country, email desc, name = "ix_by_country", where = "country IS NOT NULL"),
     index(email asc, country),
     unique(country, email, name = "uq_one_per_country"),
@@ -22,7 +23,7 @@ pub struct CustomerRow {
     pub id: i64,
     #[table(unique, length = 80, column = "mail")]
     pub email: String,
-    #[table(index, default = "'FR'")]
+    #[table(index, default = "'FR'", renamed_from = "land")]
     pub country: Option<String>,
     pub credit: i64,
     #[table(references(CustomerRow, on_delete = set_null))]
@@ -59,6 +60,7 @@ pub struct Settings {
 #[derive(Clone, Table)]
 #[table(embedded)]
 pub struct Address {
+    #[table(renamed_from = "road")]
     pub street: String,
     #[table(flatten(prefix = "geo_"))]
     pub at: Point,

@@ -1,0 +1,476 @@
+//! Runs migrations, each once, however many processes start together.
+//!
+//! What has run is noted in diesel's own table, so that diesel's command and this one can take turns. A migration and its
+//! note are one transaction.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::migration::MigrationSource;
+
+use super::diff::VERSIONS;
+use super::script::{self, Statement};
+use super::source::{self, AnyBackend, Migration};
+use super::status::{MigrationState, MigrationStatus};
+use crate::backend::{Answer, Backend, Bind, Connection, Step};
+use crate::config::Pooler;
+use crate::error::{DatabaseError, Error, ErrorKind};
+use crate::pool::Lease;
+use crate::schema::raise;
+use crate::session::SessionManager;
+use crate::transaction::TransactionMode;
+use crate::value::{ColumnType, ColumnValue, ScalarType, Value};
+
+/// The lock on PostgreSQL. Advisory locks belong to one database, so that one number does for all.
+const LOCK: i64 = 7_308_620_183_142_853_484;
+/// How often it is asked for. Whoever waits in the server itself would keep `CREATE INDEX CONCURRENTLY` from finishing.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long what a caller left behind may take to be undone.
+const CLEANUP_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Runs migrations and takes them back.
+///
+/// ```no_run
+/// # async fn example(sessions: spakky_runtime::SessionManager) -> Result<(), spakky_runtime::Error> {
+/// use spakky_runtime::migrations::Migrator;
+///
+/// let migrator = Migrator::from_dir("migrations")?;
+/// for name in migrator.up(&sessions).await? {
+///     println!("ran {name}");
+/// }
+/// # Ok(()) }
+/// ```
+///
+/// Each migration runs in one transaction with the note that it ran, unless its `metadata.toml` says otherwise: it has
+/// run as a whole or not at all. One process migrates at a time: on PostgreSQL under an advisory lock of the connection,
+/// on SQLite under the lock of the file, for one migration after the other.
+#[derive(Debug, Clone)]
+pub struct Migrator {
+    migrations: Vec<Migration>,
+    lock_wait: Duration,
+}
+
+impl Migrator {
+    /// The migrations in a folder, as diesel lays them out: `<timestamp>_<name>/up.sql`, `down.sql`, `metadata.toml`.
+    ///
+    /// # Errors
+    /// [`is_config`](Error::is_config) when the folder is not there, holds something else, or two migrations have one
+    /// version.
+    pub fn from_dir(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Ok(Self::of(source::from_dir(path.as_ref())?))
+    }
+
+    /// Migrations from one of diesel's sources, such as those taken into the program by
+    /// [`embed!`](crate::migrations::embed). They must be SQL: one in Rust that asks diesel for its connection has none.
+    ///
+    /// # Errors
+    /// [`is_config`](Error::is_config) when one cannot be read, or two have one version.
+    pub fn from_source(source: &impl MigrationSource<AnyBackend>) -> Result<Self, Error> {
+        Ok(Self::of(source::from_source(source)?))
+    }
+
+    fn of(migrations: Vec<Migration>) -> Self {
+        Migrator { migrations, lock_wait: Duration::from_secs(300) }
+    }
+
+    /// How long to wait while another process migrates; five minutes unless set.
+    #[must_use]
+    pub fn lock_wait(mut self, limit: Duration) -> Self {
+        self.lock_wait = limit;
+        self
+    }
+
+    /// The names of all migrations, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.migrations.iter().map(|migration| migration.name.as_str())
+    }
+
+    /// Runs what has not run yet, in order, and answers what this call ran. On PostgreSQL it installs `spakky_raise` too,
+    /// as [`create_tables`](SessionManager::create_tables) does.
+    ///
+    /// # Errors
+    /// The migration, the statement and its line, with the kind that the database's failure has; those before it stay.
+    /// [`is_lock_timeout`](Error::is_lock_timeout) when another process migrates for too long,
+    /// [`is_config`](Error::is_config) behind a pooler that cannot keep a lock, and
+    /// [`is_invalid_transaction`](Error::is_invalid_transaction) inside a unit of work that has a connection.
+    ///
+    /// # Cancellation
+    /// The migration under way is stopped and rolled back, unless its COMMIT was sent.
+    pub async fn up(&self, sessions: &SessionManager) -> Result<Vec<String>, Error> {
+        let run = Run::begin(sessions, self.lock_wait).await?;
+        let mut done = Vec::new();
+        let result = async {
+            run.prepare().await?;
+            for migration in &self.migrations {
+                if run.apply(migration, Direction::Up).await? {
+                    done.push(migration.name.clone());
+                }
+            }
+            Ok(())
+        };
+        let result = result.await;
+        run.end(sessions).await;
+        result.map(|()| done)
+    }
+
+    /// Takes back the last `count` migrations that ran, the latest first, and answers which.
+    ///
+    /// # Errors
+    /// As [`up`](Self::up), and [`is_config`](Error::is_config) when one of them has no `down.sql` or is unknown to the
+    /// program.
+    ///
+    /// # Cancellation
+    /// As for [`up`](Self::up).
+    pub async fn down(&self, sessions: &SessionManager, count: usize) -> Result<Vec<String>, Error> {
+        let run = Run::begin(sessions, self.lock_wait).await?;
+        let result = self.take_back(&run, count).await;
+        run.end(sessions).await;
+        result
+    }
+
+    async fn take_back(&self, run: &Run, count: usize) -> Result<Vec<String>, Error> {
+        run.prepare().await?;
+        let mut done = Vec::new();
+        for version in run.versions().await?.iter().rev().take(count) {
+            let Some(migration) = self.migrations.iter().find(|migration| migration.version == *version) else {
+                let message = format!(
+                    "take back version `{version}`: it has run, and there is no migration of that version here"
+                );
+                return Err(Error::new(ErrorKind::Config, message));
+            };
+            if run.apply(migration, Direction::Down).await? {
+                done.push(migration.name.clone());
+            }
+        }
+        Ok(done)
+    }
+
+    /// What has run and what has not, by version. Changes nothing.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn status(&self, sessions: &SessionManager) -> Result<Vec<MigrationStatus>, Error> {
+        let there = match sessions.backend() {
+            Backend::Postgres => "SELECT count(*) FROM pg_class WHERE oid = to_regclass('__diesel_schema_migrations')",
+            Backend::Sqlite => {
+                "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = '__diesel_schema_migrations'"
+            }
+        };
+        let (count,): (i64,) = sessions.sql(there).fetch_one().await?;
+        let applied: Vec<(String,)> = match count {
+            0 => Vec::new(),
+            _ => sessions.sql(SELECT_VERSIONS).fetch_all().await?,
+        };
+        let is_applied = |version: &str| applied.iter().any(|(applied,)| applied == version);
+        let mut found: Vec<_> = self
+            .migrations
+            .iter()
+            .map(|migration| {
+                let state =
+                    if is_applied(&migration.version) { MigrationState::Applied } else { MigrationState::Pending };
+                (migration.version.clone(), MigrationStatus::new(&migration.name, state))
+            })
+            .collect();
+        let unknown = applied.iter().filter(|(version,)| found.iter().all(|(known, _)| known != version));
+        let unknown = unknown
+            .map(|(version,)| (version.clone(), MigrationStatus::new(version, MigrationState::Unknown)))
+            .collect::<Vec<_>>();
+        found.extend(unknown);
+        found.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(found.into_iter().map(|(_, status)| status).collect())
+    }
+}
+
+const SELECT_VERSIONS: &str = "SELECT version FROM __diesel_schema_migrations ORDER BY version";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Up,
+    Down,
+}
+
+/// A connection that migrates.
+struct Run {
+    sessions: SessionManager,
+    connection: Arc<Connection>,
+    /// Taken when the run ends.
+    lease: Option<Lease>,
+    lock_wait: Duration,
+}
+
+impl Run {
+    async fn begin(sessions: &SessionManager, lock_wait: Duration) -> Result<Self, Error> {
+        if sessions.backend() == Backend::Postgres && sessions.config().pooler != Pooler::None {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "migrate through a pooler: it may give every transaction another connection, and the lock that keeps \
+                 others from migrating belongs to one; connect to the server itself, with `pooler = none`",
+            ));
+        }
+        if crate::session::holds_connection(sessions.id(), None) {
+            return Err(Error::new(
+                ErrorKind::InvalidTransaction,
+                "migrate inside a unit of work of the same database, which a migration might wait for; migrate before it",
+            ));
+        }
+        let lease = sessions.lease(true).await?;
+        let connection = lease.connection().clone();
+        let run = Run { sessions: sessions.clone(), connection, lease: Some(lease), lock_wait };
+        if run.is_postgres() {
+            run.lock().await?;
+        }
+        Ok(run)
+    }
+
+    fn is_postgres(&self) -> bool {
+        self.sessions.backend() == Backend::Postgres
+    }
+
+    /// Gives the lock and the connection back. A connection that failed is closed instead, and the lock goes with it.
+    async fn end(mut self, sessions: &SessionManager) {
+        let unlocked = match self.sessions.backend() {
+            Backend::Postgres => self.query(&format!("SELECT pg_advisory_unlock({LOCK})"), Vec::new()).await.is_ok(),
+            Backend::Sqlite => self.control("PRAGMA legacy_alter_table = OFF; PRAGMA foreign_keys = ON").await.is_ok(),
+        };
+        if self.is_postgres() {
+            self.connection.refresh_types().await;
+        }
+        if let Some(lease) = self.lease.take()
+            && unlocked
+        {
+            lease.release();
+        }
+        sessions.schema_changed();
+    }
+
+    async fn send(&self, steps: Vec<Step>) -> Result<Vec<Answer>, DatabaseError> {
+        self.sessions.echo(&steps);
+        self.connection.send(steps).await.map_err(|failure| failure.error)
+    }
+
+    async fn control(&self, sql: &str) -> Result<(), DatabaseError> {
+        self.send(vec![Step::Control(sql.to_owned().into())]).await.map(drop)
+    }
+
+    async fn query(&self, sql: &str, binds: Vec<Bind>) -> Result<Vec<Vec<Value>>, DatabaseError> {
+        let statement = crate::backend::Statement { sql: sql.into(), binds, cached: false, guard: None };
+        let answers = self.send(vec![Step::Statement(statement)]).await?;
+        Ok(answers.into_iter().flat_map(|answer| answer.rows).collect())
+    }
+
+    async fn lock(&self) -> Result<(), Error> {
+        let sql = format!("SELECT pg_try_advisory_lock({LOCK})");
+        let end = tokio::time::Instant::now() + self.lock_wait;
+        loop {
+            let rows = self.query(&sql, Vec::new()).await.map_err(Error::from_database)?;
+            if first(rows) == Some(Value::Bool(true)) {
+                return Ok(());
+            }
+            if tokio::time::Instant::now() >= end {
+                return Err(self.locked_out());
+            }
+            tokio::time::sleep(LOCK_PAUSE).await;
+        }
+    }
+
+    fn locked_out(&self) -> Error {
+        let message = format!("migrate: another process has been migrating for {:?}; try again later", self.lock_wait);
+        Error::new(ErrorKind::LockTimeout, message)
+    }
+
+    /// Makes room for the notes.
+    async fn prepare(&self) -> Result<(), Error> {
+        let table = format!(
+            "CREATE TABLE IF NOT EXISTS {VERSIONS} (version VARCHAR(50) PRIMARY KEY NOT NULL, run_on TIMESTAMP NOT NULL \
+             DEFAULT CURRENT_TIMESTAMP)"
+        );
+        if self.is_postgres() {
+            self.control(&table).await.map_err(Error::from_database)?;
+            return self.control(raise::INSTALL).await.map_err(Error::from_database);
+        }
+        self.begin_transaction().await?;
+        let made = self.control(&table).await;
+        self.finish(made).await.map_err(Error::from_database)
+    }
+
+    /// What has run.
+    async fn versions(&self) -> Result<Vec<String>, Error> {
+        let rows = self.query(SELECT_VERSIONS, Vec::new()).await.map_err(Error::from_database)?;
+        rows.into_iter()
+            .filter_map(|row| row.into_iter().next())
+            .map(|value| {
+                String::from_value(value)
+                    .map_err(|error| Error::new(ErrorKind::Mapping, format!("read a version of `{VERSIONS}`: {error}")))
+            })
+            .collect()
+    }
+
+    async fn begin_transaction(&self) -> Result<(), Error> {
+        let end = tokio::time::Instant::now() + self.lock_wait;
+        loop {
+            match self.send(vec![Step::Begin(TransactionMode::default())]).await {
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind == ErrorKind::LockTimeout && tokio::time::Instant::now() < end => {
+                    tokio::time::sleep(LOCK_PAUSE).await;
+                }
+                Err(error) if error.kind == ErrorKind::LockTimeout => return Err(self.locked_out()),
+                Err(error) => return Err(Error::from_database(error)),
+            }
+        }
+    }
+
+    /// Ends the transaction as its last step did.
+    async fn finish(&self, result: Result<(), DatabaseError>) -> Result<(), DatabaseError> {
+        match result {
+            Ok(()) => self.send(vec![Step::Commit]).await.map(drop),
+            Err(error) => {
+                // The step's own failure is the one to tell.
+                let _ = self.send(vec![Step::Rollback]).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Runs a migration if it is due; answers whether it was.
+    async fn apply(&self, migration: &Migration, direction: Direction) -> Result<bool, Error> {
+        let text = match direction {
+            Direction::Up => &migration.up,
+            Direction::Down => migration.down.as_ref().ok_or_else(|| {
+                let message = format!("take back migration `{}`: it has no `down.sql`", migration.name);
+                Error::new(ErrorKind::Config, message)
+            })?,
+        };
+        let statements = script::statements(text);
+        let off = script::inside_foreign_keys_off(&statements).filter(|_| !self.is_postgres());
+        let failed =
+            |at: Option<&Statement<'_>>, error: DatabaseError| failed(migration, direction, &statements, at, error);
+        if !migration.run_in_transaction && off.is_none() {
+            if self.is_applied(migration).await? == (direction == Direction::Up) {
+                return Ok(false);
+            }
+            for statement in &statements {
+                self.control(statement.sql).await.map_err(|error| failed(Some(statement), error))?;
+            }
+            self.note(migration, direction).await.map_err(|error| failed(None, error))?;
+            return Ok(true);
+        }
+
+        if off.is_some() {
+            self.control(super::diff::FOREIGN_KEYS_OFF[0]).await.map_err(|error| failed(None, error))?;
+        }
+        self.begin_transaction().await?;
+        let result = self.run_open(migration, direction, off.unwrap_or(&statements), off.is_some(), &failed).await;
+        let result = match result {
+            Ok(true) => self.send(vec![Step::Commit]).await.map(|_| true).map_err(|error| failed(None, error)),
+            other => {
+                let _ = self.send(vec![Step::Rollback]).await;
+                other
+            }
+        };
+        if off.is_some() {
+            self.control("PRAGMA legacy_alter_table = OFF; PRAGMA foreign_keys = ON")
+                .await
+                .map_err(|error| failed(None, error))?;
+        }
+        result
+    }
+
+    /// The migration inside its transaction, which sees what others have noted.
+    async fn run_open(
+        &self,
+        migration: &Migration,
+        direction: Direction,
+        statements: &[Statement<'_>],
+        foreign_keys_off: bool,
+        failed: &impl Fn(Option<&Statement<'_>>, DatabaseError) -> Error,
+    ) -> Result<bool, Error> {
+        if self.is_applied(migration).await? == (direction == Direction::Up) {
+            return Ok(false);
+        }
+        let broken = async || match foreign_keys_off {
+            true => self.query("PRAGMA foreign_key_check", Vec::new()).await.map(|rows| rows.len()),
+            false => Ok(0),
+        };
+        let before = broken().await.map_err(|error| failed(None, error))?;
+        for statement in statements {
+            self.control(statement.sql).await.map_err(|error| failed(Some(statement), error))?;
+        }
+        if broken().await.map_err(|error| failed(None, error))? > before {
+            let message = "rows refer to others that are not there any more";
+            return Err(failed(None, DatabaseError::new(ErrorKind::ForeignKeyViolation, "", message)));
+        }
+        self.note(migration, direction).await.map_err(|error| failed(None, error))?;
+        Ok(true)
+    }
+
+    async fn is_applied(&self, migration: &Migration) -> Result<bool, Error> {
+        Ok(self.versions().await?.contains(&migration.version))
+    }
+
+    async fn note(&self, migration: &Migration, direction: Direction) -> Result<(), DatabaseError> {
+        let place = if self.is_postgres() { "$1" } else { "?1" };
+        let sql = match direction {
+            Direction::Up => format!("INSERT INTO {VERSIONS} (version) VALUES ({place})"),
+            Direction::Down => format!("DELETE FROM {VERSIONS} WHERE version = {place}"),
+        };
+        let version = Bind { ty: ColumnType::scalar(ScalarType::Text), value: Value::Text(migration.version.clone()) };
+        self.query(&sql, vec![version]).await.map(drop)
+    }
+}
+
+/// A run whose caller went away: what it is doing is stopped and undone in the background. Closing the connection gives
+/// the lock back; SQLite has none that outlives the transaction, and a database in memory needs its connection.
+impl Drop for Run {
+    fn drop(&mut self) {
+        let Some(lease) = self.lease.take() else { return };
+        let (connection, keep) = (self.connection.clone(), !self.is_postgres());
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                connection.cancel().await;
+                let restore = Step::Control("PRAGMA legacy_alter_table = OFF".into());
+                if connection.reset(CLEANUP_DEADLINE).await && keep && connection.send(vec![restore]).await.is_ok() {
+                    lease.release();
+                }
+            });
+        }
+    }
+}
+
+fn first(rows: Vec<Vec<Value>>) -> Option<Value> {
+    rows.into_iter().next()?.into_iter().next()
+}
+
+fn failed(
+    migration: &Migration,
+    direction: Direction,
+    statements: &[Statement<'_>],
+    at: Option<&Statement<'_>>,
+    error: DatabaseError,
+) -> Error {
+    let (verb, file) = match direction {
+        Direction::Up => ("run", "up.sql"),
+        Direction::Down => ("take back", "down.sql"),
+    };
+    let kind = error.kind;
+    let inner = Error::from_database(error);
+    let place = at.map_or_else(
+        || "at its end".to_owned(),
+        |at| {
+            let number = statements.iter().position(|other| std::ptr::eq(other.sql, at.sql)).unwrap_or_default() + 1;
+            format!("statement {number} of {}, at line {} of its `{file}`", statements.len(), at.line)
+        },
+    );
+    let rest = if migration.run_in_transaction || script::inside_foreign_keys_off(statements).is_some() {
+        "nothing of it was kept"
+    } else {
+        "it has no transaction, so what came before is kept"
+    };
+    let message = format!("{verb} migration `{}`: {place}: failed to {inner}; {rest}", migration.name);
+    let mut made = Error::new(kind, message).with_constraint(inner.constraint().map(str::to_owned));
+    if let Some(table) = inner.table() {
+        made = made.with_table(table.to_owned());
+    }
+    made.with_source(inner)
+}

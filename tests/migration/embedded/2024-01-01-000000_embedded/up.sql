@@ -1,0 +1,2 @@
+CREATE TABLE embedded (id INTEGER);
+INSERT INTO embedded VALUES (1);

@@ -1,0 +1,15 @@
+//! Migrations: a registry compared with the database, the SQL that comes of it, and how it is run.
+
+mod command;
+mod compare;
+mod data;
+mod enums;
+mod existing;
+mod folder;
+mod process;
+mod property;
+mod rename;
+mod rows;
+mod run;
+mod schema;
+mod sql;

@@ -1,0 +1,14 @@
+use spakky::Table;
+
+#[derive(Clone, Table)]
+#[table(renamed_from = "")]
+struct OrderRow {
+    #[table(id)]
+    id: i64,
+    status: String,
+}
+
+fn main() {
+    fn row<Row: spakky::schema::Table>() {}
+    row::<OrderRow>();
+}
