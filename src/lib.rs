@@ -46,10 +46,11 @@ pub mod prelude;
 pub use spakky_derive::{ColumnValue, HasSessions, Mappable, Table, transactional};
 pub use spakky_runtime::{
     Backend, ColumnValue, CursorPage, CursorRequest, DatabaseConfig, Error, ErrorKind, Filter, FilterOperator,
-    HasSessions, Isolation, Json, LockWait, Mappable, MappingError, Page, PageRequest, PoolStatus, Propagation, Query,
-    QueryBuilder, QueryLimits, QueryRules, Repository, RequestContext, RetryOn, RetryPolicy, Revision, SchemaRegistry,
-    Session, SessionManager, SessionRegistry, Sort, Table, Tagged, Total, TotalMode, Transaction, TransactionOptions,
-    Versioned, config, context, error, mappable, page, query, repository, request, schema, session, transaction, value,
+    HasSessions, Isolation, Json, LockWait, Mappable, MappingError, MutationEvent, MutationKind, Page, PageRequest,
+    PoolStatus, Propagation, Query, QueryBuilder, QueryLimits, QueryRules, Repository, RequestContext, RetryOn,
+    RetryPolicy, Revision, SchemaRegistry, Session, SessionManager, SessionRegistry, Sort, Table, Tagged, Total,
+    TotalMode, Transaction, TransactionOptions, Versioned, config, context, error, mappable, mutation, page, query,
+    repository, request, schema, session, transaction, value,
 };
 
 #[cfg(all(feature = "migrations", any(feature = "postgres", feature = "sqlite")))]

@@ -18,6 +18,7 @@ mod instrument;
 pub mod mappable;
 #[cfg(all(feature = "migrations", any(feature = "postgres", feature = "sqlite")))]
 pub mod migrations;
+pub mod mutation;
 pub mod page;
 pub(crate) mod pool;
 #[cfg(feature = "postgres")]
@@ -44,6 +45,7 @@ pub use config::DatabaseConfig;
 pub use context::RequestContext;
 pub use error::{Error, ErrorKind};
 pub use mappable::{Mappable, MappingError, Revision};
+pub use mutation::{MutationEvent, MutationKind};
 pub use page::{CursorPage, CursorRequest, Page, PageRequest, Total, TotalMode};
 pub use pool::PoolStatus;
 pub use repository::{LockWait, QueryBuilder, Repository, Versioned};

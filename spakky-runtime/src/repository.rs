@@ -24,6 +24,7 @@ use std::marker::PhantomData;
 use crate::backend::{Backend, Statement, Step};
 use crate::error::{Error, ErrorKind};
 use crate::mappable::Mappable;
+use crate::mutation::Mutation;
 use crate::schema::{Record, RecordReader, RecordWriter, Table};
 use crate::scope::Visibility;
 use crate::session::{Call, Session, SessionManager};
@@ -139,18 +140,23 @@ impl<Row: Table> Repository<Row> {
     }
 
     /// Runs a write on any number of rows and answers how many there were.
-    async fn bulk(&self, statement: Statement) -> Result<u64, Error> {
-        self.bulk_unnamed(statement).await.map_err(|error| {
+    async fn bulk(&self, statement: Statement, mutation: Mutation) -> Result<u64, Error> {
+        self.bulk_unnamed(statement, mutation).await.map_err(|error| {
             let name = constraint_of(Row::descriptor(), error.kind(), error.columns());
             let name = error.constraint().map(str::to_owned).or(name);
             error.with_constraint(name)
         })
     }
 
-    async fn bulk_unnamed(&self, statement: Statement) -> Result<u64, Error> {
+    async fn bulk_unnamed(&self, statement: Statement, mutation: Mutation) -> Result<u64, Error> {
         let table = Row::descriptor();
         let answers = match self.place() {
-            None if self.autocommit => self.manager.run_alone(vec![Step::Statement(statement)], true).await?,
+            None if self.autocommit => {
+                let answers = self.manager.run_alone(vec![Step::Statement(statement)], true).await?;
+                let telling = self.manager.listeners().begin(vec![mutation]);
+                telling.tell(crate::RequestContext::current().get_tenant()).await;
+                answers
+            }
             None => return self.writing(table.name).map(|_| 0),
             Some(session) => {
                 session.check_writable()?;
@@ -159,6 +165,9 @@ impl<Row: Table> Repository<Row> {
                 let mut state = session.state();
                 state.map.expire(session.depth, Some(table.row_type));
                 state.map.expire_holders(session.depth, table.row_type);
+                if let Some(frame) = state.frames.get_mut(session.depth) {
+                    frame.hooks.mutations.push(mutation);
+                }
                 drop(state);
                 answers
             }

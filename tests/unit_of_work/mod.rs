@@ -7,6 +7,7 @@ mod flush;
 mod generated;
 mod identity;
 mod locked;
+mod mutation;
 mod origin;
 mod save;
 mod sharing;

@@ -11,6 +11,7 @@ use super::{Repository, canonical};
 use crate::backend::{Backend, Statement};
 use crate::error::{Error, ErrorKind};
 use crate::mappable::Mappable;
+use crate::mutation::{Mutation, MutationKind};
 use crate::query::{Assignment, Condition, Order, Ordering, Predicate};
 use crate::schema::{RecordReader, SoftDelete, Table};
 use crate::scope::{Mark, Scope};
@@ -149,7 +150,9 @@ impl<Row: Table> QueryBuilder<Row> {
         let backend = self.repository.manager.backend();
         let (scope, condition) = self.scoped()?;
         let statement = update_where(Row::descriptor(), &assignments, &condition, &scope, backend)?;
-        self.repository.bulk(unnamed(statement)).await
+        let changed = assignments.iter().map(|assigned| assigned.column.clone()).collect();
+        let mutation = Mutation::of_many(Row::descriptor(), MutationKind::Update, changed);
+        self.repository.bulk(unnamed(statement), mutation).await
     }
 
     /// Deletes every row that fulfils the condition, in one statement, and answers how many there were. Soft-deleted rows
@@ -163,7 +166,8 @@ impl<Row: Table> QueryBuilder<Row> {
     pub async fn delete(self) -> Result<u64, Error> {
         self.check_bulk("delete")?;
         let statement = delete_where(Row::descriptor(), &self.scoped()?.1, self.repository.manager.backend())?;
-        self.repository.bulk(unnamed(statement)).await
+        let mutation = Mutation::of_many(Row::descriptor(), MutationKind::Delete, Vec::new());
+        self.repository.bulk(unnamed(statement), mutation).await
     }
 
     /// Soft-deletes every row that fulfils the condition and is not soft-deleted yet, in one statement, and answers how many
@@ -205,7 +209,11 @@ impl<Row: Table> QueryBuilder<Row> {
         let deleted_at = table.deleted_at().map(|at| table.columns[at].name.clone()).unwrap_or_default();
         let condition = condition.and(Condition::Null { column: deleted_at, negated: mark == Mark::Restored });
         let statement = mark_where(table, mark, &condition, &scope, self.repository.manager.backend())?;
-        self.repository.bulk(unnamed(statement)).await
+        let kind = match mark {
+            Mark::Deleted => MutationKind::SoftDelete,
+            Mark::Restored => MutationKind::Restore,
+        };
+        self.repository.bulk(unnamed(statement), Mutation::of_many(table, kind, Vec::new())).await
     }
 
     /// Whether neither a limit nor a lock is asked for.

@@ -10,6 +10,7 @@ use super::{Repository, canonical, encode};
 use crate::backend::Statement;
 use crate::error::{Error, ErrorKind};
 use crate::mappable::{Mappable, Mapping, Revision};
+use crate::mutation::Mutation;
 use crate::schema::Table;
 use crate::session::{ScopeGuard, Session};
 use crate::statement::insert_returning;
@@ -147,7 +148,14 @@ impl<Row: Table + Mappable> Repository<Row> {
             let key = RowKey::new(table, key_of(table, &record));
             let version = version_of(table, &record);
             let entry = Entry::loaded(table, std::sync::Arc::new(record.clone()));
-            session.state().map.insert(session.depth, key, entry);
+            let event = Mutation::inserted(table, &columns, &record);
+            {
+                let mut state = session.state();
+                state.map.insert(session.depth, key, entry);
+                if let Some(frame) = state.frames.get_mut(session.depth) {
+                    frame.hooks.mutations.push(event);
+                }
+            }
             queue_children::<Row>(session, &record, origin)?;
             **domain = self.domain(record, 0)?;
             if version.is_some() {

@@ -246,7 +246,12 @@ impl Session {
             return Err(one_writer(self.inner.name, outer));
         }
 
-        let mut context = FlushContext { backend, raise: manager.raise_style(), wants_xid: false };
+        let mut context = FlushContext {
+            backend,
+            raise: manager.raise_style(),
+            wants_xid: false,
+            tells: !manager.listeners().is_empty(),
+        };
         context.wants_xid = backend == Backend::Postgres && state.xid.is_none();
         let mut flushes = Vec::with_capacity(flushed.len());
         for (position, flushed) in flushed.into_iter().enumerate() {
@@ -402,6 +407,9 @@ fn plan_flush(state: &mut State, position: usize, context: &FlushContext) -> Res
     }
     match FlushPlan::of(writes, &state.map, context) {
         Ok(mut plan) => {
+            if context.tells {
+                state.frames[position].hooks.mutations.extend(plan.mutations());
+            }
             plan.apply(&mut state.map, position);
             Ok(plan)
         }

@@ -128,7 +128,8 @@ impl Session {
         self.inner.manager.echo(&burst);
         let started = Instant::now();
         let pending = lease.connection().send(burst);
-        let hooks = self.end(Phase::Committing);
+        let mut hooks = self.end(Phase::Committing);
+        let telling = self.inner.manager.listeners().begin(std::mem::take(&mut hooks.mutations));
         let session = self.clone();
         // Hooks that run after the end are no part of a scope around it.
         let manager = self.inner.manager.id();
@@ -144,7 +145,10 @@ impl Session {
             session.state().phase = Phase::Ended;
             drop(wire);
             match ended {
-                Ok(()) => enter_scope(manager, None, pin!(hooks.run_after_commit())).await,
+                Ok(()) => {
+                    telling.tell(session.context().get_tenant()).await;
+                    enter_scope(manager, None, pin!(hooks.run_after_commit())).await
+                }
                 Err(error) => {
                     if error.kind() != ErrorKind::OutcomeUnknown {
                         enter_scope(manager, None, pin!(hooks.run_on_rollback())).await;

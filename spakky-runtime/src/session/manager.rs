@@ -11,6 +11,7 @@ use crate::backend::{Answer, Backend, Burst, BurstResult, Connection, Pending, S
 use crate::config::DatabaseConfig;
 use crate::connect::Target;
 use crate::error::{Error, ErrorKind};
+use crate::mutation::{Listeners, MutationEvent};
 use crate::pool::{Lease, Pool, PoolStatus};
 use crate::repository::Repository;
 use crate::schema::{SchemaRegistry, Table};
@@ -43,6 +44,7 @@ struct Inner {
     backend: Backend,
     pool: Pool,
     totals: Totals,
+    listeners: Arc<Listeners>,
     #[cfg(feature = "testing")]
     recorders: crate::testing::recorder::Recorders,
 }
@@ -120,6 +122,7 @@ impl SessionManager {
                 backend,
                 pool,
                 totals: Totals::default(),
+                listeners: Arc::default(),
                 #[cfg(feature = "testing")]
                 recorders: Default::default(),
             }),
@@ -278,6 +281,26 @@ impl SessionManager {
     /// Plain SQL outside any scope: one statement, in a transaction of its own.
     pub fn sql(&self, sql: impl Into<String>) -> PlainSql {
         PlainSql::new(self.clone(), None, sql.into())
+    }
+
+    /// Calls `listener` with what each transaction of this manager's sessions wrote, statement by statement, once its COMMIT
+    /// was confirmed: for caches, read models, metrics. Writes outside a scope ([`autocommit`]) are told too, those of a
+    /// transaction or a nested scope that was rolled back never; nor what plain SQL and lent connections do, nor a
+    /// transaction whose outcome stays unknown.
+    ///
+    /// Events of one row with a version come in the order in which its transactions were committed. (Those of a row that
+    /// was deleted and added anew may not.)
+    ///
+    /// The listener runs in the task that waits for the COMMIT, ahead of its after-commit hooks; it should be quick, and
+    /// hand longer work to a channel. A panic in it is logged.
+    ///
+    /// [`autocommit`]: crate::Repository::autocommit
+    pub fn on_mutation(&self, listener: impl Fn(&MutationEvent) + Send + Sync + 'static) {
+        self.inner.listeners.add(Arc::new(listener));
+    }
+
+    pub(crate) fn listeners(&self) -> &Arc<Listeners> {
+        &self.inner.listeners
     }
 
     /// Whether the database answers.

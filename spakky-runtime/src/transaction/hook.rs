@@ -18,6 +18,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::error::{Error, ErrorKind};
+use crate::mutation::Mutation;
 
 /// The future of a hook.
 pub(crate) type HookFuture = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'static>>;
@@ -31,6 +32,8 @@ pub(crate) struct Hooks {
     pub(crate) before_commit: Vec<Hook>,
     pub(crate) after_commit: Vec<Hook>,
     pub(crate) on_rollback: Vec<Hook>,
+    /// What listeners are told after COMMIT.
+    pub(crate) mutations: Vec<Mutation>,
 }
 
 impl Hooks {
@@ -39,6 +42,7 @@ impl Hooks {
         self.before_commit.extend(inner.before_commit);
         self.after_commit.extend(inner.after_commit);
         self.on_rollback.extend(inner.on_rollback);
+        self.mutations.extend(inner.mutations);
     }
 
     /// Runs the after-commit hooks; the first failure is reported when all have run.

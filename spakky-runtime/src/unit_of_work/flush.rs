@@ -18,6 +18,7 @@ use super::pending::{Change, PendingWrite};
 use crate::backend::{Answer, Backend, Statement};
 use crate::error::Error;
 use crate::mappable::Mapping;
+use crate::mutation::{Mutation, MutationEvent, MutationKind};
 use crate::schema::{Record, Role, TableDescriptor};
 use crate::scope::{Mark, Reach, tenant_of};
 use crate::statement::{self, Conflict, RaiseStyle, Touch, Within};
@@ -30,6 +31,8 @@ pub(crate) struct FlushContext {
     pub(crate) raise: RaiseStyle,
     /// The transaction's id is not known yet: the first write answers with it.
     pub(crate) wants_xid: bool,
+    /// Somebody listens to what is written.
+    pub(crate) tells: bool,
 }
 
 /// The statements of a flush, in order.
@@ -49,6 +52,8 @@ pub(crate) struct FlushStep {
     returns_row: bool,
     /// Rows that are there already must belong to the same aggregate.
     owned: bool,
+    /// What it does to its rows, for those who listen.
+    does: (MutationKind, Vec<usize>),
 }
 
 /// One row of a flush.
@@ -214,7 +219,8 @@ impl FlushPlan {
         let (table, kind) = sweep.node();
         let statement = statement::delete_all(context.backend, table, &sweep.condition(), wants_xid)?;
         let statement = Some(statement);
-        self.steps.push(FlushStep { statement, table, kind, rows: Vec::new(), returns_row: false, owned: false });
+        let does = (MutationKind::Delete, Vec::new());
+        self.steps.push(FlushStep { statement, table, kind, rows: Vec::new(), returns_row: false, owned: false, does });
         Ok(())
     }
 
@@ -259,9 +265,34 @@ impl FlushPlan {
         for (statement, count) in statements {
             let rows = rows.by_ref().take(count).collect();
             let statement = Some(statement);
-            self.steps.push(FlushStep { statement, table, kind, rows, returns_row: false, owned });
+            let does = shape.does();
+            self.steps.push(FlushStep { statement, table, kind, rows, returns_row: false, owned, does });
         }
         Ok(())
+    }
+
+    /// What the statements will have done once they are committed. Asked before [`apply`](Self::apply).
+    pub(crate) fn mutations(&self) -> Vec<Mutation> {
+        let of_step = |step: &FlushStep| {
+            let (kind, changed) = &step.does;
+            let ids: Vec<String> = step.rows.iter().filter_map(|row| row.key.as_deref()).map(show_key).collect();
+            let versions = step.rows.iter().filter_map(|row| {
+                let version = match &row.effect {
+                    Some(Effect::Stored { version, .. }) => *version,
+                    _ => row.expected.map(|expected| expected + 1),
+                };
+                Some(((step.table.name, show_key(row.key.as_deref()?)), version?))
+            });
+            let versions: Vec<_> = versions.collect();
+            let told = *kind != MutationKind::Delete && versions.len() == ids.len();
+            let shown = versions.iter().filter(|_| told).map(|(_, version)| *version).collect();
+            let changed = changed.iter().map(|&at| step.table.columns[at].name.clone()).collect();
+            Mutation {
+                event: MutationEvent { ids, versions: shown, ..Mutation::of_many(step.table, *kind, changed).event },
+                versions,
+            }
+        };
+        self.steps.iter().map(of_step).collect()
     }
 
     /// Brings what the scope at `depth` knows in line with what the statements do. Right when they are sent: if one fails
@@ -383,7 +414,15 @@ impl FlushStep {
     /// What an INSERT stands for that answers with its one row.
     pub(crate) fn insert_returning(table: &'static TableDescriptor, origin: &'static Location<'static>) -> Self {
         let row = FlushedRow { key: None, origin, expected: None, effect: None, is_child: false };
-        FlushStep { statement: None, table, kind: Kind::Insert, rows: vec![row], returns_row: true, owned: false }
+        FlushStep {
+            statement: None,
+            table,
+            kind: Kind::Insert,
+            rows: vec![row],
+            returns_row: true,
+            owned: false,
+            does: (MutationKind::Insert, Vec::new()),
+        }
     }
 
     /// The statement, which is sent once.

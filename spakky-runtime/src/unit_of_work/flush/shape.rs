@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Write;
 use crate::mappable::Mapping;
+use crate::mutation::MutationKind;
 use crate::schema::{Record, Role, TableDescriptor};
 use crate::scope::{Mark, is_deleted};
 use crate::statement::Within;
@@ -82,6 +83,18 @@ impl Shape {
                 Shape::Delete { versioned, must_exist, within: write.within() }
             }
         })
+    }
+
+    /// What a statement of this shape does, and to which columns.
+    pub(super) fn does(&self) -> (MutationKind, Vec<usize>) {
+        match self {
+            Shape::Insert { columns, .. } | Shape::Generated { columns } => (MutationKind::Insert, columns.clone()),
+            Shape::Upsert { update, .. } => (MutationKind::Upsert, update.clone()),
+            Shape::Update { columns, mark: None, .. } => (MutationKind::Update, columns.clone()),
+            Shape::Update { columns, mark: Some(Mark::Deleted), .. } => (MutationKind::SoftDelete, columns.clone()),
+            Shape::Update { columns, mark: Some(Mark::Restored), .. } => (MutationKind::Restore, columns.clone()),
+            Shape::Delete { .. } => (MutationKind::Delete, Vec::new()),
+        }
     }
 
     /// Whether a write of shape `new` can go into a statement of this one, which is widened for it if need be. With a

@@ -1,0 +1,207 @@
+//! What was committed, told to those who asked: for caches to invalidate, read models to refresh, metrics to count.
+//!
+//! Events are made when writes are sent and told when COMMIT was confirmed; a transaction that is rolled back tells
+//! nothing, nor does one whose outcome stays unknown. Writes by plain SQL and on lent connections are not seen.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use tokio::sync::Notify;
+
+use crate::schema::{Record, TableDescriptor};
+use crate::unit_of_work::{key_of, show_key, version_of};
+
+/// What was done to rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MutationKind {
+    /// Rows were inserted.
+    Insert,
+    /// Rows were updated.
+    Update,
+    /// Rows were inserted, or updated where they were there.
+    Upsert,
+    /// Rows were deleted.
+    Delete,
+    /// Rows were soft-deleted.
+    SoftDelete,
+    /// Soft-deleted rows were restored.
+    Restore,
+}
+
+/// One committed statement of a unit of work: what it did to which rows of one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MutationEvent {
+    /// The table.
+    pub table: &'static str,
+    /// What was done.
+    pub kind: MutationKind,
+    /// The ids of the rows, as error messages show them: `7`, or `(7, "a")` for a composite key. Empty where they are not
+    /// known: writes by condition, and rows whose ids the database assigned without telling.
+    pub ids: Vec<String>,
+    /// The versions that the rows have now, in the order of `ids`; empty where the table has no version or it is not known.
+    pub versions: Vec<i64>,
+    /// The columns written; for a batch those that changed in any of its rows. Empty for deletions.
+    pub changed: Vec<String>,
+    /// The tenant for whom it was done, if the context has one.
+    pub tenant: Option<String>,
+}
+
+impl MutationEvent {
+    /// Keys for a cache: `orders`, and `orders:7` for each row. An event without ids concerns the whole table.
+    pub fn tags(&self) -> Vec<String> {
+        let rows = self.ids.iter().map(|id| format!("{}:{id}", self.table));
+        std::iter::once(self.table.to_owned()).chain(rows).collect()
+    }
+}
+
+/// What one statement will have done once it is committed.
+#[derive(Debug, Clone)]
+pub(crate) struct Mutation {
+    pub(crate) event: MutationEvent,
+    /// The versions that its rows will have, where they have one, by table and id.
+    pub(crate) versions: Vec<(RowName, i64)>,
+}
+
+/// A row, for the order of events.
+pub(crate) type RowName = (&'static str, String);
+
+impl Mutation {
+    /// A row whose id the database assigned.
+    pub(crate) fn inserted(table: &TableDescriptor, columns: &[usize], record: &Record) -> Self {
+        let changed = columns.iter().map(|&at| table.columns[at].name.clone()).collect();
+        let mut made = Mutation::of_many(table, MutationKind::Insert, changed);
+        let id = show_key(&key_of(table, record));
+        if let Some(version) = version_of(table, record) {
+            made.versions.push(((table.name, id.clone()), version));
+            made.event.versions.push(version);
+        }
+        made.event.ids.push(id);
+        made
+    }
+
+    /// A write by condition.
+    pub(crate) fn of_many(table: &TableDescriptor, kind: MutationKind, changed: Vec<String>) -> Self {
+        let event =
+            MutationEvent { table: table.name, kind, ids: Vec::new(), versions: Vec::new(), changed, tenant: None };
+        Mutation { event, versions: Vec::new() }
+    }
+}
+
+type Listener = Arc<dyn Fn(&MutationEvent) + Send + Sync>;
+
+/// Who listens, and which transactions are being committed.
+#[derive(Default)]
+pub(crate) struct Listeners {
+    listeners: RwLock<Vec<Listener>>,
+    committing: Mutex<HashMap<RowName, Vec<i64>>>,
+    /// A commit has come to its end.
+    ended: Notify,
+}
+
+impl Listeners {
+    pub(crate) fn add(&self, listener: Listener) {
+        self.listeners.write().unwrap_or_else(PoisonError::into_inner).push(listener);
+    }
+
+    /// Whether anybody listens, so that events are worth making.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.listeners.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    fn committing(&self) -> MutexGuard<'_, HashMap<RowName, Vec<i64>>> {
+        self.committing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note that COMMIT is about to be sent, so that a later transaction on the same rows tells of them later.
+    pub(crate) fn begin(self: &Arc<Self>, mut mutations: Vec<Mutation>) -> Telling {
+        if self.is_empty() {
+            mutations.clear();
+        }
+        let mut committing = self.committing();
+        for (row, version) in mutations.iter().flat_map(|mutation| &mutation.versions) {
+            committing.entry(row.clone()).or_default().push(*version);
+        }
+        drop(committing);
+        Telling { listeners: Arc::clone(self), mutations }
+    }
+
+    fn tell(&self, event: &MutationEvent) {
+        let listeners = self.listeners.read().unwrap_or_else(PoisonError::into_inner).clone();
+        for listener in listeners {
+            // The transaction is committed, whatever a listener makes of it.
+            if std::panic::catch_unwind(AssertUnwindSafe(|| listener(event))).is_err() {
+                tracing::error!(table = event.table, "a listener to mutations panicked; the transaction is committed");
+            }
+        }
+    }
+}
+
+/// The events of one transaction while it is being committed.
+pub(crate) struct Telling {
+    listeners: Arc<Listeners>,
+    mutations: Vec<Mutation>,
+}
+
+impl Telling {
+    /// Tells the events, those of rows that an earlier transaction wrote after it has told its own.
+    ///
+    /// A row's version tells which was earlier: whoever writes version 5 has waited for version 4 to be committed, though
+    /// its own answer may be read first.
+    pub(crate) async fn tell(mut self, tenant: Option<&str>) {
+        loop {
+            let ended = self.listeners.ended.notified();
+            let mut ended = std::pin::pin!(ended);
+            ended.as_mut().enable();
+            if !self.must_wait() {
+                break;
+            }
+            ended.await;
+        }
+        for mutation in std::mem::take(&mut self.mutations) {
+            let event = MutationEvent { tenant: tenant.map(str::to_owned), ..mutation.event };
+            self.listeners.tell(&event);
+            Self::forget(&self.listeners, &mutation.versions);
+        }
+        self.listeners.ended.notify_waiters();
+    }
+
+    /// Whether a commit under way wrote the version before that of one of the rows.
+    fn must_wait(&self) -> bool {
+        let committing = self.listeners.committing();
+        let mut versions = self.mutations.iter().flat_map(|mutation| &mutation.versions);
+        versions.any(|(row, version)| {
+            let own = self.mutations.iter().flat_map(|mutation| &mutation.versions);
+            let earliest = own.filter(|(other, _)| other == row).map(|(_, version)| *version).min();
+            let before = earliest.unwrap_or(*version) - 1;
+            committing.get(row).is_some_and(|others| others.contains(&before))
+        })
+    }
+
+    fn forget(listeners: &Listeners, versions: &[(RowName, i64)]) {
+        let mut committing = listeners.committing();
+        for (row, version) in versions {
+            let Some(others) = committing.get_mut(row) else { continue };
+            if let Some(at) = others.iter().position(|other| other == version) {
+                others.swap_remove(at);
+            }
+            if others.is_empty() {
+                committing.remove(row);
+            }
+        }
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        if self.mutations.is_empty() {
+            return;
+        }
+        for mutation in &self.mutations {
+            Self::forget(&self.listeners, &mutation.versions);
+        }
+        self.listeners.ended.notify_waiters();
+    }
+}
