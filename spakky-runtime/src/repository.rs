@@ -85,7 +85,9 @@ impl<Row> Repository<Row> {
     /// The same repository, working in `session` wherever it is called.
     #[must_use]
     pub fn in_session(&self, session: &Session) -> Self {
-        Repository { session: Some(session.clone()), ..self.clone() }
+        let is_own = session.manager().id() == self.manager.id();
+        let session = if is_own { session.clone() } else { session.foreign() };
+        Repository { session: Some(session), ..self.clone() }
     }
 
     /// The same repository; outside a scope each of its `_now` calls is a transaction of its own.

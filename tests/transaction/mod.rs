@@ -2,6 +2,7 @@
 
 mod chain;
 mod closure;
+mod foreign;
 mod handle;
 mod hook;
 mod hook_scope;

@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tracing::Span;
 
-use super::state::{Frame, State};
+use super::state::{FOREIGN, Frame, State};
 use super::{SessionManager, SessionStatistics, innermost_session};
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind};
@@ -88,6 +88,11 @@ impl Session {
                  `#[transactional]` or `sessions.transaction(..)`",
             )
         })
+    }
+
+    /// The same for a repository of another manager, which may not work in it.
+    pub(crate) fn foreign(&self) -> Session {
+        Session { frame: FOREIGN, ..self.clone() }
     }
 
     /// The manager the session belongs to.
