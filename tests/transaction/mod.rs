@@ -6,6 +6,7 @@ mod foreign;
 mod handle;
 mod hook;
 mod hook_scope;
+mod nested_end;
 mod nesting;
 mod owed;
 mod rollback_only;
