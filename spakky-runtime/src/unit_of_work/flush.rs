@@ -7,7 +7,7 @@ mod shape;
 use std::panic::Location;
 use std::sync::Arc;
 
-pub(crate) use explain::{constraint_of, show_key};
+pub(crate) use explain::{constraint_of, show_ids, show_key};
 pub(crate) use shape::{changed, insertable};
 
 use self::children::{ChildWrites, Sweep, merge_sweep};
