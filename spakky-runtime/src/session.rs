@@ -8,6 +8,7 @@ mod manager;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod native;
 mod nested;
+mod placeholder;
 mod plain;
 mod registry;
 mod state;
