@@ -3,6 +3,7 @@
 //! Writes are queued (`add`, `save`, `delete`: no I/O, so nothing to await) and travel with COMMIT, or executed at once
 //! (`add_now`, `save_now`, …), which gives the database's verdict at the call.
 
+mod batch;
 mod find;
 mod load;
 mod query;
@@ -82,7 +83,8 @@ impl<Row> Repository<Row> {
         }
     }
 
-    /// The same repository, working in `session` wherever it is called.
+    /// The same repository, working in `session` wherever it is called. With a session of another manager each of its calls
+    /// fails: [`is_invalid_transaction`](Error::is_invalid_transaction).
     #[must_use]
     pub fn in_session(&self, session: &Session) -> Self {
         let is_own = session.manager().id() == self.manager.id();

@@ -21,6 +21,7 @@ pub(crate) use ambient::{
 pub(crate) use execute::Call;
 
 pub use handle::Session;
+pub(crate) use handle::{Queued, check_queued};
 pub use manager::{HasSessions, SessionManager};
 #[cfg(feature = "postgres")]
 pub use native::PostgresLoan;
