@@ -6,3 +6,4 @@ mod dropped;
 mod limit;
 mod update;
 mod value;
+mod name;

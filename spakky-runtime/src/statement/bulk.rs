@@ -158,7 +158,7 @@ pub(crate) fn delete_all(
 ) -> Result<Statement, Error> {
     let answers = wants_xid && backend == Backend::Postgres;
     let mut sql = SqlWriter::new(backend);
-    sql.push_sql(if answers { "WITH w AS (DELETE FROM " } else { "DELETE FROM " });
+    sql.push_sql(if answers { "WITH spakky_w AS (DELETE FROM " } else { "DELETE FROM " });
     sql.push_table(table).push_where(table, condition)?;
     if answers {
         sql.push_sql(" RETURNING 1)");
