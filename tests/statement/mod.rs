@@ -4,6 +4,7 @@ mod batch;
 mod conflict;
 mod dropped;
 mod limit;
+mod length;
 mod update;
 mod value;
 mod name;

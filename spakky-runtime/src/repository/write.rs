@@ -534,6 +534,7 @@ fn checked(session: &Session, table: &TableDescriptor, record: &Record) -> Resul
     let manager = session.manager();
     for (at, value) in record.iter().enumerate() {
         manager.backend().check(value).map_err(|error| Error::unstorable_value(table, at, error))?;
+        table.columns[at].check_length(value).map_err(|error| Error::unstorable_value(table, at, error))?;
         if value.is_null() && !table.columns[at].ty.nullable && !table.columns[at].generated {
             let error = crate::value::ValueError::new("the value is null, but the column is required");
             return Err(Error::unstorable_value(table, at, error));
