@@ -1,7 +1,8 @@
 //! What most programs need, in one `use`.
 
+pub use crate::query::Predicate;
 pub use crate::{
     ColumnValue, DatabaseConfig, HasSessions, Isolation, Json, LockWait, Mappable, Propagation, Repository,
-    RequestContext, Revision, SchemaRegistry, Session, SessionManager, SessionRegistry, Table, Tagged, Transaction,
-    TransactionOptions, Versioned, schema, transactional,
+    RequestContext, RetryOn, RetryPolicy, Revision, SchemaRegistry, Session, SessionManager, SessionRegistry, Table,
+    Tagged, Transaction, TransactionOptions, Versioned, schema, transactional,
 };

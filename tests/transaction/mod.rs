@@ -9,6 +9,7 @@ mod hook_scope;
 mod nested_end;
 mod nesting;
 mod owed;
+mod own_error;
 mod rollback_only;
 mod savepoint;
 mod waiting;
