@@ -158,6 +158,8 @@ impl<Row: Table> Repository<Row> {
                 let mut state = session.state();
                 state.map.expire(session.depth, Some(table.row_type));
                 state.map.expire_holders(session.depth, table.row_type);
+                // It may have been a deletion.
+                state.map.expire_dependents(session.depth, table.row_type);
                 drop(state);
                 answers
             }

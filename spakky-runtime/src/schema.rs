@@ -26,8 +26,8 @@ pub(crate) use order::TableOrder;
 pub use owner::{ActorColumn, DeletedAtColumn, DeleterColumn, Identity, SoftDelete, TenantColumn};
 pub use record::{Record, RecordReader, RecordWriter};
 pub use registry::SchemaRegistry;
-pub(crate) use relation::holders;
 pub use relation::{ChildRows, Relation};
+pub(crate) use relation::{dependents, holders};
 pub use role::{StampColumn, VersionColumn};
 pub use tagged::{Tagged, TaggedColumns};
 

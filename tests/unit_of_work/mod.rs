@@ -2,6 +2,7 @@
 
 mod attached;
 mod batch;
+mod cascade;
 mod coalescing;
 mod conflict;
 mod flush;

@@ -273,6 +273,9 @@ impl FlushPlan {
                 map.expire(depth, Some(step.table.row_type));
             }
             map.expire_holders(depth, step.table.row_type);
+            if step.kind == Kind::Delete {
+                map.expire_dependents(depth, step.table.row_type);
+            }
             for row in &mut step.rows {
                 let (Some(key), Some(effect)) = (&row.key, row.effect.take()) else { continue };
                 map.update(depth, &RowKey::new(step.table, key.clone()), |entry| match &effect {

@@ -214,6 +214,14 @@ impl IdentityMap {
         }
     }
 
+    /// The same for the rows that the database removes or changes when it deletes rows of this type.
+    pub(crate) fn expire_dependents(&mut self, depth: usize, row_type: TypeId) {
+        for &dependent in crate::schema::dependents(row_type) {
+            self.expire(depth, Some(dependent));
+            self.expire_holders(depth, dependent);
+        }
+    }
+
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
         self.layers.clear();
