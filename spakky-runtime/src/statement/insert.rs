@@ -44,7 +44,9 @@ pub(crate) fn insert(
 ) -> Result<Vec<(Statement, usize)>, Error> {
     let given: Vec<usize> = columns.iter().copied().filter(|&at| is_given(&table.columns[at])).collect();
     if given.is_empty() {
-        return Ok(rows.iter().map(|row| (insert_defaults(backend, table, row), 1)).collect());
+        let one =
+            |(number, row): (usize, &&Record)| (insert_defaults(backend, table, row, wants_xid && number == 0), 1);
+        return Ok(rows.iter().enumerate().map(one).collect());
     }
     match backend {
         Backend::Postgres if given.iter().any(|&at| table.columns[at].ty.is_native_array()) => {
@@ -345,8 +347,12 @@ fn insert_values(table: &TableDescriptor, given: &[usize], rows: &[&Record], con
 }
 
 /// A row of which the database makes everything but what the runtime fills in.
-fn insert_defaults(backend: Backend, table: &TableDescriptor, row: &Record) -> Statement {
+fn insert_defaults(backend: Backend, table: &TableDescriptor, row: &Record, wants_xid: bool) -> Statement {
     let mut sql = SqlWriter::new(backend);
+    let answers = wants_xid && backend == Backend::Postgres;
+    if answers {
+        sql.push_sql("WITH spakky_w AS (");
+    }
     let filled = filled(backend, table, row);
     if filled.is_empty() {
         sql.push_sql("INSERT INTO ").push_table(table).push_sql(" DEFAULT VALUES");
@@ -357,6 +363,9 @@ fn insert_defaults(backend: Backend, table: &TableDescriptor, row: &Record) -> S
             sql.push_sql(value);
         });
         sql.push_sql(")");
+    }
+    if answers {
+        push_end(&mut sql, Conflict::Fail);
     }
     sql.finish()
 }
