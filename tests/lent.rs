@@ -25,6 +25,8 @@ on_postgres! {
     a_future_of_diesels_that_is_dropped_dooms_the_scope,
     a_transaction_left_open_dooms_the_scope,
     other_calls_of_the_session_are_refused_meanwhile,
+    a_transaction_that_is_lent_can_be_rolled_back,
+    a_transaction_that_is_lent_is_not_committed,
     sqlite_is_not_lent,
 }
 
@@ -139,6 +141,33 @@ async fn other_calls_of_the_session_are_refused_meanwhile(db: Database) {
         })
         .await
         .unwrap();
+}
+
+async fn a_transaction_that_is_lent_can_be_rolled_back(db: Database) {
+    let transaction = db.sessions.begin();
+    let session = transaction.session().clone();
+    db.account_repository().in_session(&session).add(&mut account(1, "ann", 10)).unwrap();
+    let mut conn = session.postgres().await.unwrap();
+    transaction.rollback().await;
+    // The row is free, though the loan is still held.
+    db.store(&[account(1, "eve", 1)]).await;
+    let late = diesel::sql_query("SELECT 1").execute(&mut *conn).await.unwrap_err();
+    assert!(conn.classify(late).is_connection());
+    drop(conn);
+    db.is_at_rest().await;
+    assert_eq!(db.numbers("SELECT balance FROM accounts").await, [1]);
+}
+
+async fn a_transaction_that_is_lent_is_not_committed(db: Database) {
+    let transaction = db.sessions.begin();
+    let session = transaction.session().clone();
+    db.account_repository().in_session(&session).add(&mut account(1, "ann", 10)).unwrap();
+    let conn = session.postgres().await.unwrap();
+    let error = transaction.commit().await.unwrap_err();
+    assert!(error.is_invalid_transaction(), "{error:?}");
+    drop(conn);
+    db.is_at_rest().await;
+    assert_eq!(db.numbers("SELECT balance FROM accounts").await, Vec::<i64>::new());
 }
 
 async fn sqlite_is_not_lent(db: Database) {

@@ -88,8 +88,8 @@ impl RequestContext {
         self
     }
 
-    /// A setting of the database for each transaction of the request (`SET LOCAL name = value`; PostgreSQL). Reads outside
-    /// any transaction do not have it.
+    /// A setting of the database for each transaction of the request (`SET LOCAL name = value`; PostgreSQL). A call outside
+    /// any scope is a transaction of its own then, in the same round trip; a stream needs a scope.
     #[must_use]
     pub fn setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.settings.push((name.into(), value.into()));

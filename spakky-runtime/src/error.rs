@@ -104,6 +104,31 @@ impl Error {
         self
     }
 
+    /// An error of the program's own, for a hook or a body that returns this library's: its text says no more than that it
+    /// is one, and `source` is found in [`source`](std::error::Error::source), whole.
+    ///
+    /// ```
+    /// use std::error::Error as _;
+    ///
+    /// let error = spakky_runtime::Error::custom(std::io::Error::other("the printer is on fire"));
+    /// assert!(error.is_custom());
+    /// assert!(error.source().is_some_and(|source| source.is::<std::io::Error>()));
+    /// ```
+    pub fn custom(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Error::new(ErrorKind::Custom, "do what the program itself adds").with_source(source)
+    }
+
+    /// An error of the program's own with this text, which is what its `Display` shows.
+    ///
+    /// ```
+    /// let error = spakky_runtime::Error::other("ship the order: it has no address");
+    /// assert!(error.is_custom());
+    /// assert_eq!(error.to_string(), "ship the order: it has no address");
+    /// ```
+    pub fn other(message: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Custom, message)
+    }
+
     /// What kind of failure this is.
     pub fn kind(&self) -> ErrorKind {
         self.inner.kind

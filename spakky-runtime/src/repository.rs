@@ -4,6 +4,7 @@
 //! (`add_now`, `save_now`, …), which gives the database's verdict at the call.
 
 mod aggregate;
+mod batch;
 mod bulk;
 mod find;
 mod load;
@@ -88,10 +89,13 @@ impl<Row> Repository<Row> {
         }
     }
 
-    /// The same repository, working in `session` wherever it is called.
+    /// The same repository, working in `session` wherever it is called. With a session of another manager each of its calls
+    /// fails: [`is_invalid_transaction`](Error::is_invalid_transaction).
     #[must_use]
     pub fn in_session(&self, session: &Session) -> Self {
-        Repository { session: Some(session.clone()), ..self.clone() }
+        let is_own = session.manager().id() == self.manager.id();
+        let session = if is_own { session.clone() } else { session.foreign() };
+        Repository { session: Some(session), ..self.clone() }
     }
 
     /// The same repository; outside a scope each of its `_now` calls is a transaction of its own.
@@ -168,6 +172,8 @@ impl<Row: Table> Repository<Row> {
                 if let Some(frame) = state.frames.get_mut(session.depth) {
                     frame.hooks.mutations.push(mutation);
                 }
+                // It may have been a deletion.
+                state.map.expire_dependents(session.depth, table.row_type);
                 drop(state);
                 answers
             }

@@ -8,6 +8,7 @@ mod manager;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod native;
 mod nested;
+mod placeholder;
 mod plain;
 mod registry;
 mod state;
@@ -20,6 +21,7 @@ pub(crate) use ambient::{
 pub(crate) use execute::Call;
 
 pub use handle::Session;
+pub(crate) use handle::{Queued, check_queued};
 pub use manager::{HasSessions, SessionManager};
 #[cfg(feature = "postgres")]
 pub use native::PostgresLoan;

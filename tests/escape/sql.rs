@@ -16,6 +16,7 @@ on_each_backend![
     outside_a_scope_a_statement_is_its_own_transaction,
     a_read_that_is_dropped_does_no_harm_and_a_write_does,
     transactions_are_not_controlled_by_plain_sql,
+    a_statement_takes_as_many_values_as_it_names,
 ];
 
 const WORK: TransactionOptions = TransactionOptions::new().name("work");
@@ -175,4 +176,30 @@ async fn transactions_are_not_controlled_by_plain_sql(db: Database) {
     });
     work.await.unwrap();
     assert_eq!(db.accounts().await, [facts(1, "ann", 10, 1), facts(2, "bob", 20, 1)]);
+}
+
+async fn a_statement_takes_as_many_values_as_it_names(db: Database) {
+    let work = db.sessions.transaction(WORK, async |session| {
+        let sql = |text: &str| session.sql(text);
+        let odd = [
+            (sql("SELECT 1").bind(1_i64), "no value, and 1 was bound"),
+            (sql("SELECT $1 + 0").bind(1_i64).bind(2_i64), "a value as `$1`, and 2 were bound"),
+            (sql("SELECT $1 + $2").bind(1_i64), "values up to `$2`, and 1 was bound"),
+            (sql("SELECT '$2', $1 + 0 -- $3").bind(1_i64).bind(2_i64), "a value as `$1`, and 2 were bound"),
+            (sql("SELECT $1 + 0"), "a value as `$1`, and none was bound"),
+        ];
+        for (statement, what) in odd {
+            let error = statement.fetch_all::<(i64,)>().await.unwrap_err();
+            assert!(error.is_invalid_query(), "{error:?}");
+            assert_eq!(error.to_string(), format!("run plain SQL: the statement names {what}"));
+        }
+        let error = sql("DELETE FROM accounts").bind(1_i64).execute().await.unwrap_err();
+        assert!(error.is_invalid_query(), "{error:?}");
+        // Nothing was sent.
+        assert_eq!(session.statistics().statements, 0);
+        Ok::<_, Error>(())
+    });
+    work.await.unwrap();
+    let error = db.sessions.sql("SELECT 1").bind(1_i64).fetch_all::<(i64,)>().await.unwrap_err();
+    assert!(error.is_invalid_query(), "{error:?}");
 }

@@ -15,6 +15,7 @@ use crate::support::{
 
 on_postgres![
     a_commit_whose_answer_was_cut_off_is_found_committed,
+    a_commit_of_a_row_of_defaults_whose_answer_was_cut_off_is_found_committed,
     a_commit_of_plain_sql_whose_answer_was_cut_off_is_found_committed,
     a_commit_without_any_answer_is_found_by_an_earlier_write,
     a_commit_that_never_arrived_rolls_back_and_may_be_retried,
@@ -78,6 +79,26 @@ async fn a_commit_whose_answer_was_cut_off_is_found_committed(db: Database) {
     assert_eq!(hooks.ran(), (1, 0));
     assert_eq!(db.accounts().await, [facts(1, "ann", 10, 1)]);
     assert_eq!(line.sessions.status().in_use, 0);
+}
+
+/// The database makes all of it.
+#[derive(Debug, Clone, PartialEq, Table, Mappable)]
+#[table(name = "counters")]
+#[mappable(domain = Self)]
+struct Counter {
+    #[table(id, generated)]
+    id: i64,
+}
+
+async fn a_commit_of_a_row_of_defaults_whose_answer_was_cut_off_is_found_committed(db: Database) {
+    db.observer().create_tables(&schema![Counter]).await.unwrap();
+    let line = Line::new(&db).await;
+    let counters = line.sessions.repository::<Counter>();
+    line.proxy.cut(Cut::after(is_commit));
+    let work = line.sessions.transaction(PAY, async |_| counters.add_all(&mut [Counter { id: 0 }, Counter { id: 0 }]));
+    work.await.unwrap();
+    assert!(!line.proxy.is_armed());
+    assert_eq!(db.numbers("SELECT count(*) FROM counters").await, [2]);
 }
 
 async fn a_commit_of_plain_sql_whose_answer_was_cut_off_is_found_committed(db: Database) {

@@ -6,7 +6,7 @@ use spakky::config::DatabaseConfig;
 use spakky::prelude::*;
 use spakky::{Backend, Error};
 
-use crate::support::{Database, account, on_each_backend};
+use crate::support::{AccountRow, Database, Line, account, facts, on_each_backend};
 
 on_each_backend![
     a_statement_past_its_limit_is_stopped,
@@ -22,6 +22,8 @@ mod server {
         the_server_lists_connections_by_the_applications_name,
         a_transaction_that_idles_is_ended_by_the_server,
         settings_of_a_request_last_as_long_as_its_transaction,
+        settings_of_a_request_reach_what_runs_outside_a_scope,
+        a_failure_outside_a_scope_leaves_no_settings_behind,
         behind_a_pooler_the_limits_travel_with_begin,
         without_a_statement_cache_nothing_is_prepared,
     ];
@@ -144,4 +146,51 @@ async fn without_a_statement_cache_nothing_is_prepared(db: Database) {
     }
     let prepared = "SELECT count(*) FROM pg_prepared_statements";
     assert_eq!(sessions.sql(prepared).fetch_one::<(i64,)>().await.unwrap(), (0,));
+}
+
+async fn settings_of_a_request_reach_what_runs_outside_a_scope(db: Database) {
+    db.store(&[account(1, "ann", 10), account(2, "bob", 20)]).await;
+    db.execute(
+        "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN NEW.remark := current_setting('app.owner', true); RETURN NEW; END $$",
+    )
+    .await;
+    db.execute("CREATE TRIGGER note BEFORE UPDATE ON accounts FOR EACH ROW EXECUTE FUNCTION note()").await;
+    let line = Line::new(&db).await;
+    let context = RequestContext::new().setting("app.owner", "ann");
+    let accounts = line.accounts().autocommit();
+    let sql = "SELECT current_setting('app.owner', true)";
+    let read =
+        line.cost(Box::pin(context.clone().scope(line.sessions.sql(sql).fetch_one::<(Option<String>,)>()))).await;
+    assert_eq!((read.value.as_ref().unwrap().0.as_deref(), read.round_trips), (Some("ann"), 1));
+    assert_eq!(read.words(), ["BEGIN;", "SELECT", "COMMIT"]);
+    let found = line.cost(Box::pin(context.clone().scope(accounts.find_many([1, 2])))).await;
+    assert_eq!(found.value.as_ref().unwrap().iter().flatten().count(), 2);
+    assert_eq!((found.words(), found.round_trips), (read.words(), 1));
+
+    let balance = AccountRow::COLUMNS.balance;
+    let update = line.cost(Box::pin(context.clone().scope(accounts.query().update([balance.set(99)])))).await;
+    assert_eq!((*update.value.as_ref().unwrap(), update.round_trips), (2, 1));
+    assert_eq!(update.words(), ["BEGIN;", "UPDATE", "COMMIT"]);
+    let plain = line.sessions.sql("UPDATE accounts SET balance = 100 WHERE id = 1").execute();
+    assert_eq!(context.clone().scope(plain).await.unwrap(), 1);
+    let remarks: Vec<(Option<String>,)> = db.observer().sql("SELECT remark FROM accounts").fetch_all().await.unwrap();
+    assert_eq!(remarks, [(Some("ann".to_owned()),), (Some("ann".to_owned()),)]);
+    let error = context.scope(accounts.query().stream()).await.map(drop).unwrap_err();
+    assert!(error.is_no_session(), "{error:?}");
+
+    // Nothing of it stays on the connection.
+    let after: (Option<String>,) = line.sessions.sql(sql).fetch_one().await.unwrap();
+    assert_eq!(after.0.unwrap_or_default(), "");
+    assert_eq!(db.accounts().await, [facts(1, "ann", 100, 2), facts(2, "bob", 99, 2)]);
+}
+
+async fn a_failure_outside_a_scope_leaves_no_settings_behind(db: Database) {
+    let sessions = db.connect(|config: DatabaseConfig| config.pool_size(1)).await;
+    let context = RequestContext::new().setting("app.owner", "ann");
+    let failing = sessions.sql("SELECT 1 / (length(current_setting('app.owner')) - 3)").fetch_one::<(i32,)>();
+    assert!(context.scope(failing).await.unwrap_err().is_database());
+    let ask = "SELECT current_setting('app.owner', true)";
+    let outside: (Option<String>,) = sessions.sql(ask).fetch_one().await.unwrap();
+    assert_eq!(outside.0.unwrap_or_default(), "");
 }

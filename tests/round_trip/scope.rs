@@ -8,7 +8,7 @@ use crate::support::{Database, Line, account, facts, on_postgres};
 on_postgres![
     a_joined_scope_costs_nothing,
     a_transaction_of_its_own_costs_its_own_round_trip,
-    a_nested_scope_that_only_queued_costs_nothing,
+    the_end_of_a_nested_scope_that_queued_costs_one_round_trip,
     a_savepoint_travels_with_what_it_protects,
     going_back_to_a_savepoint_travels_with_what_comes_next,
     settings_travel_with_begin,
@@ -47,7 +47,7 @@ async fn a_transaction_of_its_own_costs_its_own_round_trip(db: Database) {
     assert_eq!(db.accounts().await.len(), 2);
 }
 
-async fn a_nested_scope_that_only_queued_costs_nothing(db: Database) {
+async fn the_end_of_a_nested_scope_that_queued_costs_one_round_trip(db: Database) {
     let line = Line::new(&db).await;
     let accounts = line.accounts();
     let work = line.sessions.transaction(OUTER, async |_| {
@@ -55,7 +55,7 @@ async fn a_nested_scope_that_only_queued_costs_nothing(db: Database) {
         line.sessions.transaction(NESTED, async |_| accounts.add(&mut account(2, "bob", 20))).await?;
         let undone = line.sessions.transaction(NESTED, async |_| {
             accounts.add(&mut account(3, "cy", 20))?;
-            // Queued before, so that nothing is sent for it either.
+            // Known to be there, so that nothing is sent of this scope.
             accounts.add(&mut account(2, "bob", 20))
         });
         assert!(undone.await.unwrap_err().is_unique_violation());
@@ -63,8 +63,9 @@ async fn a_nested_scope_that_only_queued_costs_nothing(db: Database) {
     });
     let cost = line.cost(work).await;
     cost.value.as_ref().unwrap();
-    assert_eq!(cost.round_trips, 1);
-    assert_eq!(cost.words(), ["BEGIN", "WITH", "COMMIT"]);
+    // The nested scope's own verdict; COMMIT.
+    assert_eq!(cost.round_trips, 2);
+    assert_eq!(cost.words(), ["BEGIN", "WITH", "SAVEPOINT", "INSERT", "RELEASE", "COMMIT"]);
     assert_eq!(db.accounts().await, [facts(1, "ann", 10, 1), facts(2, "bob", 20, 1)]);
 }
 

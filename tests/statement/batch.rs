@@ -22,9 +22,9 @@ mod server {
 
 const WORK: TransactionOptions = TransactionOptions::new().name("work");
 
-/// How many of the statements begin so, past a leading `WITH w AS (`.
+/// How many of the statements begin so, past a leading `WITH spakky_w AS (`.
 fn count(sent: &[String], start: &str) -> usize {
-    sent.iter().filter(|sql| sql.trim_start_matches("WITH w AS (").starts_with(start)).count()
+    sent.iter().filter(|sql| sql.trim_start_matches("WITH spakky_w AS (").starts_with(start)).count()
 }
 
 async fn a_batch_is_one_statement_for_each_table_and_kind(db: Database) {

@@ -2,11 +2,14 @@
 
 mod chain;
 mod closure;
+mod foreign;
 mod handle;
 mod hook;
 mod hook_scope;
+mod nested_end;
 mod nesting;
 mod owed;
+mod own_error;
 mod rollback_only;
 mod savepoint;
 mod waiting;

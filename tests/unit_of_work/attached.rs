@@ -3,7 +3,7 @@
 use spakky::Error;
 use spakky::prelude::*;
 
-use crate::support::{Database, Posting, account, facts, on_each_backend, posting};
+use crate::support::{AccountRow, Database, Posting, account, facts, on_each_backend, posting};
 
 on_each_backend![
     an_attached_aggregate_is_saved_without_being_loaded,
@@ -16,6 +16,7 @@ on_each_backend![
     get_versioned_carries_the_version,
     what_is_queued_is_not_attached,
     an_attached_row_is_read_when_asked_for,
+    the_attached_version_stays_the_guard_when_a_newer_row_is_read,
 ];
 
 const PAY: TransactionOptions = TransactionOptions::new().name("pay");
@@ -165,4 +166,28 @@ async fn an_attached_row_is_read_when_asked_for(db: Database) {
         .await
         .unwrap();
     assert_eq!(db.accounts().await, [facts(1, "anna", 11, 2)]);
+}
+
+async fn the_attached_version_stays_the_guard_when_a_newer_row_is_read(db: Database) {
+    db.store(&[account(1, "ann", 10)]).await;
+    db.execute("UPDATE accounts SET owner = 'eve', version = 2").await;
+    let accounts = db.account_repository();
+    for reads in 0..4 {
+        let work = db.sessions.transaction(PAY, async |_| {
+            let mut ann = account(1, "anna", 11);
+            accounts.attach(&ann, 1)?;
+            let seen = match reads {
+                0 => accounts.get(1).await?,
+                1 => accounts.filter(AccountRow::COLUMNS.id.eq(1)).one().await?,
+                2 => accounts.lock(1).await?,
+                _ => accounts.get_many([1]).await?.remove(0),
+            };
+            assert_eq!((seen.owner.as_str(), seen.revision.version()), ("eve", Some(2)));
+            accounts.save(&mut ann)
+        });
+        let error = work.await.unwrap_err();
+        assert!(error.is_conflict(), "{reads}: {error:?}");
+        assert_eq!(error.expected_version(), Some(1));
+    }
+    assert_eq!(db.accounts().await, [facts(1, "eve", 10, 2)]);
 }

@@ -12,6 +12,7 @@ on_each_backend![
     a_stale_save_names_table_id_version_and_origin,
     a_batch_lists_every_id_that_missed,
     a_batch_of_deletes_lists_every_id_that_missed,
+    the_message_names_ten_of_many_ids,
     a_row_that_is_gone_is_a_conflict,
     a_conflict_now_dooms_the_scope,
     a_conflict_in_a_nested_scope_undoes_that_scope,
@@ -250,5 +251,33 @@ async fn conflicts_work_without_the_functions_of_the_library(db: Database) {
         let error = answer.await.unwrap_err();
         assert!(error.is_conflict(), "{error:?}");
         assert_eq!(error.ids(), if ids.len() == 1 { vec!["2"] } else { vec!["2", "4"] });
+    }
+}
+
+async fn the_message_names_ten_of_many_ids(db: Database) {
+    let accounts = db.account_repository();
+    let error = accounts.get_many(1..=12).await.unwrap_err();
+    assert_eq!(error.to_string(), "find `AccountRow` with id 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more in `accounts`");
+    assert_eq!(error.ids().len(), 12);
+
+    let insert = "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 1000) \
+                  INSERT INTO accounts (id, owner, balance, version) SELECT x, 'owner ' || x, x, 1 FROM n";
+    db.execute(&insert.replace("(1)", "(CAST(1 AS bigint))")).await;
+    for deletes in [false, true] {
+        let answer = db.sessions.transaction(PAY, async |_| {
+            let mut all = accounts.get_many(1..=1000).await?;
+            db.execute("UPDATE accounts SET version = version + 1").await;
+            if deletes {
+                return accounts.delete_all(&mut all);
+            }
+            all.iter_mut().for_each(|account| account.balance += 1);
+            accounts.save_all(&mut all)
+        });
+        let error = answer.await.unwrap_err();
+        let what = if deletes { "delete from" } else { "save to" };
+        let start =
+            format!("{what} `accounts` with id 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 990 more: their versions have ");
+        assert!(error.to_string().starts_with(&start), "{error}");
+        assert_eq!(error.ids().len(), 1000);
     }
 }

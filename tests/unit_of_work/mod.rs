@@ -1,6 +1,8 @@
 //! The unit of work: what a session knows of the rows it touched, and what it writes of them.
 
 mod attached;
+mod batch;
+mod cascade;
 mod coalescing;
 mod conflict;
 mod flush;

@@ -8,6 +8,8 @@ use crate::support::{Database, Ticket, account, facts, on_each_backend, ticket};
 on_each_backend![
     an_upsert_of_a_row_whose_id_the_database_assigns_is_refused,
     many_ids_see_the_databases_row_behind_a_pending_upsert,
+    a_copy_older_than_an_upsert_is_stale,
+    the_copy_that_was_upserted_can_be_saved,
 ];
 
 const PAY: TransactionOptions = TransactionOptions::new().name("pay");
@@ -64,4 +66,63 @@ async fn many_ids_see_the_databases_row_behind_a_pending_upsert(db: Database) {
         .await
         .unwrap();
     assert_eq!(db.accounts().await, [facts(1, "anna", 11, 8), facts(2, "bob", 22, 3), facts(3, "cy", 30, 1)]);
+}
+
+async fn a_copy_older_than_an_upsert_is_stale(db: Database) {
+    db.store(&[account(1, "ann", 10)]).await;
+    let accounts = db.account_repository();
+    let older = "this copy (version 1) is older than the one upserted in this session; change that one instead, or load it \
+                 again";
+    db.sessions
+        .transaction(PAY, async |session| {
+            let mut ann = accounts.get(1).await?;
+            let mut old = ann.clone();
+            ann.balance = 11;
+            accounts.upsert(&mut ann)?;
+            for flushed in [false, true] {
+                if flushed {
+                    session.flush().await?;
+                }
+                old.owner = "eve".to_owned();
+                let error = accounts.save(&mut old).unwrap_err();
+                assert!(error.is_stale_copy(), "{error:?}");
+                assert_eq!(error.to_string(), format!("save `accounts` with id 1: {older}"));
+                assert!(accounts.delete(&mut old).unwrap_err().is_stale_copy());
+            }
+            Ok::<_, Error>(())
+        })
+        .await
+        .unwrap();
+    assert_eq!(db.accounts().await, [facts(1, "ann", 11, 2)]);
+}
+
+async fn the_copy_that_was_upserted_can_be_saved(db: Database) {
+    db.store(&[account(1, "ann", 10), account(2, "bob", 20), account(3, "cy", 30)]).await;
+    let accounts = db.account_repository();
+    db.sessions
+        .transaction(PAY, async |session| {
+            let mut three = accounts.get_many([1, 2, 3]).await?;
+            three[0].balance = 11;
+            accounts.upsert(&mut three[0])?;
+            three[0].balance = 12;
+            accounts.save(&mut three[0])?;
+            // It joins what is queued.
+            three[1].balance = 21;
+            accounts.save(&mut three[1])?;
+            accounts.upsert(&mut three[1])?;
+            three[1].balance = 22;
+            accounts.save(&mut three[1])?;
+            // Its row was deleted before.
+            accounts.delete_by_id(3)?;
+            accounts.add(&mut three[2])?;
+            three[2].balance = 31;
+            accounts.save(&mut three[2])?;
+            session.flush().await?;
+            three[0].balance = 13;
+            accounts.save(&mut three[0])
+        })
+        .await
+        .unwrap();
+    let balances: Vec<i64> = db.accounts().await.into_iter().map(|account| account.2).collect();
+    assert_eq!(balances, [13, 22, 31]);
 }

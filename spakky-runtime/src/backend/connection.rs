@@ -63,6 +63,19 @@ impl Connection {
         each!(self, connection => Box::pin(connection.reset(deadline)))
     }
 
+    /// Closes it at once, whatever is under way, so that its transaction is undone.
+    pub(crate) fn close(&self) {
+        match self {
+            #[cfg(feature = "postgres")]
+            Connection::Postgres(connection) => connection.close(),
+            // Never lent beyond a call, so that nobody has to take it back.
+            #[cfg(feature = "sqlite")]
+            Connection::Sqlite(_) => {}
+            #[cfg(not(any(feature = "postgres", feature = "sqlite")))]
+            _ => unreachable!("no backend is compiled in, so no connection exists"),
+        }
+    }
+
     /// Reads again which types the database has, where it can have types of its own.
     pub(crate) async fn refresh_types(&self) {
         match self {

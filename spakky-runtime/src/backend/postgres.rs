@@ -108,6 +108,11 @@ impl PostgresConnection {
         self.core.reset(deadline).await
     }
 
+    /// Closes it at once, whatever is under way.
+    pub(crate) fn close(&self) {
+        self.core.close();
+    }
+
     /// Reads again which types the database has. Nothing may be under way.
     pub(crate) async fn refresh_types(&self) {
         // A failure shows where a type is missed.

@@ -80,6 +80,8 @@ kinds! {
     StaleCopy is_stale_copy;
     /// Transaction options that do not fit each other or the scope they join.
     InvalidTransaction is_invalid_transaction;
+    /// The program's own failure, made with [`Error::custom`] or [`Error::other`].
+    Custom is_custom;
     /// The database refuses for a reason that has no kind of its own (a syntax error in plain SQL, missing rights).
     Database is_database;
 }

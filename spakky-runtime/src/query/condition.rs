@@ -111,24 +111,42 @@ impl Condition {
     }
 
     pub(crate) fn and(self, other: Condition) -> Self {
-        match self {
-            Condition::Constant(true) => other,
-            first if matches!(other, Condition::Constant(true)) => first,
-            Condition::All(mut parts) => {
+        match (self, other) {
+            (Condition::Constant(true), other) => other,
+            (first, Condition::Constant(true)) => first,
+            (Condition::All(mut parts), Condition::All(others)) => {
+                parts.extend(others);
+                Condition::All(parts)
+            }
+            (Condition::All(mut parts), other) => {
                 parts.push(other);
                 Condition::All(parts)
             }
-            first => Condition::All(vec![first, other]),
+            // However a chain is put together, it is no deeper than it has to be.
+            (first, Condition::All(mut parts)) => {
+                parts.insert(0, first);
+                Condition::All(parts)
+            }
+            (first, other) => Condition::All(vec![first, other]),
         }
     }
 
     pub(crate) fn or(self, other: Condition) -> Self {
-        match self {
-            Condition::Any(mut parts) => {
+        match (self, other) {
+            (Condition::Any(mut parts), Condition::Any(others)) => {
+                parts.extend(others);
+                Condition::Any(parts)
+            }
+            (Condition::Any(mut parts), other) => {
                 parts.push(other);
                 Condition::Any(parts)
             }
-            first => Condition::Any(vec![first, other]),
+            // However a chain is put together, it is no deeper than it has to be.
+            (first, Condition::Any(mut parts)) => {
+                parts.insert(0, first);
+                Condition::Any(parts)
+            }
+            (first, other) => Condition::Any(vec![first, other]),
         }
     }
 

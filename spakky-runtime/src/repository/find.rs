@@ -12,7 +12,7 @@ use crate::schema::{Record, Table};
 use crate::scope::Sight;
 use crate::session::{Call, Session};
 use crate::statement::{Lock, Select};
-use crate::unit_of_work::{RowKey, key_of, show_key, version_of};
+use crate::unit_of_work::{RowKey, key_of, show_ids, show_key, version_of};
 use crate::value::Value;
 
 /// What locking a row does when another transaction holds it.
@@ -307,7 +307,7 @@ pub(super) fn lock_outside<Row: Table>() -> Error {
 pub(super) fn not_found<Row: Table>(keys: &[Vec<Value>]) -> Error {
     let table = Row::descriptor();
     let ids: Vec<String> = keys.iter().map(|key| show_key(key)).collect();
-    let message = format!("find `{}` with id {} in `{}`", table.rust_name, ids.join(", "), table.name);
+    let message = format!("find `{}` with id {} in `{}`", table.rust_name, show_ids(&ids), table.name);
     Error::new(ErrorKind::NotFound, message).with_table(table.name).with_ids(ids)
 }
 

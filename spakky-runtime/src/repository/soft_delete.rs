@@ -3,13 +3,13 @@
 use std::panic::Location;
 use std::sync::Arc;
 
+use super::batch::{Batch, queue_each};
 use super::write::{Origin, known_entry, set_version, whole};
 use super::{Repository, encode};
 use crate::error::{Error, ErrorKind};
 use crate::mappable::{Mappable, Revision};
 use crate::schema::{Record, SoftDelete, Table};
 use crate::scope::{Mark, is_deleted, tenant_of};
-use crate::session::Session;
 use crate::unit_of_work::{Change, Entry, PendingWrite, RowKey, show_key};
 
 impl<Row: Table + Mappable> Repository<Row> {
@@ -24,13 +24,16 @@ impl<Row: Table + Mappable> Repository<Row> {
         Row: SoftDelete,
     {
         let session = self.writing(Row::descriptor().name)?;
-        queue_mark::<Row>(&session, domain, Mark::Deleted, Location::caller())
+        let origin = Location::caller();
+        queue_each::<Row>(&session, &mut [domain], |batch, domain| {
+            plan_mark::<Row>(batch, domain, Mark::Deleted, origin)
+        })
     }
 
     /// Queues the soft deletion of several aggregates.
     ///
     /// # Errors
-    /// As [`soft_delete`](Self::soft_delete); nothing of the rest is queued then.
+    /// As [`soft_delete`](Self::soft_delete); nothing at all is queued then.
     #[track_caller]
     pub fn soft_delete_all<'d>(&self, domains: impl IntoIterator<Item = &'d mut Row::Domain>) -> Result<(), Error>
     where
@@ -38,7 +41,10 @@ impl<Row: Table + Mappable> Repository<Row> {
     {
         let origin = Location::caller();
         let session = self.writing(Row::descriptor().name)?;
-        domains.into_iter().try_for_each(|domain| queue_mark::<Row>(&session, domain, Mark::Deleted, origin))
+        let mut domains: Vec<&mut Row::Domain> = domains.into_iter().collect();
+        queue_each::<Row>(&session, &mut domains, |batch, domain| {
+            plan_mark::<Row>(batch, domain, Mark::Deleted, origin)
+        })
     }
 
     /// Queues the restoration of a soft-deleted aggregate, which a repository [`with_deleted`](Self::with_deleted) loads,
@@ -52,13 +58,16 @@ impl<Row: Table + Mappable> Repository<Row> {
         Row: SoftDelete,
     {
         let session = self.writing(Row::descriptor().name)?;
-        queue_mark::<Row>(&session, domain, Mark::Restored, Location::caller())
+        let origin = Location::caller();
+        queue_each::<Row>(&session, &mut [domain], |batch, domain| {
+            plan_mark::<Row>(batch, domain, Mark::Restored, origin)
+        })
     }
 
     /// Queues the restoration of several aggregates.
     ///
     /// # Errors
-    /// As [`restore`](Self::restore); nothing of the rest is queued then.
+    /// As [`restore`](Self::restore); nothing at all is queued then.
     #[track_caller]
     pub fn restore_all<'d>(&self, domains: impl IntoIterator<Item = &'d mut Row::Domain>) -> Result<(), Error>
     where
@@ -66,7 +75,10 @@ impl<Row: Table + Mappable> Repository<Row> {
     {
         let origin = Location::caller();
         let session = self.writing(Row::descriptor().name)?;
-        domains.into_iter().try_for_each(|domain| queue_mark::<Row>(&session, domain, Mark::Restored, origin))
+        let mut domains: Vec<&mut Row::Domain> = domains.into_iter().collect();
+        queue_each::<Row>(&session, &mut domains, |batch, domain| {
+            plan_mark::<Row>(batch, domain, Mark::Restored, origin)
+        })
     }
 
     /// Soft-deletes an aggregate now; pending writes travel along.
@@ -142,40 +154,33 @@ impl<Row: Table + Mappable> Repository<Row> {
         self.mark_now(domains.into_iter().collect(), Mark::Restored, Location::caller())
     }
 
-    async fn mark_now(&self, domains: Vec<&mut Row::Domain>, mark: Mark, origin: Origin) -> Result<(), Error>
+    async fn mark_now(&self, mut domains: Vec<&mut Row::Domain>, mark: Mark, origin: Origin) -> Result<(), Error>
     where
         Row::Domain: Send + Sync,
     {
-        self.at_once(|session| {
-            domains.into_iter().try_for_each(|domain| queue_mark::<Row>(session, domain, mark, origin))
-        })
-        .await
+        self.each_at_once(&mut domains, |batch, domain| plan_mark::<Row>(batch, domain, mark, origin)).await
     }
 }
 
-/// Queues an UPDATE that changes nothing but whether the row lives.
-fn queue_mark<Row: Table + Mappable>(
-    session: &Session,
-    domain: &mut Row::Domain,
+/// An UPDATE that changes nothing but whether the row lives.
+fn plan_mark<Row: Table + Mappable>(
+    batch: &mut Batch<'_>,
+    domain: &Row::Domain,
     mark: Mark,
     origin: Origin,
-) -> Result<(), Error> {
+) -> Result<Option<Revision>, Error> {
+    let session = batch.session;
     session.check_writable()?;
     let table = Row::descriptor();
     let row = Row::merge(domain, None);
     let key = Row::encode_id(&row.id())?;
     let row_key = RowKey::new(table, key.clone());
     let revision = Row::revision(domain);
-    let entry = match mark {
-        Mark::Deleted => known_entry(session, table, &row_key, revision.as_ref(), mark.verb())?,
-        // What it is about is deleted.
-        Mark::Restored => {
-            let mut session = session.clone();
-            session.visibility.with_deleted = true;
-            known_entry(&session, table, &row_key, revision.as_ref(), mark.verb())?
-        }
-    };
-    if let Some(Change::Upsert { .. }) = session.pending(&row_key) {
+    let mut view = session.clone();
+    // What restoring is about is deleted.
+    view.visibility.with_deleted |= mark == Mark::Restored;
+    let entry = known_entry(batch, &view.scope(), table, &row_key, revision.as_ref(), mark.verb())?;
+    if let Some(Change::Upsert { .. }) = batch.pending(&row_key) {
         let shown = show_key(&key);
         let message =
             format!("{} `{}` with id {shown}: an upsert of it is queued; flush it before", mark.verb(), table.name);
@@ -186,7 +191,7 @@ fn queue_mark<Row: Table + Mappable>(
         && is_deleted(table, current) == (mark == Mark::Deleted)
         && !(entry.partial && entry.stored.is_none())
     {
-        return Ok(());
+        return Ok(None);
     }
     let scope = session.scope();
     let mut record = match &entry.current {
@@ -210,9 +215,6 @@ fn queue_mark<Row: Table + Mappable>(
     reach.mark = Some(mark);
     let queued = Entry { current: Some(Arc::new(record.clone())), saves, tenant, ..entry };
     let change = Change::Update { record, columns: Row::mapping() };
-    session.queue(PendingWrite { table, key: Some(key), change, origin, reach }, Some((row_key, queued)))?;
-    if next.is_some() {
-        Row::set_revision(domain, Revision { version: next, save: saves });
-    }
-    Ok(())
+    batch.queue(PendingWrite { table, key: Some(key), change, origin, reach }, Some((row_key, queued)))?;
+    Ok(next.map(|version| Revision { version: Some(version), save: saves }))
 }

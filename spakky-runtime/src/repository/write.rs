@@ -3,12 +3,13 @@
 use std::panic::Location;
 use std::sync::Arc;
 
+use super::batch::{Batch, queue_each};
 use super::find::no_version;
 use super::{Repository, encode};
 use crate::error::{Error, ErrorKind};
 use crate::mappable::{Mappable, Mapping, Revision};
 use crate::schema::{Record, RecordReader, Table, TableDescriptor};
-use crate::scope::tenant_of;
+use crate::scope::{Scope, tenant_of};
 use crate::session::Session;
 use crate::unit_of_work::{
     Change, Entry, PendingWrite, RowKey, adopt, check, differs, is_unassigned, keep, key_of, show_key, stamp_children,
@@ -29,18 +30,20 @@ impl<Row: Table + Mappable> Repository<Row> {
     #[track_caller]
     pub fn add(&self, domain: &mut Row::Domain) -> Result<(), Error> {
         let session = self.writing(Row::descriptor().name)?;
-        queue_add::<Row>(&session, domain, Location::caller())
+        let origin = Location::caller();
+        queue_each::<Row>(&session, &mut [domain], |batch, domain| plan_add::<Row>(batch, domain, origin))
     }
 
     /// Queues the INSERT of several new aggregates: one statement, however many.
     ///
     /// # Errors
-    /// As [`add`](Self::add); nothing of the rest is queued then.
+    /// As [`add`](Self::add); nothing at all is queued then.
     #[track_caller]
     pub fn add_all<'d>(&self, domains: impl IntoIterator<Item = &'d mut Row::Domain>) -> Result<(), Error> {
         let origin = Location::caller();
         let session = self.writing(Row::descriptor().name)?;
-        domains.into_iter().try_for_each(|domain| queue_add::<Row>(&session, domain, origin))
+        let mut domains: Vec<&mut Row::Domain> = domains.into_iter().collect();
+        queue_each::<Row>(&session, &mut domains, |batch, domain| plan_add::<Row>(batch, domain, origin))
     }
 
     /// Queues the UPDATE of an aggregate that this session knows: loaded here, attached, or holding a
@@ -52,18 +55,20 @@ impl<Row: Table + Mappable> Repository<Row> {
     #[track_caller]
     pub fn save(&self, domain: &mut Row::Domain) -> Result<(), Error> {
         let session = self.writing(Row::descriptor().name)?;
-        queue_save::<Row>(&session, domain, Location::caller())
+        let origin = Location::caller();
+        queue_each::<Row>(&session, &mut [domain], |batch, domain| plan_save::<Row>(batch, domain, origin))
     }
 
     /// Queues the UPDATE of several aggregates.
     ///
     /// # Errors
-    /// As [`save`](Self::save); nothing of the rest is queued then.
+    /// As [`save`](Self::save); nothing at all is queued then.
     #[track_caller]
     pub fn save_all<'d>(&self, domains: impl IntoIterator<Item = &'d mut Row::Domain>) -> Result<(), Error> {
         let origin = Location::caller();
         let session = self.writing(Row::descriptor().name)?;
-        domains.into_iter().try_for_each(|domain| queue_save::<Row>(&session, domain, origin))
+        let mut domains: Vec<&mut Row::Domain> = domains.into_iter().collect();
+        queue_each::<Row>(&session, &mut domains, |batch, domain| plan_save::<Row>(batch, domain, origin))
     }
 
     /// Tells the session that `domain` is what the row held at `version`, so that it can be saved without being loaded: all
@@ -100,7 +105,8 @@ impl<Row: Table + Mappable> Repository<Row> {
         self.attach(domain, version)?;
         Row::set_revision(domain, Revision { version: Some(version), save: 0 });
         let session = self.writing(Row::descriptor().name)?;
-        queue_save::<Row>(&session, domain, Location::caller())
+        let origin = Location::caller();
+        queue_each::<Row>(&session, &mut [domain], |batch, domain| plan_save::<Row>(batch, domain, origin))
     }
 
     /// Queues an INSERT that becomes an UPDATE of the mapped columns if the id is taken, whatever its version.
@@ -110,18 +116,20 @@ impl<Row: Table + Mappable> Repository<Row> {
     #[track_caller]
     pub fn upsert(&self, domain: &mut Row::Domain) -> Result<(), Error> {
         let session = self.writing(Row::descriptor().name)?;
-        queue_upsert::<Row>(&session, domain, Location::caller())
+        let origin = Location::caller();
+        queue_each::<Row>(&session, &mut [domain], |batch, domain| plan_upsert::<Row>(batch, domain, origin))
     }
 
     /// Queues several upserts.
     ///
     /// # Errors
-    /// As [`upsert`](Self::upsert).
+    /// As [`upsert`](Self::upsert); nothing at all is queued then.
     #[track_caller]
     pub fn upsert_all<'d>(&self, domains: impl IntoIterator<Item = &'d mut Row::Domain>) -> Result<(), Error> {
         let origin = Location::caller();
         let session = self.writing(Row::descriptor().name)?;
-        domains.into_iter().try_for_each(|domain| queue_upsert::<Row>(&session, domain, origin))
+        let mut domains: Vec<&mut Row::Domain> = domains.into_iter().collect();
+        queue_each::<Row>(&session, &mut domains, |batch, domain| plan_upsert::<Row>(batch, domain, origin))
     }
 
     /// Queues the DELETE of an aggregate that this session knows, if its row still has the version it was loaded with. The
@@ -132,18 +140,20 @@ impl<Row: Table + Mappable> Repository<Row> {
     #[track_caller]
     pub fn delete(&self, domain: &mut Row::Domain) -> Result<(), Error> {
         let session = self.writing(Row::descriptor().name)?;
-        queue_delete::<Row>(&session, domain, Location::caller())
+        let origin = Location::caller();
+        queue_each::<Row>(&session, &mut [domain], |batch, domain| plan_delete::<Row>(batch, domain, origin))
     }
 
     /// Queues the DELETE of several aggregates.
     ///
     /// # Errors
-    /// As [`delete`](Self::delete).
+    /// As [`delete`](Self::delete); nothing at all is queued then.
     #[track_caller]
     pub fn delete_all<'d>(&self, domains: impl IntoIterator<Item = &'d mut Row::Domain>) -> Result<(), Error> {
         let origin = Location::caller();
         let session = self.writing(Row::descriptor().name)?;
-        domains.into_iter().try_for_each(|domain| queue_delete::<Row>(&session, domain, origin))
+        let mut domains: Vec<&mut Row::Domain> = domains.into_iter().collect();
+        queue_each::<Row>(&session, &mut domains, |batch, domain| plan_delete::<Row>(batch, domain, origin))
     }
 
     /// Queues the DELETE of the row with this id, whatever its version, and whether or not there is one.
@@ -153,28 +163,30 @@ impl<Row: Table + Mappable> Repository<Row> {
     #[track_caller]
     pub fn delete_by_id(&self, id: Row::Id) -> Result<(), Error> {
         let session = self.writing(Row::descriptor().name)?;
-        queue_delete_key::<Row>(&session, Row::encode_id(&id)?, Location::caller())
+        queue_delete_keys::<Row>(&session, [Row::encode_id(&id)?], Location::caller())
     }
 
     /// Queues the DELETE of the rows with these ids.
     ///
     /// # Errors
-    /// As [`delete_by_id`](Self::delete_by_id).
+    /// As [`delete_by_id`](Self::delete_by_id); nothing at all is queued then.
     #[track_caller]
     pub fn delete_all_by_id(&self, ids: impl IntoIterator<Item = Row::Id>) -> Result<(), Error> {
         let origin = Location::caller();
         let session = self.writing(Row::descriptor().name)?;
-        ids.into_iter().try_for_each(|id| queue_delete_key::<Row>(&session, Row::encode_id(&id)?, origin))
+        let keys = ids.into_iter().map(|id| Row::encode_id(&id)).collect::<Result<Vec<_>, Error>>()?;
+        queue_delete_keys::<Row>(&session, keys, origin)
     }
 }
 
 pub(super) type Origin = &'static Location<'static>;
 
-pub(super) fn queue_add<Row: Table + Mappable>(
-    session: &Session,
-    domain: &mut Row::Domain,
+pub(super) fn plan_add<Row: Table + Mappable>(
+    batch: &mut Batch<'_>,
+    domain: &Row::Domain,
     origin: Origin,
-) -> Result<(), Error> {
+) -> Result<Option<Revision>, Error> {
+    let session = batch.session;
     let table = Row::descriptor();
     let row = Row::merge(domain, None);
     let mut record = whole(session, table, encode(&row)?)?;
@@ -188,17 +200,18 @@ pub(super) fn queue_add<Row: Table + Mappable>(
     let reach = scope.reach(table, tenant.as_ref())?;
     if table.generates_key() {
         let change = Change::Insert { record, columns };
-        return session.queue(PendingWrite { table, key: None, change, origin, reach }, None);
+        batch.queue(PendingWrite { table, key: None, change, origin, reach }, None)?;
+        return Ok(None);
     }
     let key = Row::encode_id(&row.id())?;
     let row_key = RowKey::new(table, key.clone());
     let mut entry =
         Entry { version: table.version.map(|_| 0), partial: false, ..Entry::attached(None).of(tenant.clone()) };
     entry.saves = 1;
-    match session.known(&row_key) {
+    match batch.known(&row_key) {
         Some(known) if !known.deleted => return Err(added_twice(table, &key)),
         // Deleted and not sent yet: the two become an update.
-        Some(known) if known.queued => match session.pending(&row_key) {
+        Some(known) if known.queued => match batch.pending(&row_key) {
             Some(Change::Delete { must_exist: true }) => {
                 if let Some(version) = known.version {
                     set_version(table, &mut record, version + 1);
@@ -215,14 +228,10 @@ pub(super) fn queue_add<Row: Table + Mappable>(
     if !entry.partial {
         entry.current = Some(Arc::new(record.clone()));
     }
-    let revision = entry.current.as_ref().and_then(|record| crate::unit_of_work::version_of(table, record));
-    let saves = entry.saves;
+    let revision = revised(table, &entry);
     let change = Change::Insert { record, columns };
-    session.queue(PendingWrite { table, key: Some(key), change, origin, reach }, Some((row_key, entry)))?;
-    if revision.is_some() {
-        Row::set_revision(domain, Revision { version: revision, save: saves });
-    }
-    Ok(())
+    batch.queue(PendingWrite { table, key: Some(key), change, origin, reach }, Some((row_key, entry)))?;
+    Ok(revision)
 }
 
 /// Queues the INSERTs of the children of a row that was inserted at once, to learn its id.
@@ -240,7 +249,7 @@ pub(super) fn queue_children<Row: Table + Mappable>(
             let tenant = tenant_of(child, row);
             let reach = session.scope().reach(child, tenant.as_ref())?;
             let change = Change::Insert { record: row.clone(), columns };
-            session.queue(PendingWrite { table: child, key, change, origin, reach }, None)?;
+            session.queue(vec![(PendingWrite { table: child, key, change, origin, reach }, None)])?;
         }
     }
     Ok(())
@@ -264,17 +273,18 @@ fn deleted_around(table: &TableDescriptor, key: &[Value]) -> Error {
     Error::new(ErrorKind::InvalidTransaction, message).with_table(table.name).with_ids(vec![shown])
 }
 
-pub(super) fn queue_save<Row: Table + Mappable>(
-    session: &Session,
-    domain: &mut Row::Domain,
+pub(super) fn plan_save<Row: Table + Mappable>(
+    batch: &mut Batch<'_>,
+    domain: &Row::Domain,
     origin: Origin,
-) -> Result<(), Error> {
+) -> Result<Option<Revision>, Error> {
+    let session = batch.session;
     session.check_writable()?;
     let table = Row::descriptor();
     let key = Row::encode_id(&Row::merge(domain, None).id())?;
     let row_key = RowKey::new(table, key.clone());
     let revision = Row::revision(domain);
-    let entry = known_entry(session, table, &row_key, revision.as_ref(), "save")?;
+    let entry = known_entry(batch, &session.scope(), table, &row_key, revision.as_ref(), "save")?;
 
     let base_row = match &entry.current {
         Some(record) => Some(Row::decode(&mut RecordReader::new(table, readable(table, record)))?),
@@ -293,10 +303,7 @@ pub(super) fn queue_save<Row: Table + Mappable>(
     let same = |stored: &Arc<Record>| !differs(table, columns, stored, &record, false);
     if !entry.queued && entry.stored.as_ref().is_some_and(same) {
         // Nothing to write. The domain value is as good as the one that was loaded.
-        if entry.version.is_some() {
-            Row::set_revision(domain, Revision { version: entry.version, save: entry.saves });
-        }
-        return Ok(());
+        return Ok(entry.version.map(|version| Revision { version: Some(version), save: entry.saves }));
     }
     scope.touch(table, &mut record)?;
     // A change of children that count for themselves is none of the row.
@@ -315,18 +322,16 @@ pub(super) fn queue_save<Row: Table + Mappable>(
     let reach = scope.reach(table, tenant.as_ref())?;
     let queued = Entry { current: Some(Arc::new(record.clone())), saves, tenant, ..entry };
     let change = Change::Update { record, columns };
-    session.queue(PendingWrite { table, key: Some(key), change, origin, reach }, Some((row_key, queued)))?;
-    if next.is_some() {
-        Row::set_revision(domain, Revision { version: next, save: saves });
-    }
-    Ok(())
+    batch.queue(PendingWrite { table, key: Some(key), change, origin, reach }, Some((row_key, queued)))?;
+    Ok(next.map(|version| Revision { version: Some(version), save: saves }))
 }
 
-pub(super) fn queue_upsert<Row: Table + Mappable>(
-    session: &Session,
-    domain: &mut Row::Domain,
+pub(super) fn plan_upsert<Row: Table + Mappable>(
+    batch: &mut Batch<'_>,
+    domain: &Row::Domain,
     origin: Origin,
-) -> Result<(), Error> {
+) -> Result<Option<Revision>, Error> {
+    let session = batch.session;
     let table = Row::descriptor();
     if table.generates_key() {
         let message = format!(
@@ -346,7 +351,7 @@ pub(super) fn queue_upsert<Row: Table + Mappable>(
     let reach = scope.reach(table, tenant.as_ref())?;
     let key = Row::encode_id(&row.id())?;
     let row_key = RowKey::new(table, key.clone());
-    let entry = match session.known(&row_key) {
+    let entry = match batch.known(&row_key) {
         Some(known) if !known.deleted && scope.hides(table, &known) => {
             return Err(hidden(table, "upsert", &show_key(&key)));
         }
@@ -361,41 +366,61 @@ pub(super) fn queue_upsert<Row: Table + Mappable>(
             Entry { current, saves: known.saves + 1, deleted: false, ..known }
         }
         // What the row becomes is the database's to say: ask when it is next needed.
-        _ => Entry::attached(None).of(tenant),
+        known => Entry { saves: known.map_or(0, |known| known.saves) + 1, ..Entry::attached(None).of(tenant) },
     };
+    let revision = revised(table, &entry);
     let change = Change::Upsert { record, columns: Row::mapping() };
-    session.queue(PendingWrite { table, key: Some(key), change, origin, reach }, Some((row_key, entry)))
+    batch.queue(PendingWrite { table, key: Some(key), change, origin, reach }, Some((row_key, entry)))?;
+    Ok(revision)
 }
 
-pub(super) fn queue_delete<Row: Table + Mappable>(
-    session: &Session,
-    domain: &mut Row::Domain,
+pub(super) fn plan_delete<Row: Table + Mappable>(
+    batch: &mut Batch<'_>,
+    domain: &Row::Domain,
     origin: Origin,
-) -> Result<(), Error> {
+) -> Result<Option<Revision>, Error> {
+    let session = batch.session;
     session.check_writable()?;
     let table = Row::descriptor();
     let key = Row::encode_id(&Row::merge(domain, None).id())?;
     let row_key = RowKey::new(table, key.clone());
     let revision = Row::revision(domain);
-    let entry = known_entry(session, table, &row_key, revision.as_ref(), "delete")?;
+    let entry = known_entry(batch, &session.scope(), table, &row_key, revision.as_ref(), "delete")?;
     let change = Change::Delete { must_exist: true };
     let reach = session.scope().reach(table, entry.tenant.as_ref())?;
     let gone = Entry { deleted: true, saves: entry.saves + 1, tenant: reach.tenant.clone(), ..entry };
-    session.queue(PendingWrite { table, key: Some(key), change, origin, reach }, Some((row_key, gone)))
+    batch.queue(PendingWrite { table, key: Some(key), change, origin, reach }, Some((row_key, gone)))?;
+    Ok(None)
 }
 
-pub(super) fn queue_delete_key<Row: Table>(session: &Session, key: Vec<Value>, origin: Origin) -> Result<(), Error> {
+pub(super) fn queue_delete_keys<Row: Table>(
+    session: &Session,
+    keys: impl IntoIterator<Item = Vec<Value>>,
+    origin: Origin,
+) -> Result<(), Error> {
     let table = Row::descriptor();
-    let row_key = RowKey::new(table, key.clone());
-    let change = Change::Delete { must_exist: false };
-    let reach = session.scope().reach(table, None)?;
-    let gone = Entry { deleted: true, ..Entry::attached(None).of(reach.tenant.clone()) };
-    session.queue(PendingWrite { table, key: Some(key), change, origin, reach }, Some((row_key, gone)))
+    let mut batch = Batch::new(session);
+    for key in keys {
+        let row_key = RowKey::new(table, key.clone());
+        let change = Change::Delete { must_exist: false };
+        let reach = session.scope().reach(table, None)?;
+        let gone = Entry { deleted: true, ..Entry::attached(None).of(reach.tenant.clone()) };
+        batch.queue(PendingWrite { table, key: Some(key), change, origin, reach }, Some((row_key, gone)))?;
+    }
+    batch.finish()
+}
+
+/// What an aggregate is told that was written as `entry` says. Of an upsert the version is not known.
+fn revised(table: &TableDescriptor, entry: &Entry) -> Option<Revision> {
+    table.version?;
+    let version = entry.current.as_ref().and_then(|record| version_of(table, record));
+    Some(Revision { version, save: entry.saves })
 }
 
 /// What the session knows of an aggregate that is to be written, or what its revision tells.
 pub(super) fn known_entry(
-    session: &Session,
+    batch: &Batch<'_>,
+    scope: &Scope,
     table: &TableDescriptor,
     key: &RowKey,
     revision: Option<&Revision>,
@@ -403,8 +428,7 @@ pub(super) fn known_entry(
 ) -> Result<Entry, Error> {
     let shown = || show_key(&key.key);
     let carried = revision.and_then(|revision| revision.version.map(|version| (version, revision.save)));
-    let scope = session.scope();
-    let known = session.known(key).map(|entry| Ok((scope.is_mine(table, &entry)?, entry))).transpose()?;
+    let known = batch.known(key).map(|entry| Ok((scope.is_mine(table, &entry)?, entry))).transpose()?;
     // A row that was loaded for another tenant is not known.
     match known.filter(|(mine, _)| *mine).map(|(_, entry)| entry) {
         Some(entry) if entry.deleted => Err(Error::new(
@@ -458,16 +482,24 @@ fn check_copy(
     verb: &str,
     shown: &str,
 ) -> Result<(), Error> {
-    let Some(current) = entry.current.as_ref().and_then(|record| crate::unit_of_work::version_of(table, record)) else {
-        return Ok(());
-    };
-    let older_save = save != 0 && save < entry.saves;
-    let why = if version > current {
+    let current = entry.current.as_ref().and_then(|record| version_of(table, record));
+    let why = if let None = current
+        && save < entry.saves
+    {
+        format!(
+            "this copy (version {version}) is older than the one upserted in this session; change that one instead, or load it \
+             again"
+        )
+    } else if let Some(current) = current
+        && version > current
+    {
         format!(
             "this copy (version {version}) is ahead of what this session knows (version {current}): it was saved in a scope \
              that was rolled back, or loaded elsewhere; load it again"
         )
-    } else if version < current || older_save {
+    } else if let Some(current) = current
+        && (version < current || save != 0 && save < entry.saves)
+    {
         format!(
             "this copy (version {version}) is older than the last one saved or loaded in this session (version \
              {current}); change that one instead"
@@ -502,6 +534,7 @@ fn checked(session: &Session, table: &TableDescriptor, record: &Record) -> Resul
     let manager = session.manager();
     for (at, value) in record.iter().enumerate() {
         manager.backend().check(value).map_err(|error| Error::unstorable_value(table, at, error))?;
+        table.columns[at].check_length(value).map_err(|error| Error::unstorable_value(table, at, error))?;
         if value.is_null() && !table.columns[at].ty.nullable && !table.columns[at].generated {
             let error = crate::value::ValueError::new("the value is null, but the column is required");
             return Err(Error::unstorable_value(table, at, error));

@@ -2,10 +2,9 @@
 
 use std::panic::Location;
 
+use super::batch::{Batch, queue_each};
 use super::find::no_version;
-use super::write::{
-    Origin, queue_add, queue_children, queue_delete, queue_delete_key, queue_save, queue_upsert, whole,
-};
+use super::write::{Origin, plan_add, plan_delete, plan_save, plan_upsert, queue_children, queue_delete_keys, whole};
 use super::{Repository, canonical, encode};
 use crate::backend::Statement;
 use crate::error::{Error, ErrorKind};
@@ -64,6 +63,15 @@ impl<Row: Table + Mappable> Repository<Row> {
         executing.finish(queued).await
     }
 
+    /// Queues a write of each of these aggregates and executes, with all else that is pending.
+    pub(super) async fn each_at_once(
+        &self,
+        domains: &mut [&mut Row::Domain],
+        plan: impl Fn(&mut Batch<'_>, &Row::Domain) -> Result<Option<Revision>, Error>,
+    ) -> Result<(), Error> {
+        self.at_once(|session| queue_each::<Row>(session, domains, plan)).await
+    }
+
     /// Inserts a new aggregate now; pending writes travel along. If the database assigns the id, the aggregate is replaced
     /// by what was stored, id included.
     ///
@@ -106,7 +114,8 @@ impl<Row: Table + Mappable> Repository<Row> {
     async fn insert_now(&self, domains: &mut [&mut Row::Domain], origin: Origin) -> Result<(), Error> {
         if !Row::descriptor().generates_key() {
             let executing = self.executing()?;
-            let queued = domains.iter_mut().try_for_each(|domain| queue_add::<Row>(&executing.session, domain, origin));
+            let queued =
+                queue_each::<Row>(&executing.session, domains, |batch, domain| plan_add::<Row>(batch, domain, origin));
             return executing.finish(queued).await;
         }
         let executing = self.executing()?;
@@ -179,7 +188,7 @@ impl<Row: Table + Mappable> Repository<Row> {
         Row::Domain: Send + Sync,
     {
         let origin = Location::caller();
-        async move { self.at_once(|session| queue_save::<Row>(session, domain, origin)).await }
+        async move { self.each_at_once(&mut [domain], |batch, domain| plan_save::<Row>(batch, domain, origin)).await }
     }
 
     /// Updates several aggregates now.
@@ -198,13 +207,8 @@ impl<Row: Table + Mappable> Repository<Row> {
         Row::Domain: Send + Sync,
     {
         let origin = Location::caller();
-        let domains: Vec<&'a mut Row::Domain> = domains.into_iter().collect();
-        async move {
-            self.at_once(|session| {
-                domains.into_iter().try_for_each(|domain| queue_save::<Row>(session, domain, origin))
-            })
-            .await
-        }
+        let mut domains: Vec<&'a mut Row::Domain> = domains.into_iter().collect();
+        async move { self.each_at_once(&mut domains, |batch, domain| plan_save::<Row>(batch, domain, origin)).await }
     }
 
     /// Updates an aggregate from another request now, if its row still has `version`. With
@@ -233,7 +237,9 @@ impl<Row: Table + Mappable> Repository<Row> {
             let here = self.in_session(&executing.session);
             let queued = here.attach(domain, version).and_then(|()| {
                 Row::set_revision(domain, Revision { version: Some(version), save: 0 });
-                queue_save::<Row>(&executing.session, domain, origin)
+                queue_each::<Row>(&executing.session, &mut [domain], |batch, domain| {
+                    plan_save::<Row>(batch, domain, origin)
+                })
             });
             executing.finish(queued).await
         }
@@ -252,7 +258,7 @@ impl<Row: Table + Mappable> Repository<Row> {
         Row::Domain: Send + Sync,
     {
         let origin = Location::caller();
-        async move { self.at_once(|session| queue_upsert::<Row>(session, domain, origin)).await }
+        async move { self.each_at_once(&mut [domain], |batch, domain| plan_upsert::<Row>(batch, domain, origin)).await }
     }
 
     /// Inserts or updates several aggregates now.
@@ -271,13 +277,8 @@ impl<Row: Table + Mappable> Repository<Row> {
         Row::Domain: Send + Sync,
     {
         let origin = Location::caller();
-        let domains: Vec<&'a mut Row::Domain> = domains.into_iter().collect();
-        async move {
-            self.at_once(|session| {
-                domains.into_iter().try_for_each(|domain| queue_upsert::<Row>(session, domain, origin))
-            })
-            .await
-        }
+        let mut domains: Vec<&'a mut Row::Domain> = domains.into_iter().collect();
+        async move { self.each_at_once(&mut domains, |batch, domain| plan_upsert::<Row>(batch, domain, origin)).await }
     }
 
     /// Deletes an aggregate now; pending writes travel along.
@@ -293,7 +294,7 @@ impl<Row: Table + Mappable> Repository<Row> {
         Row::Domain: Send + Sync,
     {
         let origin = Location::caller();
-        async move { self.at_once(|session| queue_delete::<Row>(session, domain, origin)).await }
+        async move { self.each_at_once(&mut [domain], |batch, domain| plan_delete::<Row>(batch, domain, origin)).await }
     }
 
     /// Deletes several aggregates now.
@@ -312,13 +313,8 @@ impl<Row: Table + Mappable> Repository<Row> {
         Row::Domain: Send + Sync,
     {
         let origin = Location::caller();
-        let domains: Vec<&'a mut Row::Domain> = domains.into_iter().collect();
-        async move {
-            self.at_once(|session| {
-                domains.into_iter().try_for_each(|domain| queue_delete::<Row>(session, domain, origin))
-            })
-            .await
-        }
+        let mut domains: Vec<&'a mut Row::Domain> = domains.into_iter().collect();
+        async move { self.each_at_once(&mut domains, |batch, domain| plan_delete::<Row>(batch, domain, origin)).await }
     }
 
     /// Deletes the row with this id now, whatever its version, and whether or not there is one.
@@ -333,7 +329,7 @@ impl<Row: Table + Mappable> Repository<Row> {
         let origin = Location::caller();
         async move {
             let key = Row::encode_id(&id)?;
-            self.at_once(|session| queue_delete_key::<Row>(session, key, origin)).await
+            self.at_once(|session| queue_delete_keys::<Row>(session, [key], origin)).await
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::any::TypeId;
 
 use super::{Relation, RequestField};
-use crate::value::ColumnType;
+use crate::value::{ColumnType, Value, ValueError};
 
 /// One table: name, columns, keys and constraints.
 #[derive(Debug, Clone)]
@@ -194,5 +194,24 @@ impl TableDescriptor {
     /// Whether the database assigns the primary key.
     pub fn generates_key(&self) -> bool {
         self.key_columns().any(|column| column.generated)
+    }
+}
+
+impl ColumnDescriptor {
+    /// Refuses text that is longer than the column, which the backends would say in different ways.
+    ///
+    /// # Errors
+    /// When there are more characters than fit.
+    pub(crate) fn check_length(&self, value: &Value) -> Result<(), ValueError> {
+        let (Some(length), Value::Text(text)) = (self.length, value) else { return Ok(()) };
+        // No text has more characters than bytes.
+        if text.len() <= length as usize {
+            return Ok(());
+        }
+        let count = text.chars().count();
+        if count <= length as usize {
+            return Ok(());
+        }
+        Err(ValueError::new(format!("the text has {count} characters, and the column takes {length}")))
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use super::spec::{ColumnName, full_name};
-use super::{Record, RecordReader, RecordWriter, Table, TableDescriptor, TableEntry};
+use super::{ForeignKeyAction, Record, RecordReader, RecordWriter, Table, TableDescriptor, TableEntry};
 use crate::error::{Error, ErrorKind};
 
 /// Rows of another table that are part of this table's rows: loaded and saved with them.
@@ -199,6 +199,46 @@ pub(crate) fn holders(row_type: TypeId) -> &'static [TypeId] {
         holders
     });
     holders.get(&row_type).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The row types whose rows the database removes or changes when it deletes rows of this type, among the tables linked into
+/// the program.
+pub(crate) fn dependents(row_type: TypeId) -> &'static [TypeId] {
+    static DEPENDENTS: OnceLock<HashMap<TypeId, Vec<TypeId>>> = OnceLock::new();
+    let dependents = DEPENDENTS.get_or_init(|| {
+        let tables: Vec<&'static TableDescriptor> =
+            inventory::iter::<TableEntry>.into_iter().map(|entry| (entry.descriptor)()).collect();
+        tables.iter().map(|table| (table.row_type, collect_dependents(table, &tables))).collect()
+    });
+    dependents.get(&row_type).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn collect_dependents(table: &TableDescriptor, tables: &[&'static TableDescriptor]) -> Vec<TypeId> {
+    let mut found = Vec::new();
+    let mut deleted: Vec<&TableDescriptor> = vec![table];
+    let mut next = 0;
+    while let Some(&parent) = deleted.get(next) {
+        next += 1;
+        for &child in tables {
+            for key in &child.foreign_keys {
+                let target = (key.target)();
+                if (target.name, target.schema) != (parent.name, parent.schema) {
+                    continue;
+                }
+                let deletes = key.on_delete == ForeignKeyAction::Cascade;
+                if !deletes && key.on_delete != ForeignKeyAction::SetNull {
+                    continue;
+                }
+                if !found.contains(&child.row_type) {
+                    found.push(child.row_type);
+                }
+                if deletes && !deleted.iter().any(|known| known.row_type == child.row_type) {
+                    deleted.push(child);
+                }
+            }
+        }
+    }
+    found
 }
 
 fn collect_parts(table: &TableDescriptor, parts: &mut Vec<&'static TableDescriptor>) {

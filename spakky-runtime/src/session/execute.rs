@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::sync::OwnedMutexGuard;
 
 use super::ambient::{is_inside_nested, writing_around};
-use super::state::{Phase, State};
+use super::state::{Phase, State, check_own};
 use super::{Session, SessionStatistics, holds_connection};
 use crate::backend::{Answer, Backend, Burst, BurstFailure, BurstResult, Connection, Statement, Step};
 use crate::error::{Error, ErrorKind};
@@ -148,6 +148,7 @@ impl Session {
     /// # Errors
     /// When waiting for it could be waiting for the caller itself.
     pub(super) async fn wire(&self) -> Result<Wire, Error> {
+        check_own(self.frame)?;
         loop {
             self.check_not_taken()?;
             let turn = self.inner.turn.notified();

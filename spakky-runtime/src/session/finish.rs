@@ -259,6 +259,9 @@ impl Session {
         self.observe_end("rolled back");
         let session = self.clone();
         Some(async move {
+            if session.close_if_lent() {
+                return enter_scope(session.inner.manager.id(), None, pin!(hooks.run_on_rollback())).await;
+            }
             let mut wire = session.seize().await;
             // Only now: a body that is dropped after this began gives up its calls meanwhile.
             let unobserved = session.state().unobserved;
@@ -272,6 +275,18 @@ impl Session {
             drop(wire);
             enter_scope(session.inner.manager.id(), None, pin!(hooks.run_on_rollback())).await;
         })
+    }
+
+    /// Closes a connection that is lent, which undoes its transaction: the loan may be the caller's own, who would wait for
+    /// its end for ever. The loan gives the connection up when it is dropped.
+    fn close_if_lent(&self) -> bool {
+        let state = self.state();
+        if state.lent
+            && let Some(connection) = state.connection.upgrade()
+        {
+            connection.close();
+        }
+        state.lent
     }
 
     /// The wire, although another task may be waiting for an answer on it: that is stopped.

@@ -7,14 +7,14 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tracing::Span;
 
-use super::state::{Frame, State};
+use super::state::{FOREIGN, Frame, State};
 use super::{SessionManager, SessionStatistics, innermost_session};
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind};
 use crate::pool::Lease;
 use crate::scope::{Scope, Visibility};
 use crate::transaction::{Hook, Propagation, TransactionMode, TransactionOptions};
-use crate::unit_of_work::{Change, Entry, PendingWrite, RowKey, show_key};
+use crate::unit_of_work::{Entry, PendingWrite, RowKey, show_key};
 
 /// A unit of work in progress: one transaction on one connection, taken from the pool when it is first needed.
 ///
@@ -88,6 +88,11 @@ impl Session {
                  `#[transactional]` or `sessions.transaction(..)`",
             )
         })
+    }
+
+    /// The same for a repository of another manager, which may not work in it.
+    pub(crate) fn foreign(&self) -> Session {
+        Session { frame: FOREIGN, ..self.clone() }
     }
 
     /// The manager the session belongs to.
@@ -204,42 +209,38 @@ impl Session {
     }
 
     /// What is queued for a row in this scope.
-    pub(crate) fn pending(&self, key: &RowKey) -> Option<Change> {
+    pub(crate) fn pending(&self, key: &RowKey) -> Option<PendingWrite> {
         self.state().frames.get(self.depth)?.queue.get(key).cloned()
     }
 
-    /// Queues a write, and remembers what the row will be.
-    pub(crate) fn queue(&self, write: PendingWrite, entry: Option<(RowKey, Entry)>) -> Result<(), Error> {
+    /// Queues writes, all of them or none, and remembers what the rows will be.
+    pub(crate) fn queue(&self, writes: Vec<Queued>) -> Result<(), Error> {
         self.check_writable()?;
-        self.scope().check_queued(&write)?;
-        let mut state = self.state();
-        if let Some((key, _)) = &entry
-            && state.map.is_changed_below(self.depth, key)
-        {
-            let table = write.table.name;
-            let message = format!(
-                "write to `{table}` with id {}: a nested scope that is still open has changed the same row; wait for its end",
-                show_key(&key.key)
-            );
-            return Err(Error::new(ErrorKind::InvalidTransaction, message).with_table(table));
-        }
-        if let Some((key, entry)) = &entry
-            && let Some(known) = state.map.get(key).filter(|known| known.queued)
-            && let (Some(_), true) = (&entry.tenant, entry.tenant != known.tenant)
-        {
-            let (table, id) = (write.table.name, show_key(&key.key));
-            let message =
-                format!("write to `{table}` with id {id}: a write of it for another tenant is queued; flush it before");
-            return Err(Error::new(ErrorKind::TenantMismatch, message).with_table(table).with_ids(vec![id]));
+        writes.iter().try_for_each(|(write, _)| self.scope().check_queued(write))?;
+        let mut guard = self.state();
+        let state = &mut *guard;
+        for (write, entry) in &writes {
+            let Some((key, entry)) = entry else { continue };
+            if state.map.is_changed_below(self.depth, key) {
+                let table = write.table.name;
+                let message = format!(
+                    "write to `{table}` with id {}: a nested scope that is still open has changed the same row; wait for its end",
+                    show_key(&key.key)
+                );
+                return Err(Error::new(ErrorKind::InvalidTransaction, message).with_table(table));
+            }
+            check_queued(write, key, entry, state.map.get(key))?;
         }
         let Some(frame) = state.frames.get_mut(self.depth) else {
             return Err(nested_ended());
         };
-        frame.queue.push(write);
-        if let Some((key, entry)) = entry {
-            // Nothing is queued for a row that was added and deleted again.
-            let queued = frame.queue.get(&key).is_some();
-            state.map.insert(self.depth, key, Entry { queued, ..entry });
+        for (write, entry) in writes {
+            frame.queue.push(write);
+            if let Some((key, entry)) = entry {
+                // Nothing is queued for a row that was added and deleted again.
+                let queued = frame.queue.get(&key).is_some();
+                state.map.insert(self.depth, key, Entry { queued, ..entry });
+            }
         }
         Ok(())
     }
@@ -257,6 +258,26 @@ impl Session {
         let map = std::mem::take(&mut earlier.state().map);
         self.state().map = map;
     }
+}
+
+/// A write, and what its row will be.
+pub(crate) type Queued = (PendingWrite, Option<(RowKey, Entry)>);
+
+/// Refuses a write of a row for which one of another tenant is queued.
+pub(crate) fn check_queued(
+    write: &PendingWrite,
+    key: &RowKey,
+    entry: &Entry,
+    known: Option<&Entry>,
+) -> Result<(), Error> {
+    let Some(known) = known.filter(|known| known.queued) else { return Ok(()) };
+    if entry.tenant.is_none() || entry.tenant == known.tenant {
+        return Ok(());
+    }
+    let (table, id) = (write.table.name, show_key(&key.key));
+    let message =
+        format!("write to `{table}` with id {id}: a write of it for another tenant is queued; flush it before");
+    Err(Error::new(ErrorKind::TenantMismatch, message).with_table(table).with_ids(vec![id]))
 }
 
 pub(crate) fn nested_ended() -> Error {

@@ -10,6 +10,7 @@ use super::{PlainSql, Session, SessionStatistics, Transaction, find_session};
 use crate::backend::{Answer, Backend, Burst, BurstResult, Connection, Pending, Statement, Step};
 use crate::config::DatabaseConfig;
 use crate::connect::Target;
+use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind};
 use crate::mutation::{Listeners, MutationEvent};
 use crate::pool::{Lease, Pool, PoolStatus};
@@ -278,7 +279,7 @@ impl SessionManager {
         self.current()
     }
 
-    /// Plain SQL outside any scope: one statement, in a transaction of its own.
+    /// Plain SQL outside any scope: one statement, in a transaction of its own, with the settings of the request's context.
     pub fn sql(&self, sql: impl Into<String>) -> PlainSql {
         PlainSql::new(self.clone(), None, sql.into())
     }
@@ -456,7 +457,8 @@ impl SessionManager {
         }
     }
 
-    /// Runs statements outside any session. Several are no transaction: each is its own.
+    /// Runs statements outside any session. Several are no transaction: each is its own, unless the context has settings,
+    /// which need one.
     pub(crate) async fn run_alone(&self, steps: Vec<Step>, writes: bool) -> Result<Vec<Answer>, Error> {
         if writes
             && self.backend() == Backend::Sqlite
@@ -466,6 +468,9 @@ impl SessionManager {
         }
         let wait = !crate::session::holds_connection(self.inner.id, None);
         let lease = self.lease(wait).await?;
+        let settings = RequestContext::with_current(|context| context.settings().to_vec());
+        let enclosed = self.backend() == Backend::Postgres && !settings.is_empty();
+        let steps = if enclosed { self.enclosed(settings, steps) } else { steps };
         self.echo(&steps);
         let count = steps.len();
         let started = Instant::now();
@@ -473,14 +478,20 @@ impl SessionManager {
         let result = self.answered(lease.connection(), pending).await;
         self.observe_burst(&Span::none(), "no scope", count, started.elapsed());
         match result {
-            Ok(answers) => {
+            Ok(mut answers) => {
                 lease.release();
+                if enclosed {
+                    answers.pop();
+                    answers.remove(0);
+                }
                 let rows_read = answers.iter().map(|answer| answer.rows.len() as u64).sum();
                 self.count(SessionStatistics { statements: count as u64, round_trips: 1, rows_read, rows_written: 0 });
                 Ok(answers)
             }
             Err(failure) => {
-                if !failure.lost {
+                if !failure.lost && enclosed {
+                    Box::pin(super::finish::give_back(lease)).await;
+                } else if !failure.lost {
                     lease.release();
                 }
                 let lost_write = failure.lost && writes;
@@ -493,6 +504,14 @@ impl SessionManager {
                 Err(error)
             }
         }
+    }
+
+    /// The steps in a transaction with these settings.
+    fn enclosed(&self, settings: Vec<(String, String)>, mut steps: Vec<Step>) -> Vec<Step> {
+        let mode = TransactionMode { settings, ..TransactionMode::default() };
+        steps.insert(0, Step::Begin(self.transaction_mode(&mode)));
+        steps.push(Step::Commit);
+        steps
     }
 
     /// Logs one statement, if the settings say so.

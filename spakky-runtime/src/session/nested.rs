@@ -1,6 +1,7 @@
 //! Nested scopes: a part of a transaction that can be undone alone.
 
 use super::Session;
+use super::execute::Wire;
 use super::state::Phase;
 use crate::backend::Step;
 use crate::error::Error;
@@ -15,14 +16,14 @@ impl Session {
         Ok(Session { inner: self.inner.clone(), depth: self.depth + 1, frame, visibility: self.visibility })
     }
 
-    /// Ends a nested scope well: its writes become those of the scope around it.
+    /// Ends a nested scope well: what it has queued is sent, so that its failure is this scope's alone, and its writes become
+    /// those of the scope around it.
     ///
     /// # Errors
-    /// When it can only be rolled back, which it is then.
+    /// What the database says of them, and when the scope can only be rolled back, which it is then.
     pub(crate) async fn end_nested(&self) -> Result<(), Error> {
         self.end_stream();
-        // Calls of it that other tasks wait for come first.
-        match self.wire().await {
+        match self.settle().await {
             Ok(_wire) => {
                 self.merge_into_outer();
                 self.inner.turn.notify_waiters();
@@ -35,10 +36,28 @@ impl Session {
         }
     }
 
+    /// Sends what the scope has queued. Calls of it that other tasks wait for come first, and what they queue is sent too.
+    async fn settle(&self) -> Result<Wire, Error> {
+        loop {
+            if self.has_queued() {
+                self.flush().await?;
+            }
+            let wire = self.wire().await?;
+            if !self.has_queued() {
+                return Ok(wire);
+            }
+        }
+    }
+
+    fn has_queued(&self) -> bool {
+        self.state().frames.get(self.depth).is_some_and(|frame| frame.id == self.frame && !frame.queue.is_empty())
+    }
+
     fn merge_into_outer(&self) {
         let mut state = self.state();
         let Some(mut frame) = state.frames.pop() else { return };
         state.map.keep_layer();
+        // What another task queued in it while it was ending.
         let writes = frame.queue.take();
         if let Some(name) = &frame.savepoint {
             state.prelude.push(Step::Control(format!("RELEASE SAVEPOINT {name}").into()));

@@ -1,7 +1,7 @@
 //! Plain SQL on either backend.
 
 use super::execute::Call;
-use super::{Session, SessionManager};
+use super::{Session, SessionManager, placeholder};
 use crate::backend::{Answer, Backend, Bind, Statement, Step};
 use crate::error::{Error, ErrorKind};
 use crate::schema::{RecordReader, Table};
@@ -45,7 +45,7 @@ impl Session {
 fn statement(backend: Backend, sql: &str, binds: Vec<Bind>) -> Statement {
     let sql = match backend {
         Backend::Postgres => sql.into(),
-        Backend::Sqlite => numbered(sql).into(),
+        Backend::Sqlite => placeholder::numbered(sql).into(),
     };
     Statement { sql, binds, cached: false, guard: None }
 }
@@ -55,7 +55,8 @@ impl PlainSql {
         PlainSql { manager, session, sql, binds: Vec::new() }
     }
 
-    /// The next value: the first call gives `$1`.
+    /// The next value: the first call gives `$1`. A statement takes as many values as it names: another number of them is
+    /// [`is_invalid_query`](Error::is_invalid_query).
     pub fn bind<T: ColumnValue>(mut self, value: T) -> Self {
         let number = self.binds.len() + 1;
         let storable = |value: Value| self.manager.backend().check(&value).map(|()| value);
@@ -144,6 +145,7 @@ impl PlainSql {
 
     async fn run(self, writes: bool) -> Result<Answer, Error> {
         self.check_no_control()?;
+        placeholder::check_count(&self.sql, self.binds.len())?;
         let binds = self.binds.into_iter().collect::<Result<Vec<_>, _>>()?;
         let statement = statement(self.manager.backend(), &self.sql, binds);
         let Some(session) = self.session else {
@@ -223,60 +225,4 @@ tuples! {
     (A 0, B 1, C 2, D 3, E 4, F 5);
     (A 0, B 1, C 2, D 3, E 4, F 5, G 6);
     (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
-}
-
-/// `$1` as `?1`, outside strings, quoted names and comments: SQLite takes `$1` for a name and numbers it by its first use.
-fn numbered(sql: &str) -> String {
-    let mut out = String::with_capacity(sql.len());
-    let mut characters = sql.chars().peekable();
-    while let Some(character) = characters.next() {
-        match character {
-            '\'' | '"' => {
-                out.push(character);
-                for inner in characters.by_ref() {
-                    out.push(inner);
-                    if inner == character {
-                        break;
-                    }
-                }
-            }
-            '-' if characters.peek() == Some(&'-') => {
-                out.push(character);
-                for inner in characters.by_ref() {
-                    out.push(inner);
-                    if inner == '\n' {
-                        break;
-                    }
-                }
-            }
-            '/' if characters.peek() == Some(&'*') => {
-                out.push(character);
-                let mut last = ' ';
-                for inner in characters.by_ref() {
-                    out.push(inner);
-                    if last == '*' && inner == '/' {
-                        break;
-                    }
-                    last = inner;
-                }
-            }
-            '$' if characters.peek().is_some_and(char::is_ascii_digit) => out.push('?'),
-            other => out.push(other),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::numbered;
-
-    #[test]
-    fn placeholders_are_renumbered_outside_strings_names_and_comments() {
-        assert_eq!(
-            numbered("SELECT '$1', \"$2\", $2 -- $3\n, $10 /* $4 */ FROM t WHERE a = $1"),
-            "SELECT '$1', \"$2\", ?2 -- $3\n, ?10 /* $4 */ FROM t WHERE a = ?1"
-        );
-        assert_eq!(numbered("SELECT 'it''s $1', $1"), "SELECT 'it''s $1', ?1");
-    }
 }

@@ -24,6 +24,9 @@ pub(crate) enum Phase {
     Ended,
 }
 
+/// Stands for the frame of a session that belongs to another manager than the repository it was given to.
+pub(crate) const FOREIGN: u64 = u64::MAX;
+
 /// Why a scope can only be rolled back.
 #[derive(Debug, Clone)]
 pub(crate) struct Doom {
@@ -135,6 +138,7 @@ impl State {
 
     /// Whether a session of this frame can still be used.
     pub(crate) fn check(&self, depth: usize, frame: u64) -> Result<(), Error> {
+        check_own(frame)?;
         if matches!(self.phase, Phase::Committing | Phase::Ended) {
             return Err(Error::new(
                 ErrorKind::NoSession,
@@ -188,6 +192,18 @@ impl State {
     pub(crate) fn note_failure(&mut self, error: &Error) {
         self.failure = Some(Failure { kind: error.kind(), retryable: error.is_retryable() });
     }
+}
+
+/// Refuses a session of another manager.
+pub(crate) fn check_own(frame: u64) -> Result<(), Error> {
+    if frame != FOREIGN {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::InvalidTransaction,
+        "use a repository in a session of another `SessionManager`; make the repository with the session's own: \
+         `session.manager().repository()`",
+    ))
 }
 
 impl Doom {

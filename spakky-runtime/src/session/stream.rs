@@ -11,6 +11,7 @@ use super::execute::{Call, Wire};
 use super::finish::give_back;
 use super::{Session, SessionManager, SessionStatistics};
 use crate::backend::{Backend, RowSource, Statement};
+use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind};
 use crate::pool::Lease;
 use crate::value::Value;
@@ -95,6 +96,12 @@ impl Session {
 impl SessionManager {
     /// Streams outside any scope, on a connection of the stream's own.
     pub(crate) async fn stream_alone(&self, statement: Statement) -> Result<SessionStream, Error> {
+        let has_settings = RequestContext::with_current(|context| !context.settings().is_empty());
+        if has_settings && self.backend() == Backend::Postgres {
+            let message = "stream rows with the settings of the request's context outside a scope: they belong to a \
+                           transaction; stream inside one";
+            return Err(Error::new(ErrorKind::NoSession, message));
+        }
         let lease = self.lease(!super::holds_connection(self.id(), None)).await?;
         self.echo_statement(&statement);
         let source = lease.connection().stream(statement);

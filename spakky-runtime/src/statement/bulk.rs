@@ -5,9 +5,10 @@ use super::condition::{find, invalid};
 use super::guard::push_xid;
 use crate::backend::{Backend, Statement};
 use crate::error::Error;
-use crate::query::{AssignedValue, Condition};
+use crate::query::{AssignedValue, Condition, Term};
 use crate::schema::{Role, TableDescriptor};
 use crate::scope::{Mark, Scope};
+use crate::value::ValueError;
 
 /// `UPDATE … SET … WHERE …`. The version of each row goes up by one, so that a save of a copy loaded before is refused,
 /// and it is stamped with the time, unless that is assigned, and with the actor.
@@ -61,16 +62,22 @@ pub(crate) fn update_where(
         }
         sql.push_column(column).push_sql(" = ");
         match &assigned.term {
-            Ok(term) => sql.push_term(table, column, term)?,
-            Err(error) => {
-                let position = table.position(name).unwrap_or_default();
-                return Err(Error::unstorable_value(table, position, error.clone()));
+            Ok(term) => {
+                if let Term::Value(value) = term {
+                    column.check_length(value).map_err(|error| unstorable(table, name, error))?;
+                }
+                sql.push_term(table, column, term)?;
             }
+            Err(error) => return Err(unstorable(table, name, error.clone())),
         }
     }
     push_stamps(&mut sql, table, assignments, scope)?;
     sql.push_where(table, condition)?;
     Ok(sql.finish())
+}
+
+fn unstorable(table: &TableDescriptor, column: &str, error: ValueError) -> Error {
+    Error::unstorable_value(table, table.position(column).unwrap_or_default(), error)
 }
 
 /// `UPDATE … SET deleted_at = … WHERE …`: soft-deletes or restores every row of the condition.
@@ -158,7 +165,7 @@ pub(crate) fn delete_all(
 ) -> Result<Statement, Error> {
     let answers = wants_xid && backend == Backend::Postgres;
     let mut sql = SqlWriter::new(backend);
-    sql.push_sql(if answers { "WITH w AS (DELETE FROM " } else { "DELETE FROM " });
+    sql.push_sql(if answers { "WITH spakky_w AS (DELETE FROM " } else { "DELETE FROM " });
     sql.push_table(table).push_where(table, condition)?;
     if answers {
         sql.push_sql(" RETURNING 1)");

@@ -9,6 +9,9 @@ use crate::query::{Comparison, Condition, Ordering, Pattern, Term};
 use crate::schema::{ColumnDescriptor, TableDescriptor, Way};
 use crate::value::{ColumnType, ScalarType, Value};
 
+/// How many parts are written one behind the other on SQLite.
+const LONGEST_CHAIN: usize = 100;
+
 impl SqlWriter {
     /// Appends ` WHERE …`, or nothing for the condition that always holds.
     ///
@@ -250,6 +253,16 @@ impl SqlWriter {
     ) -> Result<(), Error> {
         if parts.is_empty() {
             self.push_sql(empty);
+        }
+        // SQLite counts how deep an expression is, and to it each part of a chain is one deeper.
+        if self.backend() == Backend::Sqlite && parts.len() > LONGEST_CHAIN {
+            let (first, second) = parts.split_at(parts.len() / 2);
+            self.push_sql("(");
+            self.push_parts(table, first, between, empty)?;
+            self.push_sql(")").push_sql(between).push_sql("(");
+            self.push_parts(table, second, between, empty)?;
+            self.push_sql(")");
+            return Ok(());
         }
         for (number, part) in parts.iter().enumerate() {
             if number > 0 {

@@ -42,7 +42,7 @@ fn delete_one(
 ) -> Statement {
     let mut sql = SqlWriter::new(backend);
     if backend == Backend::Postgres {
-        sql.push_sql("WITH w AS (");
+        sql.push_sql("WITH spakky_w AS (");
     }
     sql.push_sql("DELETE FROM ").push_table(table);
     push_by_key(&mut sql, table, row, expected, within);
@@ -65,11 +65,11 @@ fn delete_unnest(
 ) -> Result<Statement, Error> {
     let mut sql = SqlWriter::new(Backend::Postgres);
     push_input(&mut sql, table, &within.found_by(table), within, rows)?;
-    sql.push_sql(", w AS (DELETE FROM ").push_table(table).push_sql(" USING input WHERE ");
+    sql.push_sql(", spakky_w AS (DELETE FROM ").push_table(table).push_sql(" USING spakky_input WHERE ");
     push_joined(&mut sql, table, within, is_versioned(rows));
-    sql.push_sql(" AND (SELECT count(*) FROM locked) >= 0 RETURNING input.position)");
+    sql.push_sql(" AND (SELECT count(*) FROM spakky_locked) >= 0 RETURNING spakky_input.position)");
     if must_exist {
-        push_guard(&mut sql, raise, "(SELECT count(*) FROM input)", MISSING);
+        push_guard(&mut sql, raise, "(SELECT count(*) FROM spakky_input)", MISSING);
     } else {
         push_xid(&mut sql);
     }
@@ -92,10 +92,10 @@ fn delete_values(
     });
     sql.push_sql(") IN (SELECT ");
     super::insert::push_names(&mut sql, found_by.len());
-    sql.push_sql(" FROM input)");
+    sql.push_sql(" FROM spakky_input)");
     within.push_live(&mut sql, table);
     if is_versioned(rows) && table.version.is_some() {
-        sql.push_sql(" AND EXISTS (SELECT 1 FROM input WHERE ");
+        sql.push_sql(" AND EXISTS (SELECT 1 FROM spakky_input WHERE ");
         push_joined(&mut sql, table, Within { live: false, ..within }, true);
         sql.push_sql(")");
     }

@@ -19,13 +19,13 @@ pub(crate) enum RaiseStyle {
     Cast,
 }
 
-/// Ends a statement whose write is the common table expression `w`, one row per row written: `SELECT CASE … END`. `all`
+/// Ends a statement whose write is the common table expression `spakky_w`, one row per row written: `SELECT CASE … END`. `all`
 /// is the number of rows wanted, `missing` the positions of those not written, both as SQL.
 pub(super) fn push_guard(sql: &mut SqlWriter, raise: RaiseStyle, all: &str, missing: &str) {
     debug_assert_eq!(sql.backend(), Backend::Postgres);
     // The count inside the message keeps the planner from evaluating the failing branch in advance.
-    let message = format!("'{CONFLICT_TOKEN}' || {missing} || left((SELECT count(*) FROM w)::text, 0)");
-    sql.push_sql(" SELECT CASE WHEN (SELECT count(*) FROM w) = ").push_sql(all);
+    let message = format!("'{CONFLICT_TOKEN}' || {missing} || left((SELECT count(*) FROM spakky_w)::text, 0)");
+    sql.push_sql(" SELECT CASE WHEN (SELECT count(*) FROM spakky_w) = ").push_sql(all);
     sql.push_sql(" THEN pg_current_xact_id()::text ELSE ");
     match raise {
         RaiseStyle::Function => sql.push_sql(&format!("spakky_raise({message})")),

@@ -44,7 +44,9 @@ pub(crate) fn insert(
 ) -> Result<Vec<(Statement, usize)>, Error> {
     let given: Vec<usize> = columns.iter().copied().filter(|&at| is_given(&table.columns[at])).collect();
     if given.is_empty() {
-        return Ok(rows.iter().map(|row| (insert_defaults(backend, table, row), 1)).collect());
+        let one =
+            |(number, row): (usize, &&Record)| (insert_defaults(backend, table, row, wants_xid && number == 0), 1);
+        return Ok(rows.iter().enumerate().map(one).collect());
     }
     match backend {
         Backend::Postgres if given.iter().any(|&at| table.columns[at].ty.is_native_array()) => {
@@ -150,7 +152,7 @@ fn push_conflict(sql: &mut SqlWriter, table: &TableDescriptor, conflict: Conflic
     within.push_live(sql, table);
 }
 
-/// Ends an INSERT on PostgreSQL that was begun as the common table expression `w`.
+/// Ends an INSERT on PostgreSQL that was begun as the common table expression `spakky_w`.
 fn push_end(sql: &mut SqlWriter, conflict: Conflict<'_>) {
     sql.push_sql(" RETURNING 1)");
     match conflict {
@@ -174,12 +176,12 @@ fn insert_unnest(
     }
     let mut sql = SqlWriter::new(Backend::Postgres);
     if wants_xid {
-        sql.push_sql("WITH w AS (");
+        sql.push_sql("WITH spakky_w AS (");
     }
     push_selected(&mut sql, table, given, rows[0]);
     sql.push_sql(" FROM ");
     push_unnest(&mut sql, table, given, rows)?;
-    sql.push_sql(" AS input(");
+    sql.push_sql(" AS spakky_input(");
     push_names(&mut sql, given.len());
     sql.push_sql(")");
     push_conflict(&mut sql, table, conflict);
@@ -198,13 +200,13 @@ fn upsert_unnest(
     conflict: Conflict<'_>,
 ) -> Result<Statement, Error> {
     let mut sql = SqlWriter::new(Backend::Postgres);
-    sql.push_sql("WITH input AS (SELECT * FROM ");
+    sql.push_sql("WITH spakky_input AS (SELECT * FROM ");
     push_unnest(&mut sql, table, given, rows)?;
-    sql.push_sql(" WITH ORDINALITY AS input(");
+    sql.push_sql(" WITH ORDINALITY AS spakky_input(");
     push_names(&mut sql, given.len());
-    sql.push_sql(", position)), w AS (");
+    sql.push_sql(", position)), spakky_w AS (");
     push_selected(&mut sql, table, given, rows[0]);
-    sql.push_sql(" FROM input");
+    sql.push_sql(" FROM spakky_input");
     push_conflict(&mut sql, table, conflict);
     sql.push_sql(" RETURNING ");
     sql.push_list(table.key_columns().enumerate(), |sql, (number, column)| {
@@ -213,20 +215,20 @@ fn upsert_unnest(
     sql.push_sql(")");
     let mut missing = SqlWriter::new(Backend::Postgres);
     missing.push_sql(
-        "(SELECT string_agg(input.position::text, ',' ORDER BY input.position) FROM input WHERE NOT EXISTS (SELECT 1 \
-         FROM w WHERE ",
+        "(SELECT string_agg(spakky_input.position::text, ',' ORDER BY spakky_input.position) FROM spakky_input WHERE NOT EXISTS (SELECT 1 \
+         FROM spakky_w WHERE ",
     );
     for (number, at) in table.key.iter().enumerate() {
         let carried = given.iter().position(|given| given == at).unwrap_or_default();
-        missing.push_sql(if number > 0 { " AND " } else { "" }).push_sql(&format!("w.k{number} = "));
+        missing.push_sql(if number > 0 { " AND " } else { "" }).push_sql(&format!("spakky_w.k{number} = "));
         push_unnested(&mut missing, &table.columns[*at], carried);
     }
     missing.push_sql("))");
-    push_guard(&mut sql, raise, "(SELECT count(*) FROM input)", &missing.finish().sql);
+    push_guard(&mut sql, raise, "(SELECT count(*) FROM spakky_input)", &missing.finish().sql);
     Ok(sql.finish())
 }
 
-/// `INSERT INTO t (…) SELECT input.c0, …, now()`
+/// `INSERT INTO t (…) SELECT spakky_input.c0, …, now()`
 fn push_selected(sql: &mut SqlWriter, table: &TableDescriptor, given: &[usize], row: &Record) {
     push_target(sql, table, given, row);
     sql.push_sql("SELECT ");
@@ -251,7 +253,7 @@ fn insert_native(
     let mut sql = SqlWriter::new(Backend::Postgres);
     let answers = wants_xid || conflict.is_confined();
     if answers {
-        sql.push_sql("WITH w AS (");
+        sql.push_sql("WITH spakky_w AS (");
     }
     push_target(&mut sql, table, given, row);
     sql.push_sql("VALUES (");
@@ -307,9 +309,9 @@ fn carrier(ty: ColumnType) -> ColumnType {
     ColumnType::scalar(scalar).nullable()
 }
 
-/// `input.c0`, cast back to the column's type where it travels as another.
+/// `spakky_input.c0`, cast back to the column's type where it travels as another.
 pub(super) fn push_unnested(sql: &mut SqlWriter, column: &ColumnDescriptor, number: usize) {
-    sql.push_sql(&format!("input.c{number}"));
+    sql.push_sql(&format!("spakky_input.c{number}"));
     if column.ty.array {
         let plain = ColumnType { pg_type: None, ..column.ty };
         sql.push_sql("::").push_sql(&plain.postgres_name());
@@ -345,8 +347,12 @@ fn insert_values(table: &TableDescriptor, given: &[usize], rows: &[&Record], con
 }
 
 /// A row of which the database makes everything but what the runtime fills in.
-fn insert_defaults(backend: Backend, table: &TableDescriptor, row: &Record) -> Statement {
+fn insert_defaults(backend: Backend, table: &TableDescriptor, row: &Record, wants_xid: bool) -> Statement {
     let mut sql = SqlWriter::new(backend);
+    let answers = wants_xid && backend == Backend::Postgres;
+    if answers {
+        sql.push_sql("WITH spakky_w AS (");
+    }
     let filled = filled(backend, table, row);
     if filled.is_empty() {
         sql.push_sql("INSERT INTO ").push_table(table).push_sql(" DEFAULT VALUES");
@@ -357,6 +363,9 @@ fn insert_defaults(backend: Backend, table: &TableDescriptor, row: &Record) -> S
             sql.push_sql(value);
         });
         sql.push_sql(")");
+    }
+    if answers {
+        push_end(&mut sql, Conflict::Fail);
     }
     sql.finish()
 }

@@ -123,7 +123,7 @@ fn update_one(
 ) -> Statement {
     let mut sql = SqlWriter::new(backend);
     if backend == Backend::Postgres {
-        sql.push_sql("WITH w AS (");
+        sql.push_sql("WITH spakky_w AS (");
     }
     sql.push_sql("UPDATE ").push_table(table).push_sql(" SET ");
     sql.push_list(set.columns, |sql, &at| {
@@ -182,7 +182,7 @@ fn update_unnest(
     let found_by = set.within.found_by(table);
     let carried: Vec<usize> = found_by.iter().chain(set.columns).copied().collect();
     push_input(&mut sql, table, &carried, set.within, rows)?;
-    sql.push_sql(", w AS (UPDATE ").push_table(table).push_sql(" SET ");
+    sql.push_sql(", spakky_w AS (UPDATE ").push_table(table).push_sql(" SET ");
     let mut number = found_by.len();
     sql.push_list(set.columns, |sql, &at| {
         let column = &table.columns[at];
@@ -191,18 +191,18 @@ fn update_unnest(
         number += 1;
     });
     push_touched(&mut sql, table, set);
-    sql.push_sql(" FROM input WHERE ");
+    sql.push_sql(" FROM spakky_input WHERE ");
     push_joined(&mut sql, table, set.within, is_versioned(rows));
-    sql.push_sql(" AND (SELECT count(*) FROM locked) >= 0 RETURNING input.position)");
-    push_guard(&mut sql, raise, "(SELECT count(*) FROM input)", MISSING);
+    sql.push_sql(" AND (SELECT count(*) FROM spakky_locked) >= 0 RETURNING spakky_input.position)");
+    push_guard(&mut sql, raise, "(SELECT count(*) FROM spakky_input)", MISSING);
     Ok(sql.finish())
 }
 
 /// The positions of the rows of a batch that the write did not hit.
-pub(super) const MISSING: &str = "(SELECT string_agg(input.position::text, ',' ORDER BY input.position) FROM input \
-     WHERE input.position NOT IN (SELECT w.position FROM w))";
+pub(super) const MISSING: &str = "(SELECT string_agg(spakky_input.position::text, ',' ORDER BY spakky_input.position) FROM spakky_input \
+     WHERE spakky_input.position NOT IN (SELECT spakky_w.position FROM spakky_w))";
 
-/// `WITH input AS (…), locked AS (…)`: the batch, and its rows locked in key order.
+/// `WITH spakky_input AS (…), spakky_locked AS (…)`: the batch, and its rows locked in key order.
 pub(super) fn push_input(
     sql: &mut SqlWriter,
     table: &TableDescriptor,
@@ -211,18 +211,18 @@ pub(super) fn push_input(
     rows: &[(&Record, Option<i64>)],
 ) -> Result<(), Error> {
     let records: Vec<&Record> = rows.iter().map(|(row, _)| *row).collect();
-    sql.push_sql("WITH input AS (SELECT * FROM ROWS FROM (");
+    sql.push_sql("WITH spakky_input AS (SELECT * FROM ROWS FROM (");
     push_unnest(sql, table, carried, &records)?;
     if is_versioned(rows) {
         let versions = rows.iter().map(|(_, expected)| expected.map_or(Value::Null, Value::I64)).collect();
         sql.push_sql(", UNNEST(").push_bind_list(VERSION, versions).push_sql(")");
     }
-    sql.push_sql(") WITH ORDINALITY AS input(");
+    sql.push_sql(") WITH ORDINALITY AS spakky_input(");
     push_names(sql, carried.len());
     if is_versioned(rows) {
         sql.push_sql(", expected");
     }
-    sql.push_sql(", position)), locked AS (SELECT 1 FROM ").push_table(table).push_sql(" JOIN input ON ");
+    sql.push_sql(", position)), spakky_locked AS (SELECT 1 FROM ").push_table(table).push_sql(" JOIN spakky_input ON ");
     push_joined(sql, table, within, false);
     sql.push_sql(" ORDER BY ");
     sql.push_list(table.key_columns(), |sql, column| {
@@ -232,7 +232,7 @@ pub(super) fn push_input(
     Ok(())
 }
 
-/// `t.key = input.c0 AND t.tenant = input.c1 AND t.version = input.expected AND t.deleted_at IS NULL`
+/// `t.key = spakky_input.c0 AND t.tenant = spakky_input.c1 AND t.version = spakky_input.expected AND t.deleted_at IS NULL`
 pub(super) fn push_joined(sql: &mut SqlWriter, table: &TableDescriptor, within: Within, versioned: bool) {
     let columns = within.found_by(table).into_iter().map(|at| -> &ColumnDescriptor { &table.columns[at] });
     for (number, column) in columns.enumerate() {
@@ -243,13 +243,13 @@ pub(super) fn push_joined(sql: &mut SqlWriter, table: &TableDescriptor, within: 
         match sql.backend() {
             Backend::Postgres => push_unnested(sql, column, number),
             Backend::Sqlite => {
-                sql.push_sql(&format!("input.c{number}"));
+                sql.push_sql(&format!("spakky_input.c{number}"));
             }
         }
     }
     if let (Some(at), true) = (table.version, versioned) {
         sql.push_sql(" AND ").push_identifier(table.name).push_sql(".").push_column(&table.columns[at]);
-        sql.push_sql(" = input.expected");
+        sql.push_sql(" = spakky_input.expected");
     }
     within.push_live(sql, table);
 }
@@ -262,23 +262,23 @@ fn update_values(table: &TableDescriptor, set: Set<'_>, rows: &[(&Record, Option
     sql.push_sql(" UPDATE ").push_table(table).push_sql(" SET ");
     let mut number = found_by.len();
     sql.push_list(set.columns, |sql, &at| {
-        sql.push_column(&table.columns[at]).push_sql(&format!(" = input.c{number}"));
+        sql.push_column(&table.columns[at]).push_sql(&format!(" = spakky_input.c{number}"));
         number += 1;
     });
     push_touched(&mut sql, table, set);
-    sql.push_sql(" FROM input WHERE ");
+    sql.push_sql(" FROM spakky_input WHERE ");
     push_joined(&mut sql, table, set.within, is_versioned(rows));
     finish_values(sql, table, rows.len())
 }
 
-/// `WITH input(c0, …) AS (VALUES …)`
+/// `WITH spakky_input(c0, …) AS (VALUES …)`
 pub(super) fn push_values(
     sql: &mut SqlWriter,
     table: &TableDescriptor,
     carried: &[usize],
     rows: &[(&Record, Option<i64>)],
 ) {
-    sql.push_sql("WITH input(");
+    sql.push_sql("WITH spakky_input(");
     push_names(sql, carried.len());
     let versioned = is_versioned(rows);
     sql.push_sql(if versioned { ", expected) AS (VALUES " } else { ") AS (VALUES " });

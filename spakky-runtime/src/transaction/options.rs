@@ -65,6 +65,27 @@ pub struct RetryPolicy {
     pub on: RetryOn,
 }
 
+impl RetryPolicy {
+    /// So many attempts at most, the first one included, with a first pause of 20 ms, after failures that the database itself
+    /// calls passing.
+    #[must_use]
+    pub const fn new(attempts: u32) -> Self {
+        RetryPolicy { attempts, backoff: Duration::from_millis(20), on: RetryOn::Transient }
+    }
+
+    /// The same with another pause before the second attempt.
+    #[must_use]
+    pub const fn backoff(self, backoff: Duration) -> Self {
+        RetryPolicy { backoff, ..self }
+    }
+
+    /// The same after other failures.
+    #[must_use]
+    pub const fn on(self, on: RetryOn) -> Self {
+        RetryPolicy { on, ..self }
+    }
+}
+
 /// What a scope asks for: the options of `#[transactional]`, for use with an explicit session.
 ///
 /// ```

@@ -7,7 +7,7 @@ mod shape;
 use std::panic::Location;
 use std::sync::Arc;
 
-pub(crate) use explain::{constraint_of, show_key};
+pub(crate) use explain::{constraint_of, show_ids, show_key};
 pub(crate) use shape::{changed, insertable};
 
 use self::children::{ChildWrites, Sweep, merge_sweep};
@@ -304,6 +304,9 @@ impl FlushPlan {
                 map.expire(depth, Some(step.table.row_type));
             }
             map.expire_holders(depth, step.table.row_type);
+            if step.kind == Kind::Delete {
+                map.expire_dependents(depth, step.table.row_type);
+            }
             for row in &mut step.rows {
                 let (Some(key), Some(effect)) = (&row.key, row.effect.take()) else { continue };
                 map.update(depth, &RowKey::new(step.table, key.clone()), |entry| match &effect {

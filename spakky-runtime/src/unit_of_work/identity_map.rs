@@ -76,6 +76,11 @@ impl Entry {
         Entry { tenant, ..self }
     }
 
+    /// Whether all that is known is the version that a copy in the caller's hand is to be saved over.
+    fn is_guard(&self) -> bool {
+        self.version.is_some() && self.stored.is_none() && self.current.is_none()
+    }
+
     /// The row to answer a read with, without asking the database.
     pub(crate) fn readable(&self) -> Option<&Arc<Record>> {
         if self.partial { None } else { self.current.as_ref() }
@@ -121,9 +126,9 @@ impl IdentityMap {
         self.entries.remove(key);
     }
 
-    /// Forgets a row that was read anew, unless a write of it was queued meanwhile.
+    /// Forgets a row that was read anew, unless a write of it was queued meanwhile, or it was attached with a version.
     pub(crate) fn forget(&mut self, depth: usize, key: &RowKey) {
-        if !self.entries.get(key).is_some_and(|entry| entry.queued) {
+        if !self.entries.get(key).is_some_and(|entry| entry.queued || entry.is_guard()) {
             self.remove(depth, key);
         }
     }
@@ -175,6 +180,8 @@ impl IdentityMap {
                 });
                 return record;
             }
+            // A save of what was attached is to fail, whoever looks at the row meanwhile.
+            Some(entry) if entry.is_guard() => return record,
             _ if self.is_changed_below(depth, &key) => return record,
             _ => {}
         }
@@ -204,6 +211,14 @@ impl IdentityMap {
     pub(crate) fn expire_holders(&mut self, depth: usize, row_type: TypeId) {
         for &holder in crate::schema::holders(row_type) {
             self.expire(depth, Some(holder));
+        }
+    }
+
+    /// The same for the rows that the database removes or changes when it deletes rows of this type.
+    pub(crate) fn expire_dependents(&mut self, depth: usize, row_type: TypeId) {
+        for &dependent in crate::schema::dependents(row_type) {
+            self.expire(depth, Some(dependent));
+            self.expire_holders(depth, dependent);
         }
     }
 

@@ -68,9 +68,9 @@ impl PendingQueue {
     }
 
     /// What is queued for a row.
-    pub(crate) fn get(&self, row: &RowKey) -> Option<&Change> {
+    pub(crate) fn get(&self, row: &RowKey) -> Option<&PendingWrite> {
         let position = *self.by_row.get(row)?;
-        self.writes.get(position)?.as_ref().map(|write| &write.change)
+        self.writes.get(position)?.as_ref()
     }
 
     /// Whether something is queued for the row.

@@ -1,6 +1,6 @@
 //! SQLite's extended result codes as kinds of failure.
 //!
-//! The kind comes from the code alone. Names of tables, columns and constraints exist in the message only; they are
+//! The kind comes from the code alone, but for what is not in the database. Names of tables, columns and constraints exist in the message only; they are
 //! taken from there as details.
 
 use libsqlite3_sys as ffi;
@@ -50,8 +50,12 @@ pub(super) fn is_given_up(code: i32) -> bool {
 
 /// A failure with all that its message tells.
 pub(super) fn classify(failure: Failure) -> DatabaseError {
-    let mut error = DatabaseError::new(kind(failure.code), failure.code.to_string(), failure.message);
+    let Failure { code, message } = failure;
+    let mut error = DatabaseError::new(kind(code), code.to_string(), message);
     match error.kind {
+        ErrorKind::Database if code == ffi::SQLITE_ERROR && names_what_is_not_there(&error.message) => {
+            error.kind = ErrorKind::Schema;
+        }
         ErrorKind::UniqueViolation | ErrorKind::NotNullViolation => {
             let (table, columns) = failed_columns(&error.message);
             error.table = table;
@@ -62,6 +66,14 @@ pub(super) fn classify(failure: Failure) -> DatabaseError {
         _ => {}
     }
     error
+}
+
+/// Whether a statement could not be prepared for want of a table or column. SQLite has one code for this and for a syntax
+/// error, so that this alone is told by the message; nothing of a statement can stand where these words do.
+fn names_what_is_not_there(message: &str) -> bool {
+    message.starts_with("no such table: ")
+        || message.starts_with("no such column: ")
+        || (message.starts_with("table ") && message.contains(" has no column named "))
 }
 
 /// A value that SQLite cannot hold.

@@ -8,13 +8,14 @@ use crate::backend::postgres::{PgConnection, PostgresConnection, Returned};
 use crate::error::Error;
 use crate::session::Session;
 use crate::session::execute::Wire;
+use crate::session::state::Phase;
 
 impl Session {
     /// Lends the connection to diesel: everything of `RunQueryDsl` and diesel's query builder works on it, inside this
     /// transaction. Pending writes are sent first; rows that the session knows are read again when they are next asked for. A
     /// `conn.transaction` on it is a savepoint.
     ///
-    /// While it is lent, other calls of the session are refused.
+    /// While it is lent, other calls of the session are refused. A rollback closes it.
     ///
     /// ```no_run
     /// # async fn example(session: spakky_runtime::session::Session) -> Result<(), Box<dyn std::error::Error>> {
@@ -40,7 +41,7 @@ impl Session {
         self.flush_before_lending(&connection).await?;
         let lent = native.lend(true);
         self.state().lent = true;
-        Ok(PostgresLoan { session: self.clone(), connection: lent, _wire: wire, borrowed: PhantomData })
+        Ok(PostgresLoan { session: self.clone(), connection: lent, wire, borrowed: PhantomData })
     }
 }
 
@@ -56,7 +57,7 @@ fn as_postgres(connection: &Connection) -> Option<&PostgresConnection> {
 pub struct PostgresLoan<'s> {
     session: Session,
     connection: PgConnection,
-    _wire: Wire,
+    wire: Wire,
     borrowed: PhantomData<&'s Session>,
 }
 
@@ -83,12 +84,21 @@ impl DerefMut for PostgresLoan<'_> {
 
 impl Drop for PostgresLoan<'_> {
     fn drop(&mut self) {
+        let ended = {
+            let mut state = self.session.state();
+            state.lent = false;
+            state.phase == Phase::Ended
+        };
+        if ended {
+            // The end of the scope has closed it.
+            drop(self.wire.take());
+            return;
+        }
         let returned = self.connection.returned();
         let failure = self.connection.last_failure();
         let name = self.session.scope_name();
         let depth = self.session.depth;
         let mut state = self.session.state();
-        state.lent = false;
         state.map.expire(depth, None);
         let reason = match returned {
             Returned::Intact => return,

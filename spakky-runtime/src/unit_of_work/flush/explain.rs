@@ -58,7 +58,7 @@ impl FlushStep {
             let message = format!(
                 "upsert into `{}` with id {}: the row there is another tenant's, or is soft-deleted",
                 self.table.name,
-                ids.join(", ")
+                show_ids(&ids)
             );
             return Error::new(ErrorKind::Conflict, message)
                 .with_table(self.table.name)
@@ -75,7 +75,7 @@ impl FlushStep {
             Some(_) => "their versions have changed, or they are gone".to_owned(),
             None => "no such row".to_owned(),
         };
-        let message = format!("{what} `{}` with id {}: {guard}", self.table.name, ids.join(", "));
+        let message = format!("{what} `{}` with id {}: {guard}", self.table.name, show_ids(&ids));
         Error::new(ErrorKind::Conflict, message)
             .with_table(self.table.name)
             .with_ids(ids)
@@ -89,7 +89,7 @@ impl FlushStep {
         let rows: Vec<&FlushedRow> = missing.iter().filter_map(|&position| self.rows.get(position)).collect();
         let ids: Vec<String> = rows.iter().filter_map(|row| row.key.as_deref()).map(show_key).collect();
         let message =
-            format!("save to `{}` with id {}: it is part of another aggregate", self.table.name, ids.join(", "));
+            format!("save to `{}` with id {}: it is part of another aggregate", self.table.name, show_ids(&ids));
         Error::new(ErrorKind::UniqueViolation, message)
             .with_table(self.table.name)
             .with_constraint(Some(self.table.key_name.to_owned()))
@@ -129,6 +129,15 @@ fn same_stored(key: &Value, found: &Value) -> bool {
             crate::value::temporal_text(key).map_or_else(|| key == &Value::Text(found.clone()), |text| &text == found)
         }
         (key, found) => key == found,
+    }
+}
+
+/// Ids for messages: the first ten of them.
+pub(crate) fn show_ids(ids: &[String]) -> String {
+    const SHOWN: usize = 10;
+    match ids.get(..SHOWN) {
+        Some(first) if ids.len() > SHOWN => format!("{} and {} more", first.join(", "), ids.len() - SHOWN),
+        _ => ids.join(", "),
     }
 }
 

@@ -182,11 +182,43 @@ pub(super) fn bounded(table: &TableDescriptor, columns: &[usize], writes: &[Writ
         seen.push(columns.to_vec());
         return columns.to_vec();
     }
-    writes
-        .iter()
-        .find_map(|write| match &write.change {
-            Change::Update { columns, .. } => Some(writable(table, *columns).collect()),
-            _ => None,
-        })
-        .unwrap_or_else(|| columns.to_vec())
+    let every = writes.iter().filter_map(|write| match &write.change {
+        Change::Update { columns, .. } => Some(*columns),
+        _ => None,
+    });
+    // What one of the rows does not map, it may not write; what has changed in any of them it must.
+    let mapped = |at: usize| every.clone().all(|mapping| mapping.holds(at));
+    writable(table, Mapping::WHOLE).filter(|at| columns.contains(at) || mapped(*at)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::Location;
+
+    use super::*;
+    use crate::value::Value;
+
+    /// A row of this table, all of it or only the first two columns given by the domain type.
+    fn write(table: &'static TableDescriptor, columns: Mapping) -> Write {
+        let record = Record::from(vec![Value::I64(1), Value::I64(2), Value::I64(3)]);
+        Write::of_child(table, Some(vec![Value::I64(1)]), Change::Update { record, columns }, Location::caller())
+    }
+
+    #[test]
+    fn what_changed_in_any_row_is_written_however_many_variants_there_were() {
+        struct WideRow;
+        let mut table = TableDescriptor::fixture::<WideRow>("wide").id::<i64>("id");
+        for number in 0..20 {
+            table = table.column::<i64>(&format!("c{number}"));
+        }
+        let table: &'static TableDescriptor = Box::leak(Box::new(table));
+        for at in 1..=MAX_VARIANTS {
+            assert_eq!(bounded(table, &[at], &[]), [at]);
+        }
+        let first_two = Mapping::of(&[true, true, false]);
+        let writes = [write(table, first_two), write(table, Mapping::WHOLE)];
+        assert_eq!(bounded(table, &[18], &writes), [1, 18]);
+        assert_eq!(bounded(table, &[18], &writes[..1]), [1, 18]);
+        assert_eq!(bounded(table, &[18], &writes[1..]), (1..=20).collect::<Vec<_>>());
+    }
 }

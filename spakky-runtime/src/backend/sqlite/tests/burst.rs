@@ -119,7 +119,7 @@ async fn a_rollback_to_a_savepoint_makes_a_failed_transaction_good_again() {
     connection.all(vec![begin(), query(INSERT, &[Value::I64(2), Value::Null]), control("SAVEPOINT a")]).await;
     let error =
         connection.error(vec![query(INSERT, &[Value::I64(3), Value::Null]), query("SELECT nonsense", &[])]).await;
-    assert_eq!(error.kind, ErrorKind::Database);
+    assert_eq!(error.kind, ErrorKind::Schema);
     connection
         .all(vec![control("ROLLBACK TO a; RELEASE a"), query(INSERT, &[Value::I64(4), Value::Null]), Step::Commit])
         .await;
@@ -192,8 +192,8 @@ async fn constraints_are_told_apart_and_named() {
         ("INSERT INTO c VALUES (2, NULL, 1)", ErrorKind::NotNullViolation, None, vec!["p"]),
         ("INSERT INTO c VALUES (2, 1, 0)", ErrorKind::CheckViolation, Some("ck_c_n"), vec![]),
         ("INSERT INTO c VALUES (2, 1, 'x')", ErrorKind::Mapping, None, vec![]),
-        ("INSERT INTO nowhere VALUES (2)", ErrorKind::Database, None, vec![]),
-        ("SELECT \"misspelt\" FROM c", ErrorKind::Database, None, vec![]),
+        ("INSERT INTO nowhere VALUES (2)", ErrorKind::Schema, None, vec![]),
+        ("SELECT \"misspelt\" FROM c", ErrorKind::Schema, None, vec![]),
     ] {
         let error = connection.error(vec![query(sql, &[])]).await;
         assert_eq!(error.kind, kind, "{sql}: {error}");

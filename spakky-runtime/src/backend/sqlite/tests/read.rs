@@ -62,7 +62,7 @@ async fn dropping_a_stream_stops_the_query_and_leaves_the_transaction_good() {
 async fn a_stream_that_fails_or_is_cancelled_says_so() {
     let connection = memory().await;
     let mut stream = connection.stream(statement("SELECT nonsense", &[]));
-    assert_eq!(stream.next().await.unwrap().unwrap_err().kind, ErrorKind::Database);
+    assert_eq!(stream.next().await.unwrap().unwrap_err().kind, ErrorKind::Schema);
     assert!(stream.next().await.is_none());
 
     let mut stream = connection.stream(statement(NUMBERS, &[]));

@@ -1,0 +1,83 @@
+//! Writes that are checked first and queued together: all of them, or none.
+
+use std::collections::HashMap;
+
+use crate::error::Error;
+use crate::mappable::{Mappable, Revision};
+use crate::schema::Table;
+use crate::session::{Queued, Session, check_queued};
+use crate::unit_of_work::{Change, Entry, PendingQueue, PendingWrite, RowKey};
+
+/// The writes of one call, each made in view of those before it. Nothing is queued before [`finish`](Self::finish).
+pub(super) struct Batch<'s> {
+    pub(super) session: &'s Session,
+    writes: Vec<Queued>,
+    /// Where in `writes` those of a row are.
+    rows: HashMap<RowKey, Vec<usize>>,
+}
+
+impl<'s> Batch<'s> {
+    pub(super) fn new(session: &'s Session) -> Self {
+        Batch { session, writes: Vec::new(), rows: HashMap::new() }
+    }
+
+    /// What the session knows of a row, the writes of this batch included.
+    pub(super) fn known(&self, key: &RowKey) -> Option<Entry> {
+        match self.last(key) {
+            Some(entry) => Some(Entry { queued: self.pending(key).is_some(), ..entry.clone() }),
+            None => self.session.known(key),
+        }
+    }
+
+    /// What is queued for a row in this scope, the writes of this batch included.
+    pub(super) fn pending(&self, key: &RowKey) -> Option<Change> {
+        let earlier = self.session.pending(key);
+        let Some(positions) = self.rows.get(key) else { return earlier.map(|write| write.change) };
+        let mut queue = PendingQueue::default();
+        let own = positions.iter().map(|&position| self.writes[position].0.clone());
+        earlier.into_iter().chain(own).for_each(|write| queue.push(write));
+        queue.get(key).map(|write| write.change.clone())
+    }
+
+    fn last(&self, key: &RowKey) -> Option<&Entry> {
+        let position = *self.rows.get(key)?.last()?;
+        self.writes[position].1.as_ref().map(|(_, entry)| entry)
+    }
+
+    /// Takes in a write, and what the row will be.
+    pub(super) fn queue(&mut self, write: PendingWrite, entry: Option<(RowKey, Entry)>) -> Result<(), Error> {
+        if let Some((key, entry)) = &entry {
+            if self.last(key).is_some() {
+                check_queued(&write, key, entry, self.known(key).as_ref())?;
+            }
+            self.rows.entry(key.clone()).or_default().push(self.writes.len());
+        }
+        self.writes.push((write, entry));
+        Ok(())
+    }
+
+    /// Queues all of them.
+    pub(super) fn finish(self) -> Result<(), Error> {
+        if self.writes.is_empty() { Ok(()) } else { self.session.queue(self.writes) }
+    }
+}
+
+/// Queues a write of each of these aggregates, and then tells these what they are now.
+pub(super) fn queue_each<Row: Table + Mappable>(
+    session: &Session,
+    domains: &mut [&mut Row::Domain],
+    plan: impl Fn(&mut Batch<'_>, &Row::Domain) -> Result<Option<Revision>, Error>,
+) -> Result<(), Error> {
+    let mut batch = Batch::new(session);
+    let mut revisions = Vec::with_capacity(domains.len());
+    for domain in domains.iter() {
+        revisions.push(plan(&mut batch, domain)?);
+    }
+    batch.finish()?;
+    for (domain, revision) in domains.iter_mut().zip(revisions) {
+        if let Some(revision) = revision {
+            Row::set_revision(domain, revision);
+        }
+    }
+    Ok(())
+}
