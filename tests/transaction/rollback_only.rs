@@ -60,8 +60,7 @@ async fn a_failed_statement_dooms_the_scope(db: Database) {
 async fn a_failed_query_dooms_the_scope(db: Database) {
     let answer = db.sessions.transaction(PAY, async |session| {
         let failed = session.sql("SELECT missing FROM accounts").fetch_all::<(i64,)>().await.unwrap_err();
-        // SQLite has one code for all mistakes in a statement.
-        assert!(if db.is_sqlite() { failed.is_database() } else { failed.is_schema() }, "{failed:?}");
+        assert!(failed.is_schema(), "{failed:?}");
         Ok::<_, Error>(())
     });
     let error = answer.await.unwrap_err();
