@@ -19,6 +19,7 @@ pub mod mappable;
 pub(crate) mod pool;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod projection;
 pub mod query;
 pub mod repository;
 pub mod schema;
@@ -41,6 +42,7 @@ pub use context::RequestContext;
 pub use error::{Error, ErrorKind};
 pub use mappable::{Mappable, MappingError, Revision};
 pub use pool::PoolStatus;
+pub use projection::{Batch, Loaded, Profile, Projection, ProjectionQuery};
 pub use repository::{LockWait, Repository, Versioned};
 pub use schema::{SchemaRegistry, Table, Tagged};
 pub use session::{HasSessions, Session, SessionManager, SessionRegistry, Transaction};

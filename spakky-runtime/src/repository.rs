@@ -5,6 +5,7 @@
 
 mod find;
 mod load;
+mod project;
 mod query;
 mod scoped;
 mod soft_delete;
@@ -12,6 +13,7 @@ mod write;
 mod write_now;
 
 pub use find::LockWait;
+pub(crate) use project::Source;
 pub use query::{Query, RowStream};
 
 use std::marker::PhantomData;

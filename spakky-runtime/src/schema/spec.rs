@@ -260,7 +260,7 @@ impl TableSpec {
     }
 }
 
-pub(super) fn full_name((prefix, name): ColumnName) -> String {
+pub(crate) fn full_name((prefix, name): ColumnName) -> String {
     format!("{prefix}{name}")
 }
 
