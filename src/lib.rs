@@ -43,12 +43,13 @@
 
 pub mod prelude;
 
-pub use spakky_derive::{ColumnValue, HasSessions, Mappable, Table, transactional};
+pub use spakky_derive::{ColumnValue, HasSessions, Mappable, Projection, Table, transactional};
 pub use spakky_runtime::{
-    Backend, ColumnValue, DatabaseConfig, Error, ErrorKind, HasSessions, Isolation, Json, LockWait, Mappable,
-    MappingError, PoolStatus, Propagation, Repository, RequestContext, RetryOn, RetryPolicy, Revision, SchemaRegistry,
-    Session, SessionManager, SessionRegistry, Table, Tagged, Transaction, TransactionOptions, Versioned, config,
-    context, error, mappable, query, repository, schema, session, transaction, value,
+    Backend, Batch, ColumnValue, DatabaseConfig, Error, ErrorKind, HasSessions, Isolation, Json, Loaded, LockWait,
+    Mappable, MappingError, PoolStatus, Profile, Projection, ProjectionQuery, Propagation, Repository, RequestContext,
+    RetryOn, RetryPolicy, Revision, SchemaRegistry, Session, SessionManager, SessionRegistry, Table, Tagged,
+    Transaction, TransactionOptions, Versioned, config, context, error, mappable, projection, query, repository,
+    schema, session, transaction, value,
 };
 
 #[cfg(feature = "testing")]

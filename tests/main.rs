@@ -12,6 +12,7 @@ mod lent;
 mod observability;
 mod outcome;
 mod pool;
+mod projection;
 mod round_trip;
 mod scoping;
 mod setting;

@@ -10,11 +10,11 @@ use super::cells::Cells;
 use super::field::Source as FieldSource;
 use super::load::{Rows, What};
 use super::plan::{FieldPlan, ViewPlan};
-use super::{Field, ProjectedLoad};
+use super::{Field, LinkKey, ProjectedLoad};
 use crate::error::{Error, ErrorKind};
 use crate::repository::{Repository, Source};
 use crate::schema::Table;
-use crate::value::{ColumnValue, Value};
+use crate::value::Value;
 
 /// The rows that a loader is asked about: the first argument of the function in `#[projection(load = function)]`.
 ///
@@ -64,10 +64,10 @@ impl LoadInput<'_> {
     ///
     /// # Errors
     /// When a key cannot be read.
-    pub fn batch<Id: ColumnValue>(&self) -> Result<Batch<Id>, Error> {
+    pub fn batch<Id: LinkKey>(&self) -> Result<Batch<Id>, Error> {
         let (table, column) = (self.rows.table, self.rows.columns[self.key]);
         let keys = self.wanted.iter().map(|&at| self.rows.values[at][self.key].clone());
-        let ids = keys.map(|key| Id::from_value(key).map_err(|error| Error::unreadable_value(table, column, error)));
+        let ids = keys.map(|key| Id::from_key(key).map_err(|error| Error::unreadable_value(table, column, error)));
         Ok(Batch { ids: ids.collect::<Result<_, _>>()?, source: self.source.clone() })
     }
 

@@ -189,8 +189,7 @@ impl<F> Field<F> {
         check_link(K::TYPE, <Row::Id as LinkKey>::TYPE);
         check_link(L::TYPE, <<<F::View as Projection>::Row as Table>::Id as LinkKey>::TYPE);
         let view = View { spec: F::View::spec, mask: profile.mask };
-        let source =
-            Source::Through { link: Link::descriptor, from: from.parts(), to: to.parts(), order: &[], view };
+        let source = Source::Through { link: Link::descriptor, from: from.parts(), to: to.parts(), order: &[], view };
         Field::new(name, source, |cells, at| cells.many::<F>(at))
     }
 
@@ -245,7 +244,9 @@ impl<F> Field<F> {
              something else"
         );
         let what = Computed::Sum(column.parts(), sum);
-        Field::new(name, Source::Computed { table: Child::descriptor, by: by.parts(), what }, |cells, at| cells.scalar::<F>(at))
+        Field::new(name, Source::Computed { table: Child::descriptor, by: by.parts(), what }, |cells, at| {
+            cells.scalar::<F>(at)
+        })
     }
 
     /// What a loader of the user's own gives, behind the fields at the places `after`.

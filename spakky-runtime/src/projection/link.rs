@@ -287,12 +287,22 @@ impl<T: Clone + Default + Send + Sync + 'static> ProjectedLoad for Loaded<T> {
     label = "the key has several columns",
     note = "relations, computed fields and loaders need a table with one `#[table(id)]` field"
 )]
-pub trait LinkKey {
+pub trait LinkKey: Sized {
     /// The key column's type.
     const TYPE: ColumnType;
+
+    /// The key of its stored value.
+    ///
+    /// # Errors
+    /// When the value cannot be read.
+    fn from_key(value: Value) -> Result<Self, ValueError>;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: ColumnValue> LinkKey for T {
     const TYPE: ColumnType = <T as ColumnValue>::TYPE;
+
+    fn from_key(value: Value) -> Result<Self, ValueError> {
+        T::from_value(value)
+    }
 }

@@ -118,12 +118,7 @@ fn found(link: &Link, answer: Vec<Vec<Value>>, backend: Backend) -> Result<Found
     Ok(Found { from: link.from, what })
 }
 
-fn linked_rows(
-    route: &Route,
-    node: &Node,
-    mut answer: Vec<Vec<Value>>,
-    backend: Backend,
-) -> Result<What, Error> {
+fn linked_rows(route: &Route, node: &Node, mut answer: Vec<Vec<Value>>, backend: Backend) -> Result<What, Error> {
     let mut by: HashMap<Value, Vec<usize>> = HashMap::new();
     if let Route::Through { link, from, .. } = route {
         // The key that the row is linked to comes first.

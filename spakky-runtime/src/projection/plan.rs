@@ -8,8 +8,8 @@ use super::spec::name_of;
 use super::{ProjectionEntry, ProjectionSpec};
 use crate::error::{Error, ErrorKind};
 use crate::query::Ordering;
-use crate::schema::spec::{ColumnName, full_name};
 use crate::schema::TableDescriptor;
+use crate::schema::spec::{ColumnName, full_name};
 use crate::value::ScalarType;
 
 /// The rows of one table at one place.

@@ -1,7 +1,5 @@
 //! Queries for projections.
 
-use std::marker::PhantomData;
-
 use super::batch::{Loads, run_loaders};
 use super::cells::Cells;
 use super::load::{Rows, load_linked};
@@ -9,7 +7,7 @@ use super::plan::plan;
 use super::{Profile, Projection};
 use crate::error::{Error, ErrorKind};
 use crate::query::{Condition, Order, Ordering, Predicate};
-use crate::repository::Source;
+use crate::repository::{Repository, Source};
 use crate::schema::Table;
 use crate::statement::Select;
 use crate::value::Value;
@@ -21,25 +19,23 @@ use crate::value::Value;
 /// a row may go away in between. A scope with `repeatable_read` sees everything as it was at one moment.
 #[must_use = "a query is run by `all`, `one`, `first`, `get` or `find`"]
 pub struct ProjectionQuery<View: Projection> {
-    source: Source,
+    repository: Repository<View::Row>,
     profile: Profile<View>,
     condition: Condition,
     order: Vec<Ordering>,
     limit: Option<u64>,
     offset: Option<u64>,
-    marker: PhantomData<fn() -> View>,
 }
 
 impl<View: Projection> ProjectionQuery<View> {
-    pub(crate) fn new(source: Source) -> Self {
+    pub(crate) fn new(repository: Repository<View::Row>) -> Self {
         ProjectionQuery {
-            source,
+            repository,
             profile: Profile::whole(),
             condition: Condition::Constant(true),
             order: Vec::new(),
             limit: None,
             offset: None,
-            marker: PhantomData,
         }
     }
 
@@ -155,19 +151,20 @@ impl<View: Projection> ProjectionQuery<View> {
 
     /// `recurs` says that the text of the first query is one of few.
     async fn run(self, recurs: bool) -> Result<Vec<View>, Error> {
-        let (table, backend) = (View::Row::descriptor(), self.source.backend());
+        let source = self.repository.source();
+        let (table, backend) = (View::Row::descriptor(), source.backend());
         let plan = plan(View::spec(), self.profile.mask)?;
-        let condition = self.source.scope().narrow(table, self.condition)?;
+        let condition = source.scope().narrow(table, self.condition)?;
         let (order, limit, offset) = (self.order, self.limit, self.offset);
         let select = Select { order, limit, offset, ..Select::filtered(table, condition) };
         let mut statement = select.columns(backend, &plan.root.columns)?;
         statement.cached = recurs;
-        let answers = self.source.query(statement).await?;
+        let answers = source.query(statement).await?;
         let answer = answers.into_iter().next().map(|answer| answer.rows).unwrap_or_default();
         let mut rows = Rows::of(&plan.root, answer, backend)?;
-        load_linked(&self.source, &plan.root, &mut rows).await?;
+        load_linked(&source, &plan.root, &mut rows).await?;
         let mut loads = Loads::new(plan.views);
-        run_loaders(&self.source, &plan.view, &rows, &mut loads).await?;
+        run_loaders(&source, &plan.view, &rows, &mut loads).await?;
         let cells = |at: usize| Cells { view: &plan.view, rows: &rows, loads: &loads, at };
         (0..rows.values.len()).map(|at| View::read(&cells(at))).collect()
     }

@@ -12,15 +12,15 @@ use crate::value::Value;
 impl<Row: Table> Repository<Row> {
     /// A query for views of the rows, for reading: `orders.project::<OrderView>().profile(OrderView::LIST).all()`.
     pub fn project<View: Projection<Row = Row>>(&self) -> ProjectionQuery<View> {
+        ProjectionQuery::new(self.clone())
+    }
+
+    /// Where queries go from here, and what they see.
+    pub(crate) fn source(&self) -> Source {
         let session = self.place();
         let scope = self.scope(session.as_ref());
-        ProjectionQuery::new(Source {
-            manager: self.manager.clone(),
-            session,
-            autocommit: self.autocommit,
-            visibility: self.visibility,
-            scope,
-        })
+        let (manager, autocommit, visibility) = (self.manager.clone(), self.autocommit, self.visibility);
+        Source { manager, session, autocommit, visibility, scope }
     }
 }
 
