@@ -130,8 +130,7 @@ async fn a_missing_row_is_an_error_where_the_field_is_no_option(db: Database) {
     assert!(error.is_mapping());
     assert_eq!(
         error.to_string(),
-        "load `payer` of `PaidOrderView`: there is no row for NULL in `shoppers`, or it is not to be seen; make the field \
-         an `Option`"
+        "load `payer` of `PaidOrderView`: the row refers to none; make the field an `Option`"
     );
 }
 

@@ -33,6 +33,7 @@ pub(crate) struct ProjectedAttrs {
 }
 
 /// Where a field's value comes from.
+#[expect(clippy::large_enum_variant, reason = "one value for each use of the macro")]
 pub(crate) enum SourceAttr {
     Column(FieldPath),
     Link(ProjectedKey, LinkAttr),

@@ -127,9 +127,15 @@ impl<'a> Cells<'a> {
     fn missing(&self, position: usize, link: usize) -> Error {
         let (field, name) = (self.field(position), self.view.spec.name);
         let (table, key) = match self.link(link) {
-            Some((Found { what: What::Rows(_, rows), .. }, key)) => (rows.table.name, show_key(&[key.clone()])),
+            Some((Found { what: What::Rows(_, rows), .. }, key)) => {
+                (rows.table.name, show_key(std::slice::from_ref(key)))
+            }
             _ => (self.rows.table.name, "?".to_owned()),
         };
+        if self.link(link).is_some_and(|(_, key)| key.is_null()) {
+            let message = format!("load `{field}` of `{name}`: the row refers to none; make the field an `Option`");
+            return Error::new(ErrorKind::Mapping, message).with_table(table);
+        }
         let message = format!(
             "load `{field}` of `{name}`: there is no row for {key} in `{table}`, or it is not to be seen; make the field an \
              `Option`"
