@@ -13,8 +13,8 @@
 //!
 //! A field's type, and the columns it comes from, stand in its constant alone, so that a mistake is one error.
 
-use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Ident, Type};
 
 use super::model::{Field, Projection, Source};
@@ -76,7 +76,7 @@ pub(super) fn expand_profiles(ident: &Ident, vis: &syn::Visibility, profiles: &[
     }
 }
 
-fn profile_constant(profile: &Ident) -> Ident {
+pub(super) fn profile_constant(profile: &Ident) -> Ident {
     format_ident!("{}", screaming_snake(&plain(profile)), span = profile.span())
 }
 
@@ -101,51 +101,51 @@ fn field_constant(projection: &Projection, at: usize, field: &Field) -> TokenStr
 
 fn value(projection: &Projection, field: &Field) -> TokenStream {
     let (row, ty, name) = (&projection.row, &field.ty, plain(&field.ident));
-    let span = span_of(ty);
+    let (span, make) = (span_of(ty), constructor(ty, field.source.constructor()));
     match &field.source {
         Source::Column(path) => {
             let column = column(&quote!(#row), path);
-            quote_spanned!(span=> __p::Field::<#ty>::column(#name, #column))
+            quote_spanned!(span=> #make(#name, #column))
         }
         Source::Joined { row: other, column: path, by } => {
             let (by, column) = (column(&quote!(#row), by), column(&quote!(#other), path));
-            quote_spanned!(span=> __p::Field::<#ty>::joined(#name, #by, #column))
+            quote_spanned!(span=> #make(#name, #by, #column))
         }
         Source::BelongsTo { by, profile } => {
             let by = column(&quote!(#row), by);
             let profile = profile_of(ty, &quote!(__p::ProjectedOne), profile.as_ref());
-            quote_spanned!(span=> __p::Field::<#ty>::belongs_to(#name, #by, #profile))
+            quote_spanned!(span=> #make(#name, #by, #profile))
         }
         Source::HasOne { by, profile } => {
             let by = column(&child(ty, &quote!(__p::ProjectedOne)), by);
             let profile = profile_of(ty, &quote!(__p::ProjectedOne), profile.as_ref());
-            quote_spanned!(span=> __p::Field::<#ty>::has_one::<#row, _>(#name, #by, #profile))
+            quote_spanned!(span=> #make::<#row, _>(#name, #by, #profile))
         }
         Source::HasMany { by, order, profile } => {
             let child = child(ty, &quote!(__p::ProjectedMany));
             let (by, order) = (column(&child, by), ordering(&child, order));
             let profile = profile_of(ty, &quote!(__p::ProjectedMany), profile.as_ref());
-            quote_spanned!(span=> __p::Field::<#ty>::has_many::<#row, _>(#name, #by, #profile) #order)
+            quote_spanned!(span=> #make::<#row, _>(#name, #by, #profile) #order)
         }
         Source::ManyToMany { through, from, to, order, profile } => {
             let order = ordering(&child(ty, &quote!(__p::ProjectedMany)), order);
             let (from, to) = (column(&quote!(#through), from), column(&quote!(#through), to));
             let profile = profile_of(ty, &quote!(__p::ProjectedMany), profile.as_ref());
             quote_spanned! {span=>
-                __p::Field::<#ty>::many_to_many::<#row, _, _, _>(#name, #from, #to, #profile) #order
+                #make::<#row, _, _, _>(#name, #from, #to, #profile) #order
             }
         }
         Source::Count { row: other, by } => {
             let by = column(&quote!(#other), by);
-            quote_spanned!(span=> __p::Field::<#ty>::count::<#row, _, _>(#name, #by))
+            quote_spanned!(span=> #make::<#row, _, _>(#name, #by))
         }
         Source::Exists { row: other, by } => {
             let by = column(&quote!(#other), by);
-            quote_spanned!(span=> __p::Field::<#ty>::exists::<#row, _, _>(#name, #by))
+            quote_spanned!(span=> #make::<#row, _, _>(#name, #by))
         }
         Source::Sum { row: other, column: path, by } => {
             let (path, by) = (column(&quote!(#other), path), column(&quote!(#other), by));
-            quote_spanned!(span=> __p::Field::<#ty>::sum::<#row, _, _, _>(#name, #path, #by))
+            quote_spanned!(span=> #make::<#row, _, _, _>(#name, #path, #by))
         }
         Source::Load(function) => {
             let after: Vec<usize> = field
@@ -160,7 +160,7 @@ fn value(projection: &Projection, field: &Field) -> TokenStream {
             });
             let id = quote!(<#row as __p::Table>::Id);
             quote_spanned! {span=>
-                __p::Field::<#ty>::load::<#row>(#name, &[#(#after),*], |__input: &__p::LoadInput<'_>| {
+                #make::<#row>(#name, &[#(#after),*], |__input: &__p::LoadInput<'_>| {
                     __p::Result::Ok(__p::gathered::<#row, #ty, _, _>(#function(__input.batch::<#id>()? #(#values)*)))
                 })
             }
@@ -170,16 +170,24 @@ fn value(projection: &Projection, field: &Field) -> TokenStream {
     }
 }
 
+/// `Field::<Vec<LineView>>::has_many`, which the compiler reports at the whole type, as it does what is said of the type
+/// elsewhere.
+fn constructor(ty: &Type, name: &str) -> TokenStream {
+    let last = ty.to_token_stream().into_iter().last().map_or_else(Span::call_site, |token| token.span());
+    let name = Ident::new(name, last);
+    let head = quote_spanned!(span_of(ty)=> __p::Field::<#ty>);
+    quote_spanned!(last=> #head::#name)
+}
+
 /// `&<OrderRow>::COLUMNS.ship.street`, whose parts the compiler reports where they were written.
 fn column(row: &TokenStream, path: &FieldPath) -> TokenStream {
     let fields = path.idents();
     quote_spanned!(path.first.span()=> &<#row>::COLUMNS #(.#fields)*)
 }
 
-/// The row type of the other table: `<<Vec<LineView> as ProjectedMany>::View as Projection>::Row`.
+/// The row type of the other table: `<Vec<LineView> as ProjectedMany>::Row`.
 fn child(ty: &Type, kind: &TokenStream) -> TokenStream {
-    let view = associated(ty, kind, "View");
-    quote_spanned!(span_of(ty)=> <#view as __p::Projection>::Row)
+    associated(ty, kind, "Row")
 }
 
 /// `.order(&[(<LineRow>::COLUMNS.position.parts(), false)])`

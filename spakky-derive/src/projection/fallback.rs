@@ -5,7 +5,7 @@ use quote::quote;
 use syn::DeriveInput;
 
 use super::attr::ProjectionAttrs;
-use super::expand::expand_profiles;
+use super::expand::{expand_profiles, profile_constant};
 use crate::attr::CratePath;
 
 pub(crate) fn expand(input: &DeriveInput, attrs: &ProjectionAttrs) -> TokenStream {
@@ -17,7 +17,7 @@ pub(crate) fn expand(input: &DeriveInput, attrs: &ProjectionAttrs) -> TokenStrea
     let ident = &input.ident;
     let mut names: Vec<syn::Ident> = Vec::new();
     for name in attrs.profiles.iter().flat_map(|given| &given.value) {
-        if !names.contains(name) {
+        if !names.iter().any(|other| profile_constant(other) == profile_constant(name)) {
             names.push(name.clone());
         }
     }

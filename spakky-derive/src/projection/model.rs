@@ -134,6 +134,22 @@ impl Field {
 }
 
 impl Source {
+    /// The function of `Field` that makes one of this kind.
+    pub(crate) fn constructor(&self) -> &'static str {
+        match self {
+            Source::Column(_) | Source::Broken => "column",
+            Source::Joined { .. } => "joined",
+            Source::BelongsTo { .. } => "belongs_to",
+            Source::HasOne { .. } => "has_one",
+            Source::HasMany { .. } => "has_many",
+            Source::ManyToMany { .. } => "many_to_many",
+            Source::Count { .. } => "count",
+            Source::Exists { .. } => "exists",
+            Source::Sum { .. } => "sum",
+            Source::Load(_) => "load",
+        }
+    }
+
     fn from_attr(given: SourceAttr) -> Self {
         match given {
             SourceAttr::Column(path) => Source::Column(path),

@@ -134,9 +134,9 @@ impl<F> Field<F> {
     ) -> Self
     where
         F: ProjectedOne,
-        <<F::View as Projection>::Row as Table>::Id: LinkKey,
+        <F::Row as Table>::Id: LinkKey,
     {
-        check_link(K::TYPE, <<<F::View as Projection>::Row as Table>::Id as LinkKey>::TYPE);
+        check_link(K::TYPE, <<F::Row as Table>::Id as LinkKey>::TYPE);
         let view = View { spec: F::View::spec, mask: profile.mask };
         Field::new(name, Source::BelongsTo { by: by.parts(), view }, |cells, at| cells.one::<F>(at))
     }
@@ -145,7 +145,7 @@ impl<F> Field<F> {
     #[track_caller]
     pub const fn has_one<Row: Table, K: ColumnValue>(
         name: &'static str,
-        by: &Column<<F::View as Projection>::Row, K>,
+        by: &Column<F::Row, K>,
         profile: Profile<F::View>,
     ) -> Self
     where
@@ -161,7 +161,7 @@ impl<F> Field<F> {
     #[track_caller]
     pub const fn has_many<Row: Table, K: ColumnValue>(
         name: &'static str,
-        by: &Column<<F::View as Projection>::Row, K>,
+        by: &Column<F::Row, K>,
         profile: Profile<F::View>,
     ) -> Self
     where
@@ -184,10 +184,10 @@ impl<F> Field<F> {
     where
         F: ProjectedMany,
         Row::Id: LinkKey,
-        <<F::View as Projection>::Row as Table>::Id: LinkKey,
+        <F::Row as Table>::Id: LinkKey,
     {
         check_link(K::TYPE, <Row::Id as LinkKey>::TYPE);
-        check_link(L::TYPE, <<<F::View as Projection>::Row as Table>::Id as LinkKey>::TYPE);
+        check_link(L::TYPE, <<F::Row as Table>::Id as LinkKey>::TYPE);
         let view = View { spec: F::View::spec, mask: profile.mask };
         let source = Source::Through { link: Link::descriptor, from: from.parts(), to: to.parts(), order: &[], view };
         Field::new(name, source, |cells, at| cells.many::<F>(at))

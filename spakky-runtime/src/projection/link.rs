@@ -5,6 +5,7 @@
 use serde::de::DeserializeOwned;
 
 use super::{Loaded, Projection};
+use crate::schema::Table;
 use crate::value::{ColumnType, ColumnValue, Json, Value, ValueError};
 
 /// The type of a field that some profiles leave out.
@@ -143,7 +144,10 @@ impl<T: ColumnValue> ProjectedScalar for Loaded<T> {
 )]
 pub trait ProjectedOne: Sized {
     /// The view of the row.
-    type View: Projection;
+    type View: Projection<Row = Self::Row>;
+
+    /// The row type.
+    type Row: Table;
 
     /// The field of a row, or `None` if it cannot be without one.
     fn from_view(view: Option<Self::View>) -> Option<Self>;
@@ -157,6 +161,7 @@ pub trait ProjectedOne: Sized {
 #[diagnostic::do_not_recommend]
 impl<V: Projection> ProjectedOne for V {
     type View = V;
+    type Row = V::Row;
 
     fn from_view(view: Option<V>) -> Option<Self> {
         view
@@ -166,6 +171,7 @@ impl<V: Projection> ProjectedOne for V {
 #[diagnostic::do_not_recommend]
 impl<V: Projection> ProjectedOne for Option<V> {
     type View = V;
+    type Row = V::Row;
 
     fn from_view(view: Option<V>) -> Option<Self> {
         Some(view)
@@ -175,6 +181,7 @@ impl<V: Projection> ProjectedOne for Option<V> {
 #[diagnostic::do_not_recommend]
 impl<V: Projection> ProjectedOne for Loaded<V> {
     type View = V;
+    type Row = V::Row;
 
     fn from_view(view: Option<V>) -> Option<Self> {
         view.map(Loaded::Loaded)
@@ -188,6 +195,7 @@ impl<V: Projection> ProjectedOne for Loaded<V> {
 #[diagnostic::do_not_recommend]
 impl<V: Projection> ProjectedOne for Loaded<Option<V>> {
     type View = V;
+    type Row = V::Row;
 
     fn from_view(view: Option<V>) -> Option<Self> {
         Some(Loaded::Loaded(view))
@@ -206,7 +214,10 @@ impl<V: Projection> ProjectedOne for Loaded<Option<V>> {
 )]
 pub trait ProjectedMany: Sized {
     /// The view of each row.
-    type View: Projection;
+    type View: Projection<Row = Self::Row>;
+
+    /// The row type.
+    type Row: Table;
 
     /// The field of the rows.
     fn from_views(views: Vec<Self::View>) -> Self;
@@ -220,6 +231,7 @@ pub trait ProjectedMany: Sized {
 #[diagnostic::do_not_recommend]
 impl<V: Projection> ProjectedMany for Vec<V> {
     type View = V;
+    type Row = V::Row;
 
     fn from_views(views: Vec<V>) -> Self {
         views
@@ -229,6 +241,7 @@ impl<V: Projection> ProjectedMany for Vec<V> {
 #[diagnostic::do_not_recommend]
 impl<V: Projection> ProjectedMany for Loaded<Vec<V>> {
     type View = V;
+    type Row = V::Row;
 
     fn from_views(views: Vec<V>) -> Self {
         Loaded::Loaded(views)

@@ -33,7 +33,7 @@ pub struct Profile<View> {
     marker: PhantomData<fn() -> View>,
 }
 
-impl<View: Projection> Profile<View> {
+impl<View> Profile<View> {
     /// Every field, of whatever profile.
     pub const fn whole() -> Self {
         Profile { mask: u64::MAX, marker: PhantomData }
@@ -44,7 +44,9 @@ impl<View: Projection> Profile<View> {
     pub const fn at(position: u32) -> Self {
         Profile { mask: 1 << position, marker: PhantomData }
     }
+}
 
+impl<View: Projection> Profile<View> {
     /// Its name; `None` for all fields.
     pub fn name(&self) -> Option<&'static str> {
         name_of(View::spec(), self.mask)
