@@ -67,3 +67,7 @@ struct ReadmeDoctests;
 #[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../docs/guide/tenancy.md")]
 struct TenancyDoctests;
+
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../docs/guide/projections.md")]
+struct ProjectionsDoctests;
