@@ -43,14 +43,15 @@
 
 pub mod prelude;
 
-pub use spakky_derive::{ColumnValue, HasSessions, Mappable, Table, transactional};
+pub use spakky_derive::{ColumnValue, HasSessions, Mappable, Projection, Table, transactional};
 pub use spakky_runtime::{
-    Backend, ColumnValue, CursorPage, CursorRequest, DatabaseConfig, Error, ErrorKind, Filter, FilterOperator,
-    HasSessions, Isolation, Json, LockWait, Mappable, MappingError, MutationEvent, MutationKind, Page, PageRequest,
-    PoolStatus, Propagation, Query, QueryBuilder, QueryLimits, QueryRules, Repository, RequestContext, RetryOn,
-    RetryPolicy, Revision, SchemaRegistry, Session, SessionManager, SessionRegistry, Sort, Table, Tagged, Total,
-    TotalMode, Transaction, TransactionOptions, Versioned, config, context, error, mappable, mutation, page, query,
-    repository, request, schema, session, transaction, value,
+    Backend, Batch, ColumnValue, CursorPage, CursorRequest, DatabaseConfig, Error, ErrorKind, Filter, FilterOperator,
+    HasSessions, Isolation, Json, Loaded, LockWait, Mappable, MappingError, MutationEvent, MutationKind, Page,
+    PageRequest, PoolStatus, Profile, Projection, ProjectionQuery, Propagation, Query, QueryBuilder, QueryLimits,
+    QueryRules, Repository, RequestContext, RetryOn, RetryPolicy, Revision, SchemaRegistry, Session, SessionManager,
+    SessionRegistry, Sort, Table, Tagged, Total, TotalMode, Transaction, TransactionOptions, Versioned, config,
+    context, error, mappable, mutation, page, projection, query, repository, request, schema, session, transaction,
+    value,
 };
 
 #[cfg(all(feature = "migrations", any(feature = "postgres", feature = "sqlite")))]
@@ -79,3 +80,7 @@ struct QueriesDoctests;
 #[cfg(all(doctest, feature = "sqlite", feature = "migrations"))]
 #[doc = include_str!("../docs/guide/migrations.md")]
 struct MigrationsGuideDoctests;
+
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../docs/guide/projections.md")]
+struct ProjectionsDoctests;

@@ -2,8 +2,8 @@
 
 pub use crate::query::Predicate;
 pub use crate::{
-    ColumnValue, CursorPage, CursorRequest, DatabaseConfig, HasSessions, Isolation, Json, LockWait, Mappable, Page,
-    PageRequest, Propagation, Query, QueryRules, Repository, RequestContext, RetryOn, RetryPolicy, Revision,
-    SchemaRegistry, Session, SessionManager, SessionRegistry, Table, Tagged, Transaction, TransactionOptions,
-    Versioned, schema, transactional,
+    Batch, ColumnValue, CursorPage, CursorRequest, DatabaseConfig, HasSessions, Isolation, Json, Loaded, LockWait,
+    Mappable, Page, PageRequest, Projection, Propagation, Query, QueryRules, Repository, RequestContext, RetryOn,
+    RetryPolicy, Revision, SchemaRegistry, Session, SessionManager, SessionRegistry, Table, Tagged, Transaction,
+    TransactionOptions, Versioned, schema, transactional,
 };

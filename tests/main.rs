@@ -13,6 +13,7 @@ mod migration;
 mod observability;
 mod outcome;
 mod pool;
+mod projection;
 mod query;
 mod round_trip;
 mod scoping;

@@ -198,6 +198,77 @@ keys! {
         Wrapped = "wrapped",
     }
 
+    /// `#[projection(..)]` on the struct.
+    enum ProjectionKey in "projection" on "a struct" {
+        Row = "row",
+        Profiles = "profiles",
+        Crate = "crate",
+    }
+
+    /// `#[projection(..)]` on a field.
+    enum ProjectedKey in "projection" on "a field" {
+        Column = "column",
+        Joined = "joined",
+        BelongsTo = "belongs_to",
+        HasOne = "has_one",
+        HasMany = "has_many",
+        ManyToMany = "many_to_many",
+        Count = "count",
+        Exists = "exists",
+        Sum = "sum",
+        Load = "load",
+        DependsOn = "depends_on",
+        Profiles = "profiles",
+    }
+
+    /// Inside `joined(..)`.
+    enum ProjectedJoinedKey in "joined" on "a field" {
+        By = "by",
+    }
+
+    /// Inside `belongs_to(..)`.
+    enum ProjectedBelongsToKey in "belongs_to" on "a field" {
+        By = "by",
+        Profile = "profile",
+    }
+
+    /// Inside `has_one(..)`.
+    enum ProjectedHasOneKey in "has_one" on "a field" {
+        By = "by",
+        Profile = "profile",
+    }
+
+    /// Inside `has_many(..)`.
+    enum ProjectedHasManyKey in "has_many" on "a field" {
+        By = "by",
+        OrderBy = "order_by",
+        Profile = "profile",
+    }
+
+    /// Inside `many_to_many(..)`.
+    enum ProjectedManyToManyKey in "many_to_many" on "a field" {
+        Through = "through",
+        From = "from",
+        To = "to",
+        OrderBy = "order_by",
+        Profile = "profile",
+    }
+
+    /// Inside `count(..)`.
+    enum ProjectedCountKey in "count" on "a field" {
+        By = "by",
+    }
+
+    /// Inside `exists(..)`.
+    enum ProjectedExistsKey in "exists" on "a field" {
+        By = "by",
+    }
+
+    /// Inside `sum(..)`.
+    enum ProjectedSumKey in "sum" on "a field" {
+        By = "by",
+    }
+
     /// `#[transactional(..)]`.
     enum TransactionalKey in "transactional" on "`#[transactional(..)]` itself" {
         Propagation = "propagation",

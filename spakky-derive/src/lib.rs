@@ -12,6 +12,7 @@ mod diagnostics;
 mod has_sessions;
 mod keys;
 mod mappable;
+mod projection;
 #[cfg(test)]
 mod snapshots;
 mod syntax;
@@ -98,6 +99,57 @@ pub fn derive_has_sessions(input: TokenStream) -> TokenStream {
 #[proc_macro_derive(Mappable, attributes(mappable))]
 pub fn derive_mappable(input: TokenStream) -> TokenStream {
     mappable::derive(input.into()).into()
+}
+
+/// Makes a struct a view of a table's rows and of what is around them, for reading.
+///
+/// ```text
+/// #[derive(Debug, Projection)]
+/// #[projection(row = OrderRow, profiles(list, detail))]
+/// pub struct OrderView {
+///     id: OrderId,
+///     #[projection(joined(CustomerRow.name, by = customer_id))]
+///     customer: String,
+///     #[projection(has_many(by = order_id, order_by = position), profiles(detail))]
+///     lines: Loaded<Vec<LineView>>,
+/// }
+///
+/// let views = orders.project::<OrderView>().profile(OrderView::LIST).limit(20).all().await?;
+/// ```
+///
+/// A field without a key is the column of its name. A field that some profile leaves out is a `Loaded`. Nothing is loaded
+/// row by row: there is one query for each relation of a level, and those of one level travel in one burst.
+///
+/// # On the struct: `#[projection(..)]`
+///
+/// | key | effect |
+/// |---|---|
+/// | `row = OrderRow` | the row type of the table that is read |
+/// | `profiles(list, detail)` | named sets of fields, each a constant: `OrderView::LIST` |
+/// | `crate = path` | where `spakky` is found |
+///
+/// # On a field: `#[projection(..)]`
+///
+/// | key | effect |
+/// |---|---|
+/// | `column = total`, `column = ship.street` | the column of another field of the row |
+/// | `belongs_to(by = customer_id)` | the row that a column refers to, as a projection or an `Option` of one |
+/// | `has_one(by = order_id)` | the one row whose column refers to this one, likewise |
+/// | `has_many(by = order_id, order_by = (position desc, id))` | the rows whose column refers to this one, as a `Vec` of projections |
+/// | `many_to_many(through = OrderTagRow, from = order_id, to = tag_id, order_by = name)` | the rows that those of a third table link to this one |
+/// | `profile = brief`, in each of these | which profile of the other projection is loaded; all its fields by default |
+/// | `joined(CustomerRow.name, by = customer_id)` | a column of the row that a column refers to |
+/// | `count(LineRow, by = order_id)` | how many rows refer to this one: an `i64` |
+/// | `exists(LineRow, by = order_id)` | whether one does: a `bool` |
+/// | `sum(LineRow.amount, by = order_id)` | the sum of their column, 0 of none: an `i64`, an `f64` or a decimal |
+/// | `load = function` | what an `async fn(Batch<OrderId>) -> Result<HashMap<OrderId, T>, Error>` gives, called once for all rows |
+/// | `depends_on(customer, total)`, with `load` | fields that the function takes too, as a `Vec` each in the order of the ids; they are loaded before |
+/// | `profiles(detail)` | the profiles that load the field, which is a `Loaded` then; all by default |
+///
+/// A related row that is soft-deleted or another tenant's is none.
+#[proc_macro_derive(Projection, attributes(projection))]
+pub fn derive_projection(input: TokenStream) -> TokenStream {
+    projection::derive(input.into()).into()
 }
 
 /// Makes a struct the row of a table, or a part of rows (`#[table(embedded)]`).

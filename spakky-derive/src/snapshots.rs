@@ -189,3 +189,42 @@ fn a_scope_in_a_boxed_future() {
     );
     insta::assert_snapshot!(formatted(expansion));
 }
+
+#[test]
+fn a_read_model_of_every_kind_of_field() {
+    let expansion = crate::projection::derive(quote! {
+        #[projection(row = OrderRow, profiles(list, detail))]
+        pub struct OrderView {
+            id: OrderId,
+            #[projection(column = ship.street)]
+            street: String,
+            #[projection(joined(CustomerRow.name, by = customer_id))]
+            customer: String,
+            #[projection(belongs_to(by = customer_id, profile = brief), profiles(detail))]
+            owner: Loaded<CustomerView>,
+            #[projection(has_many(by = order_id, order_by = (position desc, id)))]
+            lines: Vec<LineView>,
+            #[projection(many_to_many(through = OrderTagRow, from = order_id, to = tag_id))]
+            tags: Vec<TagView>,
+            #[projection(count(LineRow, by = order_id))]
+            count: i64,
+            #[projection(sum(LineRow.amount, by = order_id))]
+            total: i64,
+            #[projection(load = scores::load, depends_on(count))]
+            score: Option<i32>,
+        }
+    });
+    insta::assert_snapshot!(formatted(expansion));
+}
+
+#[test]
+fn a_mistake_in_a_read_model_beside_its_fallback() {
+    let expansion = crate::projection::derive(quote! {
+        #[projection(row = OrderRow, profiles(list))]
+        struct OrderView {
+            #[projection(profiles(lists))]
+            id: Loaded<OrderId>,
+        }
+    });
+    insta::assert_snapshot!(formatted(expansion));
+}

@@ -23,6 +23,7 @@ pub mod page;
 pub(crate) mod pool;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod projection;
 pub mod query;
 pub mod repository;
 pub mod request;
@@ -48,6 +49,7 @@ pub use mappable::{Mappable, MappingError, Revision};
 pub use mutation::{MutationEvent, MutationKind};
 pub use page::{CursorPage, CursorRequest, Page, PageRequest, Total, TotalMode};
 pub use pool::PoolStatus;
+pub use projection::{Batch, Loaded, Profile, Projection, ProjectionQuery};
 pub use repository::{LockWait, QueryBuilder, Repository, Versioned};
 pub use request::{Filter, FilterOperator, Query, QueryLimits, QueryRules, Sort};
 pub use schema::{SchemaRegistry, Table, Tagged};

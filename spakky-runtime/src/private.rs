@@ -4,6 +4,10 @@ pub use inventory;
 
 pub use crate::error::Error;
 pub use crate::mappable::{Mappable, Mapping, MappingError, Revision, VersionField};
+pub use crate::projection::{
+    Batch, Cells, Field, FieldSpec, LinkKey, LoadInput, LoadedValues, Profile, ProjectedLoad, ProjectedMany,
+    ProjectedOne, Projection, ProjectionEntry, ProjectionSpec, gathered,
+};
 pub use crate::schema::relation::RelationSpec;
 pub use crate::schema::role::{SingleKey, check};
 pub use crate::schema::spec::{

@@ -9,6 +9,7 @@ mod bulk;
 mod find;
 mod load;
 mod page;
+mod project;
 mod query;
 mod scoped;
 mod search;
@@ -18,6 +19,7 @@ mod write_now;
 
 pub use aggregate::{Holds, NumberColumn};
 pub use find::LockWait;
+pub(crate) use project::Source;
 pub use query::{QueryBuilder, RowStream};
 
 use std::marker::PhantomData;

@@ -20,7 +20,7 @@ on_each_backend![
 ];
 
 /// What makes another repository or query, or describes one, and sends nothing.
-const BUILDERS: [&str; 18] = [
+const BUILDERS: [&str; 19] = [
     "Repository::new",
     "Repository::in_session",
     "Repository::autocommit",
@@ -29,6 +29,8 @@ const BUILDERS: [&str; 18] = [
     "Repository::with_deleted",
     "Repository::query",
     "Repository::filter",
+    // Confined by its own tests.
+    "Repository::project",
     "Repository::search",
     "Repository::search_within",
     "QueryBuilder::apply",

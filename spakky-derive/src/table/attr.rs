@@ -62,7 +62,7 @@ impl FieldPath {
         std::iter::once(&self.first).chain(&self.rest)
     }
 
-    pub(super) fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+    pub(crate) fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let field = |input: ParseStream<'_>| {
             input.call(Ident::parse_any).map_err(|error| syn::Error::new(error.span(), "expected the name of a field"))
         };

@@ -220,7 +220,7 @@ impl RelationAttr {
 }
 
 /// `field`, `field desc`, or several in parentheses.
-fn parse_order(input: ParseStream<'_>) -> syn::Result<Vec<(FieldPath, bool)>> {
+pub(crate) fn parse_order(input: ParseStream<'_>) -> syn::Result<Vec<(FieldPath, bool)>> {
     let item = |input: ParseStream<'_>| {
         let path = FieldPath::parse(input)?;
         Ok((path, parse_direction(input)?))

@@ -4,7 +4,7 @@ pub(crate) mod attr;
 mod check;
 mod expand;
 mod fallback;
-mod field;
+pub(crate) mod field;
 pub(crate) mod model;
 mod name;
 

@@ -56,7 +56,7 @@ impl SchemaRegistry {
             }
         }
         let (domains, ambiguous) = find_domains(&set, mappings);
-        let problem = check_tables(&set).err().or(ambiguous);
+        let problem = check_tables(&set).err().or(ambiguous).or_else(|| crate::projection::first_problem(&set));
         SchemaRegistry { order: TableOrder::new(&set), domains, problem }
     }
 

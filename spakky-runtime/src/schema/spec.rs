@@ -308,7 +308,7 @@ impl TableSpec {
     }
 }
 
-pub(super) fn full_name((prefix, name): ColumnName) -> String {
+pub(crate) fn full_name((prefix, name): ColumnName) -> String {
     format!("{prefix}{name}")
 }
 

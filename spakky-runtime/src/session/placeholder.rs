@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind};
 /// Refuses more values than the statement names, which one backend would overlook, and fewer, which the other would.
 pub(super) fn check_count(sql: &str, bound: usize) -> Result<(), Error> {
     let named = find(sql).map(|(_, number)| number).max().unwrap_or_default();
-    if named == bound {
+    if named == bound || (bound == 0 && is_definition(sql)) {
         return Ok(());
     }
     let names = match named {
@@ -23,6 +23,12 @@ pub(super) fn check_count(sql: &str, bound: usize) -> Result<(), Error> {
     };
     let message = format!("run plain SQL: the statement names {names}, and {were} bound");
     Err(Error::new(ErrorKind::InvalidQuery, message))
+}
+
+/// Whether the values are those of what is defined: `PREPARE … AS`, `CREATE FUNCTION …`.
+fn is_definition(sql: &str) -> bool {
+    let word = sql.split_whitespace().next().unwrap_or_default();
+    word.eq_ignore_ascii_case("PREPARE") || word.eq_ignore_ascii_case("CREATE")
 }
 
 /// `$1` as `?1`: SQLite takes `$1` for a name and numbers it by its first use.
@@ -85,7 +91,7 @@ fn quote_tag(text: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{find, numbered};
+    use super::{check_count, find, numbered};
 
     #[test]
     fn placeholders_are_renumbered_outside_strings_names_and_comments() {
@@ -96,6 +102,14 @@ mod tests {
         assert_eq!(numbered("SELECT 'it''s $1', $1"), "SELECT 'it''s $1', ?1");
         assert_eq!(numbered("SELECT '$1"), "SELECT '$1");
         assert_eq!(numbered("SELECT 1 -- $1"), "SELECT 1 -- $1");
+    }
+
+    #[test]
+    fn what_a_statement_defines_may_have_values_of_its_own() {
+        assert!(check_count("PREPARE p (int) AS SELECT $1", 0).is_ok());
+        assert!(check_count("create function f(int) returns int return $1", 0).is_ok());
+        assert!(check_count("SELECT $1", 0).is_err());
+        assert!(check_count("PREPARE p AS SELECT 1", 1).is_err());
     }
 
     #[test]

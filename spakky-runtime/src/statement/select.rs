@@ -78,6 +78,21 @@ impl<'a> Select<'a> {
         Ok(sql.finish())
     }
 
+    /// These columns of the rows, by their positions, each as it is read back.
+    ///
+    /// # Errors
+    /// When the condition or the order cannot be written.
+    pub(crate) fn columns(&self, backend: Backend, positions: &[usize]) -> Result<Statement, Error> {
+        let mut sql = SqlWriter::new(backend);
+        sql.push_sql("SELECT ").push_list(positions, |sql, &position| {
+            sql.push_read_column(&self.table.columns[position]);
+        });
+        self.push_from(&mut sql)?;
+        sql.push_order(self.table, &self.order)?;
+        self.push_limit(&mut sql);
+        Ok(sql.finish())
+    }
+
     /// One row with the number of rows, as a 64-bit integer.
     ///
     /// # Errors

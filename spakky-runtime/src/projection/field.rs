@@ -1,0 +1,273 @@
+//! What derived code says of a field: where its value comes from, and how it is read.
+
+use super::batch::LoadFn;
+use super::cells::Cells;
+use super::{
+    LinkKey, MayBeNotLoaded, Profile, ProjectedColumn, ProjectedLoad, ProjectedMany, ProjectedOne, ProjectedScalar,
+    Projection, ProjectionSpec,
+};
+use crate::error::Error;
+use crate::schema::spec::ColumnName;
+use crate::schema::{Column, Table, TableDescriptor};
+use crate::value::{ColumnType, ColumnValue, ScalarType};
+
+/// A field without its type.
+#[derive(Debug, Clone, Copy)]
+pub struct FieldSpec {
+    pub(super) name: &'static str,
+    /// The profiles that load it, a bit for each.
+    pub(super) profiles: u64,
+    pub(super) source: Source,
+}
+
+/// Where a field's value comes from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Source {
+    /// A column of the row.
+    Column(ColumnName),
+    /// The row that a column refers to.
+    BelongsTo { by: ColumnName, view: View },
+    /// The rows that refer to this one.
+    Has { by: ColumnName, order: Order, view: View },
+    /// The rows that another table links to this one.
+    Through { link: Descriptor, from: ColumnName, to: ColumnName, order: Order, view: View },
+    /// A column of the row that a column refers to.
+    Joined { by: ColumnName, table: Descriptor, column: ColumnName },
+    /// Something computed of the rows that refer to this one.
+    Computed { table: Descriptor, by: ColumnName, what: Computed },
+    /// A loader of the user's own, and the fields that it needs.
+    Load { after: &'static [usize], load: LoadFn },
+}
+
+pub(super) type Descriptor = fn() -> &'static TableDescriptor;
+pub(super) type Order = &'static [(ColumnName, bool)];
+
+/// Views of related rows, and which of their fields are loaded.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct View {
+    pub(super) spec: fn() -> &'static ProjectionSpec,
+    pub(super) mask: u64,
+}
+
+/// What is computed of rows.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Computed {
+    Count,
+    Exists,
+    Sum(ColumnName, ScalarType),
+}
+
+/// A field of type `F`.
+#[derive(Debug)]
+pub struct Field<F> {
+    spec: FieldSpec,
+    read: fn(&Cells<'_>, usize) -> Result<F, Error>,
+}
+
+impl<F> Field<F> {
+    const fn new(name: &'static str, source: Source, read: fn(&Cells<'_>, usize) -> Result<F, Error>) -> Self {
+        Field { spec: FieldSpec { name, profiles: u64::MAX, source }, read }
+    }
+
+    /// Without its type.
+    pub const fn spec(&self) -> FieldSpec {
+        self.spec
+    }
+
+    /// The field's value in the view of a row; `position` is its place among the fields.
+    ///
+    /// # Errors
+    /// When what was loaded is no such value.
+    pub fn read(&self, cells: &Cells<'_>, position: usize) -> Result<F, Error> {
+        (self.read)(cells, position)
+    }
+
+    /// Loaded by some profiles alone, a bit for each.
+    #[must_use]
+    pub const fn profiles(mut self, mask: u64) -> Self
+    where
+        F: MayBeNotLoaded,
+    {
+        self.spec.profiles = mask;
+        self
+    }
+
+    /// The order of related rows.
+    #[must_use]
+    pub const fn order(mut self, by: Order) -> Self {
+        if let Source::Has { order, .. } | Source::Through { order, .. } = &mut self.spec.source {
+            *order = by;
+        }
+        self
+    }
+
+    /// A column of the row.
+    pub const fn column<Row, T>(name: &'static str, column: &Column<Row, T>) -> Self
+    where
+        F: ProjectedColumn<T>,
+    {
+        Field::new(name, Source::Column(column.parts()), |cells, at| cells.column::<F, T>(at))
+    }
+
+    /// A column of the row that `by` refers to.
+    #[track_caller]
+    pub const fn joined<Row: Table, Target: Table, K: ColumnValue, T>(
+        name: &'static str,
+        by: &Column<Row, K>,
+        column: &Column<Target, T>,
+    ) -> Self
+    where
+        F: ProjectedColumn<T>,
+        Target::Id: LinkKey,
+    {
+        check_link(K::TYPE, <Target::Id as LinkKey>::TYPE);
+        let source = Source::Joined { by: by.parts(), table: Target::descriptor, column: column.parts() };
+        Field::new(name, source, |cells, at| cells.joined::<F, T>(at))
+    }
+
+    /// The row that `by` refers to.
+    #[track_caller]
+    pub const fn belongs_to<Row: Table, K: ColumnValue>(
+        name: &'static str,
+        by: &Column<Row, K>,
+        profile: Profile<F::View>,
+    ) -> Self
+    where
+        F: ProjectedOne,
+        <F::Row as Table>::Id: LinkKey,
+    {
+        check_link(K::TYPE, <<F::Row as Table>::Id as LinkKey>::TYPE);
+        let view = View { spec: F::View::spec, mask: profile.mask };
+        Field::new(name, Source::BelongsTo { by: by.parts(), view }, |cells, at| cells.one::<F>(at))
+    }
+
+    /// The one row that refers to this one by `by`.
+    #[track_caller]
+    pub const fn has_one<Row: Table, K: ColumnValue>(
+        name: &'static str,
+        by: &Column<F::Row, K>,
+        profile: Profile<F::View>,
+    ) -> Self
+    where
+        F: ProjectedOne,
+        Row::Id: LinkKey,
+    {
+        check_link(K::TYPE, <Row::Id as LinkKey>::TYPE);
+        let view = View { spec: F::View::spec, mask: profile.mask };
+        Field::new(name, Source::Has { by: by.parts(), order: &[], view }, |cells, at| cells.one::<F>(at))
+    }
+
+    /// The rows that refer to this one by `by`.
+    #[track_caller]
+    pub const fn has_many<Row: Table, K: ColumnValue>(
+        name: &'static str,
+        by: &Column<F::Row, K>,
+        profile: Profile<F::View>,
+    ) -> Self
+    where
+        F: ProjectedMany,
+        Row::Id: LinkKey,
+    {
+        check_link(K::TYPE, <Row::Id as LinkKey>::TYPE);
+        let view = View { spec: F::View::spec, mask: profile.mask };
+        Field::new(name, Source::Has { by: by.parts(), order: &[], view }, |cells, at| cells.many::<F>(at))
+    }
+
+    /// The rows that a row of `Link` links to this one.
+    #[track_caller]
+    pub const fn many_to_many<Row: Table, Link: Table, K: ColumnValue, L: ColumnValue>(
+        name: &'static str,
+        from: &Column<Link, K>,
+        to: &Column<Link, L>,
+        profile: Profile<F::View>,
+    ) -> Self
+    where
+        F: ProjectedMany,
+        Row::Id: LinkKey,
+        <F::Row as Table>::Id: LinkKey,
+    {
+        check_link(K::TYPE, <Row::Id as LinkKey>::TYPE);
+        check_link(L::TYPE, <<F::Row as Table>::Id as LinkKey>::TYPE);
+        let view = View { spec: F::View::spec, mask: profile.mask };
+        let source = Source::Through { link: Link::descriptor, from: from.parts(), to: to.parts(), order: &[], view };
+        Field::new(name, source, |cells, at| cells.many::<F>(at))
+    }
+
+    /// How many rows refer to this one by `by`.
+    #[track_caller]
+    pub const fn count<Row: Table, Child: Table, K: ColumnValue>(name: &'static str, by: &Column<Child, K>) -> Self
+    where
+        F: ProjectedScalar,
+        Row::Id: LinkKey,
+    {
+        check_link(K::TYPE, <Row::Id as LinkKey>::TYPE);
+        assert!(is_scalar(F::TYPE, ScalarType::I64), "`count` gives an `i64`; the field is stored as something else");
+        let source = Source::Computed { table: Child::descriptor, by: by.parts(), what: Computed::Count };
+        Field::new(name, source, |cells, at| cells.scalar::<F>(at))
+    }
+
+    /// Whether a row refers to this one by `by`.
+    #[track_caller]
+    pub const fn exists<Row: Table, Child: Table, K: ColumnValue>(name: &'static str, by: &Column<Child, K>) -> Self
+    where
+        F: ProjectedScalar,
+        Row::Id: LinkKey,
+    {
+        check_link(K::TYPE, <Row::Id as LinkKey>::TYPE);
+        assert!(is_scalar(F::TYPE, ScalarType::Bool), "`exists` gives a `bool`; the field is stored as something else");
+        let source = Source::Computed { table: Child::descriptor, by: by.parts(), what: Computed::Exists };
+        Field::new(name, source, |cells, at| cells.scalar::<F>(at))
+    }
+
+    /// The sum of a column of the rows that refer to this one by `by`.
+    #[track_caller]
+    pub const fn sum<Row: Table, Child: Table, K: ColumnValue, T: ColumnValue>(
+        name: &'static str,
+        column: &Column<Child, T>,
+        by: &Column<Child, K>,
+    ) -> Self
+    where
+        F: ProjectedScalar,
+        Row::Id: LinkKey,
+    {
+        check_link(K::TYPE, <Row::Id as LinkKey>::TYPE);
+        let sum = match T::TYPE.scalar {
+            ScalarType::I16 | ScalarType::I32 | ScalarType::I64 => ScalarType::I64,
+            ScalarType::F32 | ScalarType::F64 => ScalarType::F64,
+            ScalarType::Decimal => ScalarType::Decimal,
+            _ => panic!("`sum` adds integers, floats and decimals; the column is none of these"),
+        };
+        assert!(!T::TYPE.array, "`sum` adds integers, floats and decimals; the column is none of these");
+        assert!(
+            is_scalar(F::TYPE, sum),
+            "the sum of integers is an `i64`, that of floats an `f64`, that of decimals a decimal; the field is stored as \
+             something else"
+        );
+        let what = Computed::Sum(column.parts(), sum);
+        Field::new(name, Source::Computed { table: Child::descriptor, by: by.parts(), what }, |cells, at| {
+            cells.scalar::<F>(at)
+        })
+    }
+
+    /// What a loader of the user's own gives, behind the fields at the places `after`.
+    pub const fn load<Row: Table>(name: &'static str, after: &'static [usize], load: LoadFn) -> Self
+    where
+        F: ProjectedLoad,
+        Row::Id: LinkKey,
+    {
+        Field::new(name, Source::Load { after, load }, |cells, at| cells.given::<F>(at))
+    }
+}
+
+const fn is_scalar(ty: ColumnType, scalar: ScalarType) -> bool {
+    ty.scalar.number() == scalar.number() && !ty.array
+}
+
+/// A column refers to a key by being stored as the key.
+#[track_caller]
+const fn check_link(ty: ColumnType, key: ColumnType) {
+    assert!(
+        ty.scalar.number() == key.scalar.number() && !ty.array,
+        "the column is not stored as the key of the rows that it refers to"
+    );
+}

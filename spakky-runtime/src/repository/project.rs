@@ -1,0 +1,77 @@
+//! Reading projections by a repository.
+
+use super::Repository;
+use crate::backend::{Answer, Backend, Statement, Step};
+use crate::error::Error;
+use crate::projection::{Projection, ProjectionQuery};
+use crate::schema::Table;
+use crate::scope::{Scope, Visibility};
+use crate::session::{Call, Session, SessionManager};
+use crate::value::Value;
+
+impl<Row: Table> Repository<Row> {
+    /// A query for views of the rows, for reading: `orders.project::<OrderView>().profile(OrderView::LIST).all()`.
+    pub fn project<View: Projection<Row = Row>>(&self) -> ProjectionQuery<View> {
+        ProjectionQuery::new(self.clone())
+    }
+
+    /// Where queries go from here, and what they see.
+    pub(crate) fn source(&self) -> Source {
+        let session = self.place();
+        let scope = self.scope(session.as_ref());
+        let (manager, autocommit, visibility) = (self.manager.clone(), self.autocommit, self.visibility);
+        Source { manager, session, autocommit, visibility, scope }
+    }
+}
+
+/// Where the queries of a projection go, and what they are confined to.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    manager: SessionManager,
+    session: Option<Session>,
+    autocommit: bool,
+    visibility: Visibility,
+    scope: Scope,
+}
+
+impl Source {
+    pub(crate) fn backend(&self) -> Backend {
+        self.manager.backend()
+    }
+
+    /// What every statement is confined to.
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// A repository that works in the same place and sees the same.
+    pub(crate) fn repository<Row>(&self) -> Repository<Row> {
+        let made = Repository::new(&self.manager);
+        Repository { session: self.session.clone(), autocommit: self.autocommit, visibility: self.visibility, ..made }
+    }
+
+    /// Runs a query behind what is pending.
+    pub(crate) async fn query(&self, statement: Statement) -> Result<Vec<Answer>, Error> {
+        match &self.session {
+            Some(session) => session.execute(Call::query(session, vec![statement])).await,
+            None => self.behind(vec![statement]).await,
+        }
+    }
+
+    /// Runs queries in one burst, behind one that has sent what is pending.
+    pub(crate) async fn behind(&self, statements: Vec<Statement>) -> Result<Vec<Answer>, Error> {
+        match &self.session {
+            Some(session) => {
+                session.execute(Call { statements, flush: false, writes: false, transaction: false }).await
+            }
+            None => {
+                let steps = statements.into_iter().map(Step::Statement).collect();
+                self.manager.run_alone(steps, false).await
+            }
+        }
+    }
+
+    pub(crate) fn not_found<Row: Table>(key: Vec<Value>) -> Error {
+        super::find::not_found::<Row>(&[key])
+    }
+}

@@ -1,0 +1,30 @@
+use spakky::prelude::*;
+
+#[derive(Clone, Table)]
+struct OrderRow {
+    #[table(id)]
+    id: i64,
+    customer_id: i64,
+    note: String,
+}
+
+#[derive(Clone, Table)]
+struct LineRow {
+    #[table(id)]
+    id: i64,
+    order_id: i64,
+    amount: i64,
+    text: String,
+}
+
+#[derive(Projection)]
+#[projection(row = LineRow)]
+struct LineView {
+    id: i64,
+}
+
+fn views(orders: &Repository<OrderRow>) {
+    let _ = orders.project::<LineView>();
+}
+
+fn main() {}

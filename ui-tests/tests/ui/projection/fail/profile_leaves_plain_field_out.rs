@@ -1,0 +1,18 @@
+use spakky::prelude::*;
+
+#[derive(Clone, Table)]
+struct OrderRow {
+    #[table(id)]
+    id: i64,
+    customer_id: i64,
+    note: String,
+}
+
+#[derive(Projection)]
+#[projection(row = OrderRow, profiles(list, detail))]
+struct OrderView {
+    #[projection(profiles(list))]
+    id: i64,
+}
+
+fn main() {}

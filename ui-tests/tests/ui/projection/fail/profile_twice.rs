@@ -1,0 +1,17 @@
+use spakky::prelude::*;
+
+#[derive(Clone, Table)]
+struct OrderRow {
+    #[table(id)]
+    id: i64,
+    customer_id: i64,
+    note: String,
+}
+
+#[derive(Projection)]
+#[projection(row = OrderRow, profiles(list, list))]
+struct OrderView {
+    id: i64,
+}
+
+fn main() {}

@@ -1,0 +1,16 @@
+use spakky::prelude::*;
+
+#[derive(Clone, Table)]
+struct OrderRow {
+    #[table(id)]
+    id: i64,
+    customer_id: i64,
+    note: String,
+}
+
+#[derive(Projection)]
+struct OrderView {
+    id: i64,
+}
+
+fn main() {}
