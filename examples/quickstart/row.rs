@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::domain::{Order, OrderId, OrderLine, OrderStatus};
 
 #[derive(Debug, Clone, Table, Mappable)]
-#[table(name = "orders", index(status, placed_at), index(status, total_cents, id), check(total, "total_cents >= 0"))]
+#[table(name = "orders", index(status, placed_at), index(total_cents, id), check(total, "total_cents >= 0"))]
 #[mappable(domain = Order)]
 pub(crate) struct OrderRow {
     #[table(id)]
