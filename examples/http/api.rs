@@ -73,10 +73,6 @@ pub(crate) struct LineRow {
     quantity: i32,
 }
 
-pub(crate) fn tables() -> SchemaRegistry {
-    schema![OrderRow, LineRow]
-}
-
 // HTTP.
 
 #[derive(Clone, HasSessions)]
@@ -129,7 +125,9 @@ async fn replace(
     headers: HeaderMap,
     Json(order): Json<Order>,
 ) -> Result<Response, Problem> {
-    let tag = headers.get(header::IF_MATCH).ok_or(Problem::Unguarded)?.to_str().unwrap_or_default();
+    let unguarded =
+        || Problem(StatusCode::PRECONDITION_REQUIRED, "send the order's ETag as `If-Match`".to_owned(), None);
+    let tag = headers.get(header::IF_MATCH).ok_or_else(unguarded)?.to_str().unwrap_or_default();
     let mut order = Order { id, ..order };
     order.check()?;
     // No version of ours: not that of the order either.
@@ -141,37 +139,33 @@ fn etag(version: i64) -> String {
     format!("\"{version}\"")
 }
 
-// Errors: a status, and what went wrong in the words of the domain or the library.
+// Errors: a status, what went wrong in the words of the domain or the library, and the constraint, if it was one.
 
-#[derive(Debug, thiserror::Error)]
-enum Problem {
-    #[error("send the ETag of the order as `If-Match`")]
-    Unguarded,
-    #[error(transparent)]
-    Refused(#[from] NothingOrdered),
-    #[error("failed to {}", .0.message())]
-    Storage(#[from] spakky::Error),
+struct Problem(StatusCode, String, Option<String>);
+
+impl From<NothingOrdered> for Problem {
+    fn from(error: NothingOrdered) -> Self {
+        Problem(StatusCode::UNPROCESSABLE_ENTITY, error.to_string(), None)
+    }
+}
+
+impl From<spakky::Error> for Problem {
+    fn from(error: spakky::Error) -> Self {
+        let status = match &error {
+            e if e.is_not_found() => StatusCode::NOT_FOUND,
+            e if e.is_conflict() => StatusCode::PRECONDITION_FAILED,
+            e if e.is_unique_violation() => StatusCode::CONFLICT,
+            e if e.is_invalid_query() || e.is_invalid_cursor() || e.is_tenant_required() => StatusCode::BAD_REQUEST,
+            e if e.is_retryable() || e.is_connection() || e.is_pool_timeout() => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        tracing::info!(%status, ?error, "a request was refused or failed");
+        Problem(status, format!("failed to {}", error.message()), error.constraint().map(str::to_owned))
+    }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, constraint) = match &self {
-            Problem::Unguarded => (StatusCode::PRECONDITION_REQUIRED, None),
-            Problem::Refused(_) => (StatusCode::UNPROCESSABLE_ENTITY, None),
-            Problem::Storage(error) => (status(error), error.constraint()),
-        };
-        tracing::info!(error = ?self, %status, "a request was refused or failed");
-        (status, Json(serde_json::json!({ "error": self.to_string(), "constraint": constraint }))).into_response()
-    }
-}
-
-fn status(error: &spakky::Error) -> StatusCode {
-    match error {
-        e if e.is_not_found() => StatusCode::NOT_FOUND,
-        e if e.is_conflict() => StatusCode::PRECONDITION_FAILED,
-        e if e.is_unique_violation() => StatusCode::CONFLICT,
-        e if e.is_invalid_query() || e.is_invalid_cursor() || e.is_tenant_required() => StatusCode::BAD_REQUEST,
-        e if e.is_retryable() || e.is_connection() || e.is_pool_timeout() => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
+        (self.0, Json(serde_json::json!({ "error": self.1, "constraint": self.2 }))).into_response()
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use serde_json::Value;
-use spakky::SessionManager;
+use spakky::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -26,7 +26,7 @@ pub(super) struct Answer {
 impl Client {
     /// Starts the service; it stops with the test's runtime.
     pub(super) async fn of(sessions: &SessionManager) -> Client {
-        sessions.create_tables(&api::tables()).await.unwrap();
+        sessions.create_tables(&schema![api::OrderRow, api::LineRow]).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let service = api::router(sessions.clone());

@@ -70,7 +70,7 @@ async fn a_stale_etag_is_412_and_a_missing_one_428(sessions: SessionManager) {
         );
     }
     let answer = client.put(&place, "", more).await;
-    assert_eq!(answer.problem(), tuple(428, "send the ETag of the order as `If-Match`", None));
+    assert_eq!(answer.problem(), tuple(428, "send the order's ETag as `If-Match`", None));
     assert_eq!(client.get(&place).await.json()["lines"][0]["quantity"], 5);
 }
 
@@ -180,6 +180,19 @@ async fn of_two_clients_with_the_same_etag_one_wins(sessions: SessionManager) {
         assert_eq!(read.header("etag"), format!("\"{}\"", version + 1));
         assert_eq!(read.json()["lines"], json!([{ "sku": "bolt", "quantity": version * 10 + winner }]));
     }
+}
+
+#[spakky::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_clients_with_the_same_number_one_wins(sessions: SessionManager) {
+    let client = Client::of(&sessions).await;
+    for number in 1..=10 {
+        let body = order(number);
+        let (one, other) = tokio::join!(client.post("/orders", &body), client.post("/orders", &body));
+        let mut statuses = [one.status, other.status];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [201, 409], "{} {}", one.text(), other.text());
+    }
+    assert_eq!(walk(client, "page_size=200&sort=number").await[0].split(' ').count(), 10);
 }
 
 #[spakky::test]
