@@ -29,6 +29,11 @@ use crate::domain::{Order, OrderStatus};
 use crate::import::Import;
 use crate::row::{OrderLineRow, OrderRow};
 
+/// What an order comes to that is among the largest.
+const LARGE_CENTS: i64 = 110_000;
+/// The orders of one page.
+const PAGE: u64 = 5;
+
 /// An order desk on SQLite or PostgreSQL.
 #[derive(Parser)]
 struct Arguments {
@@ -59,6 +64,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     conflict(&desk, &import).await?;
     rollback(&desk).await?;
     report::summary(&desk.summary().await?);
+    largest(&desk).await?;
+    println!();
 
     let sent = sessions.statistics();
     println!("statements   {}", sent.statements);
@@ -91,7 +98,7 @@ async fn conflict(desk: &Desk, import: &Import) -> Result<(), DeskError> {
     desk.save(&mut first, version).await?;
     match desk.save(&mut second, same_version).await {
         Err(DeskError::Storage(error)) if error.is_conflict() => {
-            println!("\na second clerk's copy was refused: failed to {}", first_sentence(&error.to_string()));
+            println!("\na second clerk's copy was refused: failed to {}", error.message());
         }
         other => println!("\na second clerk's copy was not refused: {other:?}"),
     }
@@ -115,7 +122,13 @@ async fn rollback(desk: &Desk) -> Result<(), DeskError> {
     Ok(())
 }
 
-/// Without the place in the source, which a change of this file would move.
-fn first_sentence(message: &str) -> &str {
-    message.split(" (queued at").next().unwrap_or(message)
+/// Walks through the largest paid orders, page by page.
+async fn largest(desk: &Desk) -> Result<(), DeskError> {
+    let mut page = desk.largest(LARGE_CENTS, CursorRequest::first(PAGE)).await?;
+    for number in 1.. {
+        report::page(number, &page.items);
+        let Some(next) = page.next else { break };
+        page = desk.largest(LARGE_CENTS, CursorRequest::first(PAGE).at(next)).await?;
+    }
+    Ok(())
 }

@@ -84,3 +84,19 @@ struct MigrationsGuideDoctests;
 #[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../docs/guide/projections.md")]
 struct ProjectionsDoctests;
+
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../docs/guide/mapping.md")]
+struct MappingDoctests;
+
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../docs/guide/repositories.md")]
+struct RepositoriesDoctests;
+
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../docs/guide/transactions.md")]
+struct TransactionsDoctests;
+
+#[cfg(all(doctest, feature = "sqlite", feature = "postgres", feature = "testing"))]
+#[doc = include_str!("../docs/guide/testing.md")]
+struct TestingDoctests;

@@ -8,6 +8,7 @@
 mod aggregate;
 mod cancellation;
 mod escape;
+mod http;
 mod lent;
 mod migration;
 mod observability;

@@ -5,14 +5,13 @@ use spakky::prelude::*;
 
 use crate::domain::{Order, OrderError, OrderId, OrderStatus};
 use crate::import::Draft;
-use crate::row::{OrderLineRow, OrderRow};
+use crate::row::OrderRow;
 
 /// The order desk.
 #[derive(Clone, HasSessions)]
 pub(crate) struct Desk {
     sessions: SessionManager,
     orders: Repository<OrderRow>,
-    lines: Repository<OrderLineRow>,
 }
 
 /// What can go wrong at the desk.
@@ -38,7 +37,7 @@ pub(crate) struct Summary {
 
 impl Desk {
     pub(crate) fn new(sessions: &SessionManager) -> Self {
-        Desk { sessions: sessions.clone(), orders: sessions.repository(), lines: sessions.repository() }
+        Desk { sessions: sessions.clone(), orders: sessions.repository() }
     }
 
     /// Takes in a batch of orders and answers why some were not: two round trips, however many orders and lines.
@@ -52,7 +51,7 @@ impl Desk {
                 continue;
             }
             match self.orders.add(&mut draft.order) {
-                Ok(()) => self.lines.add_all(&mut draft.lines)?,
+                Ok(()) => {}
                 Err(error) if error.is_unique_violation() => {
                     rejected.push((draft.number, "an order with this id stands on an earlier line".to_owned()));
                 }
@@ -63,7 +62,7 @@ impl Desk {
         Ok(rejected)
     }
 
-    /// Pays one order: load and save in two round trips.
+    /// Pays one order: loaded with its lines and saved in two round trips.
     #[transactional(name = "pay")]
     pub(crate) async fn pay(&self, id: OrderId) -> Result<(), DeskError> {
         let mut order = self.orders.get(id).await?;
@@ -121,6 +120,13 @@ impl Desk {
     pub(crate) async fn some(&self, status: OrderStatus, count: u64) -> Result<Vec<Order>, DeskError> {
         let o = OrderRow::COLUMNS;
         Ok(self.orders.filter(o.status.eq(status)).order_by(o.id.asc()).limit(count).all().await?)
+    }
+
+    /// A page of the paid orders from an amount on, the largest first. It costs the same wherever it lies.
+    pub(crate) async fn largest(&self, from_cents: i64, at: CursorRequest) -> Result<CursorPage<Order>, DeskError> {
+        let o = OrderRow::COLUMNS;
+        let large = o.status.eq(OrderStatus::Paid).and(o.total_cents.ge(from_cents));
+        Ok(self.orders.filter(large).order_by(o.total_cents.desc()).cursor_page(at).await?)
     }
 
     /// Counts and totals by status, in plain SQL.

@@ -30,6 +30,7 @@ pub(crate) struct Order {
     pub(crate) customer_name: String,
     pub(crate) status: OrderStatus,
     pub(crate) total_cents: i64,
+    pub(crate) lines: Vec<OrderLine>,
     pub(crate) note: Option<String>,
     pub(crate) placed_at: DateTime<Utc>,
     pub(crate) revision: Revision,
@@ -38,7 +39,6 @@ pub(crate) struct Order {
 /// One line of an order.
 #[derive(Debug, Clone)]
 pub(crate) struct OrderLine {
-    pub(crate) order: OrderId,
     pub(crate) position: i32,
     pub(crate) sku: String,
     pub(crate) title: String,

@@ -29,7 +29,6 @@ pub(crate) struct Import {
 pub(crate) struct Draft {
     pub(crate) number: usize,
     pub(crate) order: Order,
-    pub(crate) lines: Vec<OrderLine>,
 }
 
 #[derive(Deserialize)]
@@ -97,21 +96,22 @@ fn parse(number: usize, text: &str) -> Result<Draft, String> {
         return Err(format!("currency `{}` is not taken; only `EUR` is", document.currency));
     }
     let id = OrderId(document.id);
-    let (lines, total_cents) = check_lines(id, document.lines)?;
+    let (lines, total_cents) = check_lines(document.lines)?;
     let order = Order {
         id,
         customer: document.customer,
         customer_name: document.customer_name,
         status,
         total_cents,
+        lines,
         note: document.note,
         placed_at: document.placed_at,
         revision: Revision::default(),
     };
-    Ok(Draft { number, order, lines })
+    Ok(Draft { number, order })
 }
 
-fn check_lines(order: OrderId, documents: Vec<LineDocument>) -> Result<(Vec<OrderLine>, i64), String> {
+fn check_lines(documents: Vec<LineDocument>) -> Result<(Vec<OrderLine>, i64), String> {
     if documents.is_empty() {
         return Err("an order needs at least one line".to_owned());
     }
@@ -133,7 +133,7 @@ fn check_lines(order: OrderId, documents: Vec<LineDocument>) -> Result<(Vec<Orde
             .checked_mul(unit_cents)
             .and_then(|amount| total.checked_add(amount))
             .ok_or_else(|| format!("line {position}: the total is beyond what can be counted"))?;
-        lines.push(OrderLine { order, position, sku, title, quantity, unit_cents });
+        lines.push(OrderLine { position, sku, title, quantity, unit_cents });
     }
     Ok((lines, total))
 }

@@ -1,6 +1,7 @@
 //! What the program prints.
 
 use crate::desk::Summary;
+use crate::domain::Order;
 use crate::import::Import;
 
 /// What came of the import.
@@ -22,6 +23,16 @@ pub(crate) fn summary(rows: &[Summary]) {
         (orders + row.orders, lines + row.lines, total + row.total_cents)
     });
     println!("{:<10} {orders:>7} {lines:>7} {:>14}\n", "all", euros(total));
+}
+
+/// One page of orders, each with the first of its lines.
+pub(crate) fn page(number: u32, orders: &[Order]) {
+    println!("the largest paid orders, page {number}:");
+    for order in orders {
+        let first = order.lines.first().map_or("", |line| &line.title);
+        let (total, lines) = (euros(order.total_cents), order.lines.len());
+        println!("  {total:>12}  {:<20}  lines: {lines}, the first: {first}", order.customer_name);
+    }
 }
 
 fn euros(cents: i64) -> String {

@@ -1,4 +1,4 @@
-//! How orders are stored: all there is to write for it.
+//! How orders are stored, with their lines: all there is to write for it.
 
 use chrono::{DateTime, Utc};
 use spakky::{Mappable, Table};
@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::domain::{Order, OrderId, OrderLine, OrderStatus};
 
 #[derive(Debug, Clone, Table, Mappable)]
-#[table(name = "orders", index(status, placed_at), check(total, "total_cents >= 0"))]
+#[table(name = "orders", index(status, placed_at), index(total_cents, id), check(total, "total_cents >= 0"))]
 #[mappable(domain = Order)]
 pub(crate) struct OrderRow {
     #[table(id)]
@@ -18,6 +18,8 @@ pub(crate) struct OrderRow {
     customer_name: String,
     status: OrderStatus,
     total_cents: i64,
+    #[table(has_many(by = order_id, order_by = position))]
+    lines: Vec<OrderLineRow>,
     note: Option<String>,
     placed_at: DateTime<Utc>,
     #[table(version)]
@@ -34,7 +36,7 @@ pub(crate) struct OrderRow {
 #[mappable(domain = OrderLine)]
 pub(crate) struct OrderLineRow {
     #[table(id, references(OrderRow, on_delete = cascade))]
-    #[mappable(field = order)]
+    #[mappable(parent)]
     order_id: OrderId,
     #[table(id)]
     position: i32,

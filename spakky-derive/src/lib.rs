@@ -91,6 +91,7 @@ pub fn derive_has_sessions(input: TokenStream) -> TokenStream {
 /// | `try_with = module` | the same, where `to_domain` returns a `Result` |
 /// | `into` | converted by `From` in both directions |
 /// | `try_into` | converted by `From` into the row and by `TryFrom` into the domain type |
+/// | `parent` | in a child: the key of the row it belongs to, filled in from there |
 /// | `nested` | a row, `Option` or `Vec` of rows that derive `Mappable` themselves |
 /// | `wrapped` | a `Json<T>` or `Tagged<T>` of the domain field |
 ///
@@ -194,6 +195,9 @@ pub fn derive_projection(input: TokenStream) -> TokenStream {
 /// | `length = 80` | the greatest length of a text |
 /// | `json` | any serializable type as JSON (an `Option` as JSON too: `Option<Json<T>>` is nullable) |
 /// | `flatten`, `flatten(prefix = "ship_")` | the columns of an embedded struct |
+/// | `has_many(by = order_id, order_by = (sku, id desc))` | children: a `Vec` of the rows whose field `order_id` is this row's key, loaded and saved with it |
+/// | `has_one(by = order_id)` | the same for an `Option` of one row |
+/// | `has_many(.., unversioned)` | changes of these children do not raise this row's version |
 /// | `skip` | no column; filled by `Default` |
 ///
 /// Keys and indexes are named `uq_<table>_<columns>` and so on, cut to PostgreSQL's 63 bytes with a hash at the end.

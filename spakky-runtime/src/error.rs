@@ -134,6 +134,11 @@ impl Error {
         self.inner.kind
     }
 
+    /// What went wrong, as `Display` writes it, but without the places in the program: for clients.
+    pub fn message(&self) -> &str {
+        &self.inner.message
+    }
+
     /// The table concerned, as the database names it.
     pub fn table(&self) -> Option<&str> {
         self.inner.table.as_deref()

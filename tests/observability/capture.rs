@@ -71,8 +71,13 @@ impl Capture {
 
     /// The spans of units of work, in the order in which they began.
     pub(crate) fn units_of_work(&self) -> Vec<SeenSpan> {
+        self.spans("spakky.unit_of_work")
+    }
+
+    /// The spans of a name, in the order in which they began.
+    pub(crate) fn spans(&self, name: &str) -> Vec<SeenSpan> {
         let seen = self.seen.lock().unwrap();
-        seen.spans.iter().filter(|span| span.name == "spakky.unit_of_work").cloned().collect()
+        seen.spans.iter().filter(|span| span.name == name).cloned().collect()
     }
 
     /// The events of a target, in order.

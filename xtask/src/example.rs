@@ -1,9 +1,11 @@
 //! The examples, run as a user runs them.
 //!
 //! Every file in `examples/` runs once without arguments. The quickstart also shows that it works a second time on the
-//! same database, and that PostgreSQL and SQLite give the same printed result.
+//! same database, and that PostgreSQL and SQLite give the same printed result. The HTTP service, which runs until it is
+//! stopped, is asked for something on both.
 
 mod scratch;
+mod served;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -37,6 +39,10 @@ pub(crate) fn all() -> Result<BTreeSet<String>> {
 /// # Errors
 /// When it fails, or prints different results where they must be the same.
 pub(crate) fn run(name: &str, postgres: &str) -> Result<()> {
+    if name == "http" {
+        served::check(&mut example(name), &ScratchFolder::create()?.sqlite_url())?;
+        return served::check(&mut example(name), ScratchDatabase::create(postgres)?.url());
+    }
     program::loud(&mut example(name))?;
     if name != "quickstart" {
         return Ok(());

@@ -1,0 +1,218 @@
+//! The HTTP example, spoken to over TCP.
+
+#[path = "../../examples/http/api.rs"]
+mod api;
+mod client;
+
+use serde_json::json;
+use spakky::prelude::*;
+
+use crate::observability::capture::Capture;
+use client::{Answer, Client};
+
+const BOLTS: &str = r#"{"number": "A-1", "lines": [{"sku": "bolt", "quantity": 5}]}"#;
+
+fn order(number: usize) -> String {
+    json!({ "number": format!("A-{number:02}"), "lines": [{ "sku": format!("sku-{}", number % 2), "quantity": 1 }] })
+        .to_string()
+}
+
+fn tuple(status: u16, error: &str, constraint: Option<&str>) -> (u16, String, Option<String>) {
+    (status, error.to_owned(), constraint.map(str::to_owned))
+}
+
+/// Adds an order; where it is.
+async fn added(client: Client, body: &str) -> String {
+    let answer = client.post("/orders", body).await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    answer.header("location").to_owned()
+}
+
+#[spakky::test]
+async fn an_order_is_read_with_its_version_as_the_etag(sessions: SessionManager) {
+    let client = Client::of(&sessions).await;
+    let place = added(client, BOLTS).await;
+    let read = client.get(&place).await;
+    assert_eq!((read.status, read.header("etag")), (200, "\"1\""));
+    let id = place.strip_prefix("/orders/").unwrap();
+    assert_eq!(read.json(), json!({ "id": id, "number": "A-1", "lines": [{ "sku": "bolt", "quantity": 5 }] }));
+    let by: Vec<(String,)> = sessions.sql("SELECT updated_by FROM orders").fetch_all().await.unwrap();
+    assert_eq!(by, [("ann".to_owned(),)]);
+}
+
+#[spakky::test]
+async fn an_order_is_replaced_under_the_etag_it_was_read_with(sessions: SessionManager) {
+    let client = Client::of(&sessions).await;
+    let place = added(client, BOLTS).await;
+    let nuts = r#"{"number": "A-2", "lines": [{"sku": "screw", "quantity": 1}, {"sku": "nut", "quantity": 7}]}"#;
+    let replaced = client.put(&place, "\"1\"", nuts).await;
+    assert_eq!((replaced.status, replaced.header("etag"), replaced.text()), (204, "\"2\"", ""));
+    let read = client.get(&place).await;
+    assert_eq!(read.header("etag"), "\"2\"");
+    assert_eq!(read.json()["number"], "A-2");
+    assert_eq!(read.json()["lines"], json!([{ "sku": "nut", "quantity": 7 }, { "sku": "screw", "quantity": 1 }]));
+}
+
+#[spakky::test]
+async fn a_stale_etag_is_412_and_a_missing_one_428(sessions: SessionManager) {
+    let client = Client::of(&sessions).await;
+    let place = added(client, BOLTS).await;
+    assert_eq!(client.put(&place, "\"1\"", BOLTS).await.status, 204);
+    let more = r#"{"number": "A-1", "lines": [{"sku": "bolt", "quantity": 6}]}"#;
+    for stale in ["\"1\"", "\"7\"", "\"of another service\""] {
+        let answer = client.put(&place, stale, more).await;
+        let (status, error, _) = answer.problem();
+        assert_eq!(status, 412, "{error}");
+        let (id, version) = (place.trim_start_matches("/orders/"), stale.trim_matches('"').parse::<i64>().unwrap_or(0));
+        assert_eq!(
+            error,
+            format!("failed to save to `orders` with id {id}: its version is no longer {version}, or it is gone")
+        );
+    }
+    let answer = client.put(&place, "", more).await;
+    assert_eq!(answer.problem(), tuple(428, "send the order's ETag as `If-Match`", None));
+    assert_eq!(client.get(&place).await.json()["lines"][0]["quantity"], 5);
+}
+
+#[spakky::test]
+async fn a_number_that_is_taken_is_409_and_names_the_constraint(sessions: SessionManager) {
+    let client = Client::of(&sessions).await;
+    added(client, BOLTS).await;
+    let taken = tuple(
+        409,
+        "failed to write a value on `orders` that is taken: unique constraint `uq_orders_tenant_number`",
+        Some("uq_orders_tenant_number"),
+    );
+    assert_eq!(client.post("/orders", BOLTS).await.problem(), taken);
+    let second = added(client, &order(2)).await;
+    assert_eq!(client.put(&second, "\"1\"", BOLTS).await.problem(), taken);
+    // To another tenant it is free.
+    added(client.tenant("globex"), BOLTS).await;
+}
+
+#[spakky::test]
+async fn what_the_domain_refuses_is_422_and_what_is_not_there_404(sessions: SessionManager) {
+    let client = Client::of(&sessions).await;
+    let place = added(client, BOLTS).await;
+    let refused = tuple(422, "an order has one line or more, each of one piece or more", None);
+    let empty = r#"{"number": "A-2", "lines": []}"#;
+    assert_eq!(client.post("/orders", empty).await.problem(), refused);
+    assert_eq!(client.put(&place, "\"1\"", empty).await.problem(), refused);
+
+    let nowhere = "/orders/00000000-0000-0000-0000-000000000007";
+    let (status, error, _) = client.get(nowhere).await.problem();
+    assert_eq!(
+        (status, error.as_str()),
+        (404, "failed to find `OrderRow` with id 00000000-0000-0000-0000-000000000007 in `orders`")
+    );
+    assert_eq!(client.put(nowhere, "\"1\"", BOLTS).await.status, 412);
+    // The same for what another tenant has, and for nobody in particular.
+    assert_eq!(client.tenant("globex").get(&place).await.status, 404);
+    assert_eq!(client.tenant("globex").put(&place, "\"1\"", BOLTS).await.status, 412);
+    assert_eq!(client.tenant("").get(&place).await.status, 400);
+}
+
+#[spakky::test]
+async fn a_page_that_cannot_be_asked_for_is_400_with_the_reason(sessions: SessionManager) {
+    let client = Client::of(&sessions).await;
+    let asked = async |query: &str| client.get(&format!("/orders?{query}")).await;
+    assert_eq!(
+        asked("tenant=globex").await.problem(),
+        tuple(
+            400,
+            "failed to query `orders`: requests may not filter by `tenant`; allowed: `number`, `lines.sku`",
+            None
+        )
+    );
+    let (status, error, _) = asked("cursor=made-up").await.problem();
+    assert_eq!(status, 400);
+    assert!(error.contains("cursor"), "{error}");
+    // This one is the extractor's, with the library's reason in it.
+    let unreadable = asked("page_size=many").await;
+    assert_eq!(unreadable.status, 400);
+    assert!(unreadable.text().contains("page_size"), "{}", unreadable.text());
+}
+
+#[spakky::test]
+async fn a_walk_by_cursors_shows_every_order_once(sessions: SessionManager) {
+    let client = Client::of(&sessions).await;
+    for number in 1..=7 {
+        added(client, &order(number)).await;
+    }
+    added(client.tenant("globex"), &order(9)).await;
+    assert_eq!(walk(client, "sort=-number&page_size=3").await, ["A-07 A-06 A-05", "A-04 A-03 A-02", "A-01"]);
+    assert_eq!(walk(client, "lines.sku=sku-1&sort=number&page_size=2").await, ["A-01 A-03", "A-05 A-07"]);
+}
+
+/// The numbers of each page.
+async fn walk(client: Client, query: &str) -> Vec<String> {
+    let mut pages = Vec::new();
+    let mut at = String::new();
+    loop {
+        let answer = client.get(&format!("/orders?{query}{at}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let page = answer.json();
+        let numbers: Vec<_> =
+            page["items"].as_array().unwrap().iter().map(|item| item["number"].as_str().unwrap()).collect();
+        pages.push(numbers.join(" "));
+        match page["next"].as_str() {
+            Some(next) => at = format!("&cursor={next}"),
+            None => return pages,
+        }
+    }
+}
+
+#[spakky::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_clients_with_the_same_etag_one_wins(sessions: SessionManager) {
+    let client = Client::of(&sessions).await;
+    let place = added(client, BOLTS).await;
+    for version in 1..=10 {
+        let tag = format!("\"{version}\"");
+        let body = |quantity: usize| json!({ "number": "A-1", "lines": [{ "sku": "bolt", "quantity": quantity }] });
+        let (one, other) = (body(version * 10 + 1).to_string(), body(version * 10 + 2).to_string());
+        let answers: (Answer, Answer) = tokio::join!(client.put(&place, &tag, &one), client.put(&place, &tag, &other));
+        let winner = match (answers.0.status, answers.1.status) {
+            (204, 412) => 1,
+            (412, 204) => 2,
+            both => panic!("{both:?}: {} {}", answers.0.text(), answers.1.text()),
+        };
+        let read = client.get(&place).await;
+        assert_eq!(read.header("etag"), format!("\"{}\"", version + 1));
+        assert_eq!(read.json()["lines"], json!([{ "sku": "bolt", "quantity": version * 10 + winner }]));
+    }
+}
+
+#[spakky::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_clients_with_the_same_number_one_wins(sessions: SessionManager) {
+    let client = Client::of(&sessions).await;
+    for number in 1..=10 {
+        let body = order(number);
+        let (one, other) = tokio::join!(client.post("/orders", &body), client.post("/orders", &body));
+        let mut statuses = [one.status, other.status];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [201, 409], "{} {}", one.text(), other.text());
+    }
+    assert_eq!(walk(client, "page_size=200&sort=number").await[0].split(' ').count(), 10);
+}
+
+#[spakky::test]
+async fn a_request_is_one_trace_down_to_its_commit(sessions: SessionManager) {
+    let client = Client::of(&sessions).await;
+    let place = added(client, BOLTS).await;
+    let capture = Capture::begin();
+    let before = sessions.statistics();
+    assert_eq!(client.put(&place, "\"1\"", &order(2)).await.status, 204);
+    let units = capture.units_of_work();
+    let [unit] = &units[..] else { panic!("{units:?}") };
+    assert_eq!((unit.fields["name"].as_str(), unit.fields["outcome"].as_str()), ("replace order", "committed"));
+    assert_eq!(unit.parent, Some("request"));
+    let bursts = capture.events("spakky::burst");
+    assert!(bursts.iter().all(|burst| burst.unit_of_work.as_deref() == Some("replace order")));
+    let counts = ["round_trips", "statements"].map(|name| unit.fields[name].as_str());
+    assert_eq!(counts, ["1", "5"]);
+    assert_eq!(sessions.statistics().round_trips - before.round_trips, bursts.len() as u64);
+    let request = capture.spans("request");
+    let [request] = &request[..] else { panic!("{request:?}") };
+    assert_eq!(request.fields["id"], "r-1");
+    assert_eq!((request.fields["method"].as_str(), request.fields["path"].as_str()), ("PUT", place.as_str()));
+}
