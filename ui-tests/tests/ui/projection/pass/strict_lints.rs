@@ -4,7 +4,6 @@
     warnings,
     missing_docs,
     missing_debug_implementations,
-    missing_copy_implementations,
     unused,
     unused_qualifications,
     unused_results,
@@ -85,7 +84,7 @@ async fn score(
     _: Batch<i64>,
     _: Vec<i64>,
 ) -> Result<[(i64, Option<i64>); 0], Error> {
-    Result::Ok([])
+    Ok([])
 }
 
 fn main() {
