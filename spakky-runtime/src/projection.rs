@@ -4,10 +4,10 @@
 //! related to it, something computed of them. A query for a projection reads the row's table once and then, for each
 //! level of relations, sends one query for each relation of that level in one burst. Nothing is loaded row by row.
 //!
-//! * [`field`] is what derived code says of a field, [`spec`] of the whole.
-//! * [`plan`] makes of that, for one profile, the tree of tables to read.
-//! * [`load`] sends its queries, which [`sql`] writes; [`batch`] calls the loaders of the user's own.
-//! * [`cells`] hands what was read to derived code.
+//! * `field` is what derived code says of a field, `spec` of the whole.
+//! * `plan` makes of that, for one profile, the tree of tables to read.
+//! * `load` sends its queries, which `sql` writes; `batch` calls the loaders of the user's own.
+//! * `cells` hands what was read to derived code.
 //!
 //! A projection is read-only: the session does not remember what is in it.
 

@@ -2,6 +2,7 @@
 
 mod load;
 mod model;
+mod nested;
 mod round_trip;
 mod scope;
 mod start;

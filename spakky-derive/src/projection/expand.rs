@@ -159,11 +159,14 @@ fn value(projection: &Projection, field: &Field) -> TokenStream {
                 quote!(, __input.values(&#constant, #at)?)
             });
             let id = quote!(<#row as __p::Table>::Id);
-            quote_spanned! {span=>
-                #make::<#row>(#name, &[#(#after),*], |__input: &__p::LoadInput<'_>| {
+            // At the function, but not as the user's own code, which lints would look at.
+            let at = Span::call_site().located_at(span_of(function));
+            let call = quote_spanned! {at=>
+                |__input: &__p::LoadInput<'_>| {
                     __p::Result::Ok(__p::gathered::<#row, #ty, _, _>(#function(__input.batch::<#id>()? #(#values)*)))
-                })
-            }
+                }
+            };
+            quote_spanned!(span=> #make::<#row>(#name, &[#(#after),*], #call))
         }
         // Reported, so that this is not expanded.
         Source::Broken => TokenStream::new(),
