@@ -33,7 +33,7 @@ SELECT s.system_identifier::text, \
 FROM pg_catalog.pg_control_system() s, pg_catalog.pg_stat_bgwriter b";
 
 fn identify() -> Step {
-    Step::Statement(Statement { sql: IDENTIFY.into(), binds: Vec::new(), cached: false, guard: None })
+    Step::Statement(Statement { sql: IDENTIFY.into(), binds: Vec::new(), cached: false, guard: None, meaning: None })
 }
 
 fn status(xid: &str) -> Step {
@@ -43,7 +43,7 @@ fn status(xid: &str) -> Step {
         sql: "SELECT pg_xact_status($1::text::xid8)".into(),
         binds,
         cached: false,
-        guard: None,
+        guard: None, meaning: None,
     })
 }
 
