@@ -71,3 +71,7 @@ struct TenancyDoctests;
 #[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../docs/guide/queries.md")]
 struct QueriesDoctests;
+
+#[cfg(all(doctest, feature = "testing"))]
+#[doc = include_str!("../docs/guide/in_memory.md")]
+struct InMemoryDoctests;

@@ -1,8 +1,8 @@
 //! UPDATE of rows by key, guarded by their versions and confined to their tenants.
 
 use super::guard::{RaiseStyle, push_guard};
-use super::operation::{Fill, Found, Operation, filled_by, names};
 use super::insert::{push_names, push_unnest, push_unnested};
+use super::operation::{Fill, Found, Operation, filled_by, names};
 use super::{SqlWriter, clock};
 use crate::backend::{Backend, Statement};
 use crate::error::Error;

@@ -121,13 +121,7 @@ fn every<'c>(
     Ok(result)
 }
 
-fn leads(
-    state: &State,
-    table: &Table,
-    row: &[Value],
-    way: &Way,
-    condition: &Condition,
-) -> Result<bool, DatabaseError> {
+fn leads(state: &State, table: &Table, row: &[Value], way: &Way, condition: &Condition) -> Result<bool, DatabaseError> {
     let from = &row[table.at(&way.column)?];
     if from.is_null() {
         return Ok(false);

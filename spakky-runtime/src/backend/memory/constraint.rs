@@ -12,8 +12,7 @@ use crate::value::Value;
 /// Checks the foreign keys that `which` names, by their position, of all rows.
 pub(super) fn check_all(state: &State, which: impl Fn(&Table, usize) -> bool) -> Result<(), DatabaseError> {
     for table in state.tables() {
-        for (number, key) in table.descriptor.foreign_keys.iter().enumerate().filter(|(at, _)| which(table, *at)) {
-            let _ = number;
+        for (_, key) in table.descriptor.foreign_keys.iter().enumerate().filter(|(at, _)| which(table, *at)) {
             for row in table.rows.values() {
                 check(state, table, row, key)?;
             }
@@ -30,7 +29,8 @@ pub(super) fn check_row(state: &State, table: &Table, row: &[Value]) -> Result<(
 
 fn check(state: &State, table: &Table, row: &[Value], key: &ForeignKey) -> Result<(), DatabaseError> {
     let value = &row[table.at(&key.column)?];
-    let there = || state.find((key.target)().name).is_some_and(|target| target.by_key(std::slice::from_ref(value)).is_some());
+    let there =
+        || state.find((key.target)().name).is_some_and(|target| target.by_key(std::slice::from_ref(value)).is_some());
     if value.is_null() || there() { Ok(()) } else { Err(violation(table.descriptor, key)) }
 }
 

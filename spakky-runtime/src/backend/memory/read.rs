@@ -11,8 +11,7 @@ use crate::value::Value;
 /// Runs a query. The answers of functions have the form that they have on SQLite.
 pub(super) fn select(state: &State, selection: &Selection) -> Result<Answer, DatabaseError> {
     let table = state.table(selection.table)?;
-    let mut rows: Vec<&Row> =
-        matching(state, table, &selection.condition)?.into_iter().map(|(_, row)| row).collect();
+    let mut rows: Vec<&Row> = matching(state, table, &selection.condition)?.into_iter().map(|(_, row)| row).collect();
     let mut order = Vec::with_capacity(selection.order.len());
     for ordering in &selection.order {
         order.push((table.at(&ordering.column)?, ordering));
@@ -22,10 +21,8 @@ pub(super) fn select(state: &State, selection: &Selection) -> Result<Answer, Dat
         ranks.into_iter().find(|rank| rank.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
     });
     let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    let rows = rows
-        .into_iter()
-        .skip(selection.offset.map_or(0, number))
-        .take(selection.limit.map_or(usize::MAX, number));
+    let rows =
+        rows.into_iter().skip(selection.offset.map_or(0, number)).take(selection.limit.map_or(usize::MAX, number));
     let rows: Vec<Vec<Value>> = match &selection.output {
         Output::Columns(columns) => {
             let columns = columns.iter().map(|column| table.at(column)).collect::<Result<Vec<_>, _>>()?;

@@ -93,7 +93,8 @@ impl State {
 impl Table {
     fn new(descriptor: &'static TableDescriptor, order: &TableOrder) -> Result<Self, Error> {
         let at = |columns: &[String]| columns.iter().filter_map(|name| descriptor.position(name)).collect();
-        let index = |name: &str, columns, live| UniqueIndex { name: name.to_owned(), columns, live, rows: HashMap::new() };
+        let index =
+            |name: &str, columns, live| UniqueIndex { name: name.to_owned(), columns, live, rows: HashMap::new() };
         let mut uniques = vec![index(descriptor.key_name, descriptor.key.clone(), false)];
         uniques.extend(descriptor.uniques.iter().map(|unique| index(&unique.name, at(&unique.columns), unique.live)));
         let cyclic = descriptor.foreign_keys.iter().enumerate().filter(|(_, key)| order.is_cyclic(descriptor, key));

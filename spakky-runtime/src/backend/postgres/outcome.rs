@@ -43,7 +43,8 @@ fn status(xid: &str) -> Step {
         sql: "SELECT pg_xact_status($1::text::xid8)".into(),
         binds,
         cached: false,
-        guard: None, meaning: None,
+        guard: None,
+        meaning: None,
     })
 }
 
