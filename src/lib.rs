@@ -100,3 +100,7 @@ struct TransactionsDoctests;
 #[cfg(all(doctest, feature = "sqlite", feature = "postgres", feature = "testing"))]
 #[doc = include_str!("../docs/guide/testing.md")]
 struct TestingDoctests;
+
+#[cfg(all(doctest, feature = "testing"))]
+#[doc = include_str!("../docs/guide/in_memory.md")]
+struct InMemoryDoctests;

@@ -7,6 +7,7 @@
 
 mod aggregate;
 mod cancellation;
+mod contract;
 mod escape;
 mod http;
 mod lent;

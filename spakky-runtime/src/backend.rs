@@ -5,6 +5,8 @@
 
 pub(crate) mod burst;
 mod connection;
+#[cfg(feature = "testing")]
+pub(crate) mod memory;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 #[cfg(feature = "sqlite")]
@@ -15,7 +17,10 @@ pub(crate) use connection::Connection;
 
 use crate::value::{Value, ValueError};
 
-/// Which database a manager talks to.
+/// The code of a failure whose message the in-memory database has written for the user.
+pub(crate) const IN_MEMORY: &str = "in memory";
+
+/// Which database a manager talks to. One in memory counts as the kind whose ways it follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Backend {

@@ -12,6 +12,10 @@ use crate::error::{Error, ErrorKind};
 use crate::statement::RaiseStyle;
 use crate::transaction::{Outcome, TransactionMode};
 
+/// How long a writer waits for another where the database has one at a time and the settings name no limit.
+#[cfg(any(feature = "sqlite", feature = "testing"))]
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Where a manager's connections lead.
 pub(crate) struct Target {
     place: Place,
@@ -25,6 +29,8 @@ enum Place {
     Postgres(Box<crate::backend::postgres::PostgresTarget>),
     #[cfg(feature = "sqlite")]
     Sqlite(crate::backend::sqlite::SqliteOptions),
+    #[cfg(feature = "testing")]
+    Memory(std::sync::Arc<crate::backend::memory::MemoryDatabase>),
 }
 
 impl Target {
@@ -38,6 +44,11 @@ impl Target {
             }
             #[cfg(feature = "sqlite")]
             "sqlite" => Place::Sqlite(sqlite_options(config)?),
+            #[cfg(feature = "testing")]
+            "memory" => {
+                let limit = config.lock_timeout.unwrap_or(BUSY_TIMEOUT);
+                Place::Memory(std::sync::Arc::new(crate::backend::memory::MemoryDatabase::new(limit)))
+            }
             _ => {
                 // `DatabaseConfig::validate` names the schemes and features.
                 return Err(Error::new(ErrorKind::Config, "connect: no backend for this URL is compiled in"));
@@ -52,7 +63,9 @@ impl Target {
             Place::Postgres(_) => Backend::Postgres,
             #[cfg(feature = "sqlite")]
             Place::Sqlite(_) => Backend::Sqlite,
-            #[cfg(not(any(feature = "postgres", feature = "sqlite")))]
+            #[cfg(feature = "testing")]
+            Place::Memory(_) => Backend::Sqlite,
+            #[cfg(not(any(feature = "postgres", feature = "sqlite", feature = "testing")))]
             _ => unreachable!("no backend is compiled in, so no target exists"),
         }
     }
@@ -64,8 +77,20 @@ impl Target {
             Place::Postgres(_) => false,
             #[cfg(feature = "sqlite")]
             Place::Sqlite(options) => options.is_memory(),
-            #[cfg(not(any(feature = "postgres", feature = "sqlite")))]
+            #[cfg(feature = "testing")]
+            Place::Memory(_) => false,
+            #[cfg(not(any(feature = "postgres", feature = "sqlite", feature = "testing")))]
             _ => unreachable!("no backend is compiled in, so no target exists"),
+        }
+    }
+
+    /// The database, if it is one in memory.
+    #[cfg(feature = "testing")]
+    pub(crate) fn memory(&self) -> Option<&crate::backend::memory::MemoryDatabase> {
+        match &self.place {
+            Place::Memory(database) => Some(database),
+            #[cfg(any(feature = "postgres", feature = "sqlite"))]
+            _ => None,
         }
     }
 
@@ -90,7 +115,11 @@ impl Target {
                     Err(_) => Err(connect_timeout(self.config.connect_timeout)),
                 }
             }
-            #[cfg(not(any(feature = "postgres", feature = "sqlite")))]
+            #[cfg(feature = "testing")]
+            Place::Memory(database) => {
+                Ok(Connection::Memory(crate::backend::memory::MemoryConnection::connect(database)))
+            }
+            #[cfg(not(any(feature = "postgres", feature = "sqlite", feature = "testing")))]
             _ => unreachable!("no backend is compiled in, so no target exists"),
         }
     }
@@ -112,7 +141,9 @@ impl Target {
             Place::Postgres(target) => target.add_settings(&self.config, mode),
             #[cfg(feature = "sqlite")]
             Place::Sqlite(_) => drop(std::mem::take(&mut mode.settings)),
-            #[cfg(not(any(feature = "postgres", feature = "sqlite")))]
+            #[cfg(feature = "testing")]
+            Place::Memory(_) => drop(std::mem::take(&mut mode.settings)),
+            #[cfg(not(any(feature = "postgres", feature = "sqlite", feature = "testing")))]
             _ => unreachable!("no backend is compiled in, so no target exists"),
         }
     }
@@ -125,7 +156,7 @@ pub(crate) async fn resolve(connection: &Connection, lost: &Connection, xid: &st
         (Connection::Postgres(connection), Connection::Postgres(lost)) => {
             crate::backend::postgres::resolve_on(connection, lost, xid, deadline).await
         }
-        #[cfg(any(feature = "sqlite", not(feature = "postgres")))]
+        #[cfg(any(feature = "sqlite", feature = "testing", not(feature = "postgres")))]
         _ => Outcome::Unknown,
     }
 }
@@ -138,7 +169,6 @@ pub(crate) fn connect_timeout(limit: std::time::Duration) -> Error {
 
 #[cfg(feature = "sqlite")]
 fn sqlite_options(config: &DatabaseConfig) -> Result<crate::backend::sqlite::SqliteOptions, Error> {
-    const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
     let mut options = crate::backend::sqlite::SqliteOptions::from_url(config.url.expose_secret())?;
     options.busy_timeout = config.lock_timeout.unwrap_or(BUSY_TIMEOUT);
     options.statement_cache_size = config.statement_cache_size;

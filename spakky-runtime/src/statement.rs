@@ -10,6 +10,7 @@ mod delete;
 mod guard;
 mod insert;
 mod list;
+pub(crate) mod operation;
 mod select;
 mod sql;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures_util::Stream;
 
 use crate::error::DatabaseError;
+use crate::statement::operation::Operation;
 use crate::transaction::TransactionMode;
 use crate::value::{ColumnType, Value};
 
@@ -22,13 +23,16 @@ pub(crate) struct Statement {
     /// statement's own text, since later steps have been sent already; SQLite checks it here, and a miss fails the step
     /// with [`ErrorKind::Conflict`](crate::error::ErrorKind) and its answer as the last of the failure's answers.
     pub(crate) guard: Option<u64>,
+    /// What the statement does, for a database that reads no SQL; text that a user wrote has none.
+    #[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "only the in-memory database reads it"))]
+    pub(crate) meaning: Option<Arc<Operation>>,
 }
 
 impl Statement {
     /// The id of the transaction, if it has one (PostgreSQL). Fails in a transaction that has failed before.
     pub(crate) fn transaction_id() -> Self {
         let sql = "SELECT pg_current_xact_id_if_assigned()::text";
-        Statement { sql: sql.into(), binds: Vec::new(), cached: true, guard: None }
+        Statement { sql: sql.into(), binds: Vec::new(), cached: true, guard: None, meaning: None }
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) enum Connection {
     Postgres(super::postgres::PostgresConnection),
     #[cfg(feature = "sqlite")]
     Sqlite(super::sqlite::SqliteConnection),
+    #[cfg(feature = "testing")]
+    Memory(super::memory::MemoryConnection),
 }
 
 macro_rules! each {
@@ -23,7 +25,9 @@ macro_rules! each {
             Connection::Postgres($connection) => $body,
             #[cfg(feature = "sqlite")]
             Connection::Sqlite($connection) => $body,
-            #[cfg(not(any(feature = "postgres", feature = "sqlite")))]
+            #[cfg(feature = "testing")]
+            Connection::Memory($connection) => $body,
+            #[cfg(not(any(feature = "postgres", feature = "sqlite", feature = "testing")))]
             _ => unreachable!("no backend is compiled in, so no connection exists"),
         }
     };
@@ -71,7 +75,9 @@ impl Connection {
             // Never lent beyond a call, so that nobody has to take it back.
             #[cfg(feature = "sqlite")]
             Connection::Sqlite(_) => {}
-            #[cfg(not(any(feature = "postgres", feature = "sqlite")))]
+            #[cfg(feature = "testing")]
+            Connection::Memory(_) => {}
+            #[cfg(not(any(feature = "postgres", feature = "sqlite", feature = "testing")))]
             _ => unreachable!("no backend is compiled in, so no connection exists"),
         }
     }
@@ -83,7 +89,9 @@ impl Connection {
             Connection::Postgres(connection) => connection.refresh_types().await,
             #[cfg(feature = "sqlite")]
             Connection::Sqlite(_) => {}
-            #[cfg(not(any(feature = "postgres", feature = "sqlite")))]
+            #[cfg(feature = "testing")]
+            Connection::Memory(_) => {}
+            #[cfg(not(any(feature = "postgres", feature = "sqlite", feature = "testing")))]
             _ => unreachable!("no backend is compiled in, so no connection exists"),
         }
     }

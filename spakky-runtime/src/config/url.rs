@@ -20,10 +20,17 @@ pub(super) fn backend(url: &str) -> Result<Backend, String> {
     match scheme(url) {
         Some("postgres" | "postgresql") if url.contains("://") => Ok(Backend::Postgres),
         Some("sqlite") => Ok(Backend::Sqlite),
+        // Follows the ways of SQLite, without any file.
+        Some("memory") if is_in_memory(url) => Ok(Backend::Sqlite),
         _ if url.is_empty() => Err(format!("`url` is missing; {SUPPORTED}")),
         Some(scheme) if url.contains("://") => Err(format!("`url` has the unknown scheme `{scheme}`; {SUPPORTED}")),
         _ => Err(format!("`url` is no database URL; {SUPPORTED}")),
     }
+}
+
+/// Whether a URL means a database in memory that reads no SQL, of which each manager has its own.
+pub(super) fn is_in_memory(url: &str) -> bool {
+    cfg!(feature = "testing") && url == "memory:"
 }
 
 /// Hands each parameter of a PostgreSQL URL that is one of our settings to `take`; what it takes leaves the URL.

@@ -31,6 +31,7 @@ impl DatabaseConfig {
         self.check_ranges(&mut problems);
         match self.backend() {
             Ok(Backend::Postgres) => self.check_postgres(postgres, &mut problems),
+            Ok(Backend::Sqlite) if url::is_in_memory(self.url.expose_secret()) => {}
             Ok(Backend::Sqlite) => self.check_sqlite(sqlite, &mut problems),
             Err(problem) => problems.push(problem),
         }

@@ -47,6 +47,7 @@ impl Error {
             }
             ErrorKind::Mapping => format!("store a value{on}: {}", error.message),
             ErrorKind::RollbackOnly => "run a statement in a transaction that has failed before".into(),
+            _ if error.code == crate::backend::IN_MEMORY => error.message.clone(),
             _ => "run the statement: the database refused it".into(),
         };
         let mut made = Error::new(error.kind, message)

@@ -255,7 +255,7 @@ impl Run {
     }
 
     async fn query(&self, sql: &str, binds: Vec<Bind>) -> Result<Vec<Vec<Value>>, DatabaseError> {
-        let statement = crate::backend::Statement { sql: sql.into(), binds, cached: false, guard: None };
+        let statement = crate::backend::Statement { sql: sql.into(), binds, cached: false, guard: None, meaning: None };
         let answers = self.send(vec![Step::Statement(statement)]).await?;
         Ok(answers.into_iter().flat_map(|answer| answer.rows).collect())
     }

@@ -359,6 +359,10 @@ impl SessionManager {
     /// # Errors
     /// [`is_schema`](Error::is_schema) if the tables do not fit together, else whatever the database says.
     pub async fn create_tables(&self, registry: &SchemaRegistry) -> Result<(), Error> {
+        #[cfg(feature = "testing")]
+        if let Some(memory) = self.inner.pool.target().memory() {
+            return memory.create_tables(registry).await;
+        }
         self.run_ddl(registry.create_statements(self.backend())?).await?;
         self.inner.pool.target().raise_installed();
         Ok(())
@@ -369,6 +373,10 @@ impl SessionManager {
     /// # Errors
     /// As [`create_tables`](Self::create_tables); a table outside the registry that refers to one in it stops it.
     pub async fn drop_tables(&self, registry: &SchemaRegistry) -> Result<(), Error> {
+        #[cfg(feature = "testing")]
+        if let Some(memory) = self.inner.pool.target().memory() {
+            return memory.drop_tables(registry).await;
+        }
         self.run_ddl(registry.drop_statements(self.backend())?).await
     }
 

@@ -47,7 +47,7 @@ fn statement(backend: Backend, sql: &str, binds: Vec<Bind>) -> Statement {
         Backend::Postgres => sql.into(),
         Backend::Sqlite => placeholder::numbered(sql).into(),
     };
-    Statement { sql, binds, cached: false, guard: None }
+    Statement { sql, binds, cached: false, guard: None, meaning: None }
 }
 
 impl PlainSql {

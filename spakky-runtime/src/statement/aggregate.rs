@@ -1,6 +1,7 @@
 //! Values worked out of all rows of a query.
 
 use super::condition::{find, invalid};
+use super::operation::Output;
 use super::{Select, SqlWriter};
 use crate::backend::{Backend, Statement};
 use crate::error::Error;
@@ -56,6 +57,13 @@ impl Select<'_> {
             }
         }
         self.push_from(&mut sql)?;
+        sql.means(|| {
+            let name = column.name.clone();
+            self.selection(match aggregate {
+                Aggregate::Sum => Output::Sum(name),
+                Aggregate::Average => Output::Average(name),
+            })
+        });
         Ok(sql.finish())
     }
 
@@ -70,9 +78,11 @@ impl Select<'_> {
         let condition = if column.ty.nullable { self.condition.clone().and(present) } else { self.condition.clone() };
         let mut sql = SqlWriter::new(backend);
         sql.push_sql("SELECT ").push_read_column(column);
-        Select { condition, ..Select::new(self.table) }.push_from(&mut sql)?;
         let ordering = Ordering { column: column.name.clone(), descending: greatest, nulls: None };
-        sql.push_order(self.table, &[ordering])?.push_sql(" LIMIT 1");
+        let select = Select { condition, order: vec![ordering], limit: Some(1), ..Select::new(self.table) };
+        select.push_from(&mut sql)?;
+        sql.push_order(self.table, &select.order)?.push_sql(" LIMIT 1");
+        sql.means(|| select.selection(Output::Columns(vec![column.name.clone()])));
         Ok(sql.finish())
     }
 }

@@ -3,12 +3,13 @@
 use super::SqlWriter;
 use super::condition::{find, invalid};
 use super::guard::push_xid;
+use super::operation::{Fill, Operation, filled_by};
 use crate::backend::{Backend, Statement};
 use crate::error::Error;
 use crate::query::{AssignedValue, Condition, Term};
 use crate::schema::{Role, TableDescriptor};
 use crate::scope::{Mark, Scope};
-use crate::value::ValueError;
+use crate::value::{Value, ValueError};
 
 /// `UPDATE … SET … WHERE …`. The version of each row goes up by one, so that a save of a copy loaded before is refused,
 /// and it is stamped with the time, unless that is assigned, and with the actor.
@@ -71,8 +72,14 @@ pub(crate) fn update_where(
             Err(error) => return Err(unstorable(table, name, error.clone())),
         }
     }
-    push_stamps(&mut sql, table, assignments, scope)?;
+    let actor = push_stamps(&mut sql, table, assignments, scope)?;
     sql.push_where(table, condition)?;
+    sql.means(|| Operation::UpdateWhere {
+        table: table.name,
+        set: assignments.iter().cloned().chain(actor).collect(),
+        filled: stamps(table, assignments, None),
+        condition: condition.clone(),
+    });
     Ok(sql.finish())
 }
 
@@ -102,26 +109,56 @@ pub(crate) fn mark_where(
         Mark::Deleted => sql.push_clock(deleted_at.ty.scalar),
         Mark::Restored => sql.push_sql("NULL"),
     };
+    let mut set = Vec::new();
     if let Some(at) = table.role(Role::DeletedBy) {
         let column = &table.columns[at];
         sql.push_sql(", ").push_column(column).push_sql(" = ");
         match mark {
-            Mark::Deleted => sql.push_bind(column.ty, scope.actor(table, at)?),
-            Mark::Restored => sql.push_sql("NULL"),
+            Mark::Deleted => {
+                let actor = scope.actor(table, at)?;
+                set.push(assigned(&column.name, actor.clone()));
+                sql.push_bind(column.ty, actor)
+            }
+            Mark::Restored => {
+                set.push(assigned(&column.name, Value::Null));
+                sql.push_sql("NULL")
+            }
         };
     }
-    push_stamps(&mut sql, table, &[], scope)?;
+    set.extend(push_stamps(&mut sql, table, &[], scope)?);
     sql.push_where(table, condition)?;
+    sql.means(|| Operation::UpdateWhere {
+        table: table.name,
+        set,
+        filled: stamps(table, &[], Some(mark)),
+        condition: condition.clone(),
+    });
     Ok(sql.finish())
 }
 
-/// `, version = version + 1, updated_at = now(), updated_by = $1`
+/// What the database itself writes into the rows of an UPDATE by condition.
+fn stamps(table: &TableDescriptor, assignments: &[AssignedValue], mark: Option<Mark>) -> Vec<(String, Fill)> {
+    filled_by(table, |column, role| match (role, mark) {
+        (Role::Version, _) => Some(Fill::Next),
+        (Role::UpdatedAt, _) if assignments.iter().any(|assigned| assigned.column == column.name) => None,
+        (Role::UpdatedAt, _) | (Role::DeletedAt, Some(Mark::Deleted)) => Some(Fill::Clock),
+        (Role::DeletedAt, Some(Mark::Restored)) => Some(Fill::Null),
+        _ => None,
+    })
+}
+
+fn assigned(column: &str, value: Value) -> AssignedValue {
+    AssignedValue { column: column.to_owned(), term: Ok(Term::Value(value)) }
+}
+
+/// `, version = version + 1, updated_at = now(), updated_by = $1`; answers with the actor, if the table wants one.
 fn push_stamps(
     sql: &mut SqlWriter,
     table: &TableDescriptor,
     assignments: &[AssignedValue],
     scope: &Scope,
-) -> Result<(), Error> {
+) -> Result<Option<AssignedValue>, Error> {
+    let mut stamped = None;
     for (at, column) in table.columns.iter().enumerate() {
         match column.role {
             Role::Version => {
@@ -131,12 +168,14 @@ fn push_stamps(
                 sql.push_sql(", ").push_column(column).push_sql(" = ").push_clock(column.ty.scalar);
             }
             Role::UpdatedBy => {
-                sql.push_sql(", ").push_column(column).push_sql(" = ").push_bind(column.ty, scope.actor(table, at)?);
+                let actor = scope.actor(table, at)?;
+                stamped = Some(assigned(&column.name, actor.clone()));
+                sql.push_sql(", ").push_column(column).push_sql(" = ").push_bind(column.ty, actor);
             }
             _ => {}
         }
     }
-    Ok(())
+    Ok(stamped)
 }
 
 /// `DELETE … WHERE …`.
@@ -150,6 +189,7 @@ pub(crate) fn delete_where(
 ) -> Result<Statement, Error> {
     let mut sql = SqlWriter::new(backend);
     sql.push_sql("DELETE FROM ").push_table(table).push_where(table, condition)?;
+    sql.means(|| Operation::DeleteWhere { table: table.name, condition: condition.clone() });
     Ok(sql.finish())
 }
 
@@ -171,5 +211,6 @@ pub(crate) fn delete_all(
         sql.push_sql(" RETURNING 1)");
         push_xid(&mut sql);
     }
+    sql.means(|| Operation::DeleteWhere { table: table.name, condition: condition.clone() });
     Ok(sql.finish())
 }

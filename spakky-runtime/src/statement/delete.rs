@@ -2,6 +2,7 @@
 
 use super::SqlWriter;
 use super::guard::{RaiseStyle, push_guard, push_xid};
+use super::operation::Operation;
 use super::update::{
     MISSING, Within, finish_one, finish_values, is_versioned, push_by_key, push_input, push_joined, push_values,
 };
@@ -46,6 +47,7 @@ fn delete_one(
     }
     sql.push_sql("DELETE FROM ").push_table(table);
     push_by_key(&mut sql, table, row, expected, within);
+    sql.means(|| Operation::Delete(within.found(table, &[(row, expected)])));
     if must_exist {
         return finish_one(sql, raise);
     }
@@ -99,6 +101,7 @@ fn delete_values(
         push_joined(&mut sql, table, Within { live: false, ..within }, true);
         sql.push_sql(")");
     }
+    sql.means(|| Operation::Delete(within.found(table, rows)));
     let mut statement = finish_values(sql, table, rows.len());
     if !must_exist {
         statement.guard = None;

@@ -2,6 +2,7 @@
 
 use super::array_literal::array_literal;
 use super::guard::{RaiseStyle, push_guard, push_xid};
+use super::operation::{Fill, Insertion, Merge, Operation, all_columns, filled_by, names};
 use super::update::{Within, finish_values};
 use super::{SqlWriter, clock};
 use crate::backend::{Backend, Statement};
@@ -336,6 +337,10 @@ fn insert_values(table: &TableDescriptor, given: &[usize], rows: &[&Record], con
         sql.push_sql(")");
     });
     push_conflict(&mut sql, table, conflict);
+    sql.means(|| {
+        let returning = if conflict.is_confined() && rows.len() > 1 { names(table, &table.key) } else { Vec::new() };
+        insertion(table, given, rows, conflict, returning)
+    });
     match (conflict.is_confined(), rows.len()) {
         (true, 1) => return Statement { guard: Some(1), ..sql.finish() },
         (true, count) => return finish_values(sql, table, count),
@@ -367,6 +372,7 @@ fn insert_defaults(backend: Backend, table: &TableDescriptor, row: &Record, want
     if answers {
         push_end(&mut sql, Conflict::Fail);
     }
+    sql.means(|| insertion(table, &[], &[row], Conflict::Fail, Vec::new()));
     sql.finish()
 }
 
@@ -389,5 +395,48 @@ pub(crate) fn insert_returning(
         sql.push_sql(")");
     }
     sql.push_sql(" RETURNING ").push_read_list(table);
+    sql.means(|| insertion(table, &given, &[row], Conflict::Fail, all_columns(table)));
     sql.finish()
+}
+
+/// The same in no language.
+fn insertion(
+    table: &TableDescriptor,
+    given: &[usize],
+    rows: &[&Record],
+    conflict: Conflict<'_>,
+    returning: Vec<String>,
+) -> Operation {
+    let deleted = rows.first().is_some_and(|row| is_deleted(table, row));
+    let merge = match conflict {
+        Conflict::Fail => None,
+        Conflict::Update { columns, within, restores, .. } => {
+            let actor = table.role(Role::UpdatedBy);
+            let same: Vec<usize> = within.owner.into_iter().chain(table.tenant().filter(|_| within.tenanted)).collect();
+            Some(Merge {
+                columns: columns.iter().copied().chain(actor).map(|at| table.columns[at].name.clone()).collect(),
+                filled: filled_by(table, |_, role| match role {
+                    Role::Version => Some(Fill::Next),
+                    Role::UpdatedAt => Some(Fill::Clock),
+                    Role::DeletedAt | Role::DeletedBy if restores => Some(Fill::Null),
+                    _ => None,
+                }),
+                same: names(table, &same),
+                live: within.live,
+            })
+        }
+    };
+    Operation::Insert(Insertion {
+        table: table.name,
+        columns: names(table, given),
+        rows: rows.iter().map(|row| given.iter().map(|&at| row[at].clone()).collect()).collect(),
+        filled: filled_by(table, |_, role| match role {
+            Role::Version => Some(Fill::One),
+            Role::CreatedAt | Role::UpdatedAt => Some(Fill::Clock),
+            Role::DeletedAt => Some(if deleted { Fill::Clock } else { Fill::Null }),
+            _ => None,
+        }),
+        merge,
+        returning,
+    })
 }

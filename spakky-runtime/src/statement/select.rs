@@ -1,6 +1,7 @@
 //! Queries over one table.
 
 use super::SqlWriter;
+use super::operation::{Operation, Output, Selection, all_columns};
 use crate::backend::{Backend, Statement};
 use crate::error::Error;
 use crate::query::{Condition, Ordering};
@@ -75,6 +76,7 @@ impl<'a> Select<'a> {
                 }
             }
         }
+        sql.means(|| self.selection(Output::Columns(all_columns(self.table))));
         Ok(sql.finish())
     }
 
@@ -108,6 +110,7 @@ impl<'a> Select<'a> {
             self.push_limit(&mut sql);
             sql.push_sql(") AS \"counted\"");
         }
+        sql.means(|| self.selection(Output::Count));
         Ok(sql.finish())
     }
 
@@ -121,6 +124,7 @@ impl<'a> Select<'a> {
         self.push_from(&mut sql)?;
         self.push_limit(&mut sql);
         sql.push_sql(")");
+        sql.means(|| self.selection(Output::Exists));
         Ok(sql.finish())
     }
 
@@ -144,6 +148,18 @@ impl<'a> Select<'a> {
         sql.push_sql("EXPLAIN (FORMAT JSON) SELECT 1");
         self.push_from(&mut sql)?;
         Ok(sql.finish())
+    }
+
+    /// The same in no language.
+    pub(super) fn selection(&self, output: Output) -> Operation {
+        Operation::Select(Selection {
+            table: self.table.name,
+            condition: self.condition.clone(),
+            order: self.order.clone(),
+            limit: self.limit,
+            offset: self.offset,
+            output,
+        })
     }
 
     pub(super) fn push_from(&self, sql: &mut SqlWriter) -> Result<(), Error> {

@@ -20,6 +20,9 @@
 //! let statement = sql.finish();      // DELETE FROM "orders" WHERE "id" = $1
 //! ```
 
+use std::sync::Arc;
+
+use super::operation::Operation;
 use crate::backend::{Backend, Bind, Statement};
 use crate::schema::{ColumnDescriptor, TableDescriptor};
 use crate::value::{ColumnType, ScalarType, Value};
@@ -32,12 +35,13 @@ pub(crate) struct SqlWriter {
     /// How many subqueries are open.
     depth: usize,
     binds: Vec<Bind>,
+    meaning: Option<Arc<Operation>>,
 }
 
 impl SqlWriter {
     /// An empty text for `backend`.
     pub(crate) fn new(backend: Backend) -> Self {
-        SqlWriter { backend, sql: String::new(), depth: 0, binds: Vec::new() }
+        SqlWriter { backend, sql: String::new(), depth: 0, binds: Vec::new(), meaning: None }
     }
 
     /// The backend whose spelling is written.
@@ -164,9 +168,17 @@ impl SqlWriter {
         self
     }
 
+    /// Says what the statement does, for a database that reads no SQL. Such a one spells as SQLite does.
+    pub(crate) fn means(&mut self, operation: impl FnOnce() -> Operation) -> &mut Self {
+        if cfg!(feature = "testing") && self.backend == Backend::Sqlite {
+            self.meaning = Some(Arc::new(operation()));
+        }
+        self
+    }
+
     /// The statement, as one whose text recurs and that guards nothing.
     pub(crate) fn finish(self) -> Statement {
-        Statement { sql: self.sql.into(), binds: self.binds, cached: true, guard: None }
+        Statement { sql: self.sql.into(), binds: self.binds, cached: true, guard: None, meaning: self.meaning }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::guard::{RaiseStyle, push_guard};
 use super::insert::{push_names, push_unnest, push_unnested};
+use super::operation::{Fill, Found, Operation, filled_by, names};
 use super::{SqlWriter, clock};
 use crate::backend::{Backend, Statement};
 use crate::error::Error;
@@ -24,6 +25,15 @@ impl Within {
     /// The columns whose values find a row: the key, and the tenant.
     pub(super) fn found_by(self, table: &TableDescriptor) -> Vec<usize> {
         table.key.iter().copied().chain(table.tenant().filter(|_| self.tenanted)).collect()
+    }
+
+    /// Which rows a write by key is about.
+    pub(super) fn found(self, table: &TableDescriptor, rows: &[(&Record, Option<i64>)]) -> Found {
+        let columns = self.found_by(table);
+        let versioned = is_versioned(rows);
+        let key = |row: &Record| columns.iter().map(|&at| row[at].clone()).collect();
+        let keys = rows.iter().map(|(row, expected)| (key(row), expected.filter(|_| versioned))).collect();
+        Found { table: table.name, columns: names(table, &columns), keys, live: self.live }
     }
 
     /// ` AND "t"."deleted_at" IS NULL`
@@ -89,6 +99,23 @@ pub(super) fn is_versioned(rows: &[(&Record, Option<i64>)]) -> bool {
     rows.iter().all(|(_, expected)| expected.is_some())
 }
 
+impl Set<'_> {
+    /// The same in no language.
+    fn operation(self, table: &TableDescriptor, rows: &[(&Record, Option<i64>)]) -> Operation {
+        Operation::Update {
+            found: self.within.found(table, rows),
+            columns: names(table, self.columns),
+            values: rows.iter().map(|(row, _)| self.columns.iter().map(|&at| row[at].clone()).collect()).collect(),
+            filled: filled_by(table, |_, role| match (role, self.touch.mark) {
+                (Role::Version, _) => self.touch.bumps.then_some(Fill::Next),
+                (Role::UpdatedAt, _) | (Role::DeletedAt, Some(Mark::Deleted)) => Some(Fill::Clock),
+                (Role::DeletedAt, Some(Mark::Restored)) => Some(Fill::Null),
+                _ => None,
+            }),
+        }
+    }
+}
+
 /// What the runtime itself sets in a row that is updated.
 fn push_touched(sql: &mut SqlWriter, table: &TableDescriptor, set: Set<'_>) {
     let backend = sql.backend();
@@ -132,6 +159,7 @@ fn update_one(
     });
     push_touched(&mut sql, table, set);
     push_by_key(&mut sql, table, row, expected, set.within);
+    sql.means(|| set.operation(table, &[(row, expected)]));
     finish_one(sql, raise)
 }
 
@@ -268,6 +296,7 @@ fn update_values(table: &TableDescriptor, set: Set<'_>, rows: &[(&Record, Option
     push_touched(&mut sql, table, set);
     sql.push_sql(" FROM spakky_input WHERE ");
     push_joined(&mut sql, table, set.within, is_versioned(rows));
+    sql.means(|| set.operation(table, rows));
     finish_values(sql, table, rows.len())
 }
 

@@ -33,7 +33,7 @@ SELECT s.system_identifier::text, \
 FROM pg_catalog.pg_control_system() s, pg_catalog.pg_stat_bgwriter b";
 
 fn identify() -> Step {
-    Step::Statement(Statement { sql: IDENTIFY.into(), binds: Vec::new(), cached: false, guard: None })
+    Step::Statement(Statement { sql: IDENTIFY.into(), binds: Vec::new(), cached: false, guard: None, meaning: None })
 }
 
 fn status(xid: &str) -> Step {
@@ -44,6 +44,7 @@ fn status(xid: &str) -> Step {
         binds,
         cached: false,
         guard: None,
+        meaning: None,
     })
 }
 

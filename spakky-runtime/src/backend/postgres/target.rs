@@ -95,7 +95,7 @@ fn limits(config: &DatabaseConfig) -> Vec<(String, String)> {
 
 async fn raise_is_installed(connection: &PostgresConnection) -> Result<bool, DatabaseError> {
     let sql = format!("SELECT to_regprocedure('{}(text)') IS NOT NULL", raise::FUNCTION);
-    let statement = Statement { sql: sql.into(), binds: Vec::new(), cached: false, guard: None };
+    let statement = Statement { sql: sql.into(), binds: Vec::new(), cached: false, guard: None, meaning: None };
     let answers = connection.send(vec![Step::Statement(statement)]).await.map_err(|failure| failure.error)?;
     Ok(answers.iter().any(|answer| answer.rows == [[Value::Bool(true)]]))
 }

@@ -50,6 +50,8 @@ fn as_postgres(connection: &Connection) -> Option<&PostgresConnection> {
         Connection::Postgres(native) => Some(native),
         #[cfg(feature = "sqlite")]
         Connection::Sqlite(_) => None,
+        #[cfg(feature = "testing")]
+        Connection::Memory(_) => None,
     }
 }
 

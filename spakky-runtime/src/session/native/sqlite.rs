@@ -70,5 +70,7 @@ fn as_sqlite(connection: &Connection) -> Option<&SqliteConnection> {
         Connection::Sqlite(native) => Some(native),
         #[cfg(feature = "postgres")]
         Connection::Postgres(_) => None,
+        #[cfg(feature = "testing")]
+        Connection::Memory(_) => None,
     }
 }

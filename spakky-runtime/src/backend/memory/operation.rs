@@ -1,0 +1,227 @@
+//! Runs one operation. What a failed one has written is undone by its caller, who has a copy.
+
+use super::condition::{matching, value};
+use super::fallback::Fallback;
+use super::table::{State, Table};
+use super::write::{add, change, fill, stored};
+use super::{constraint, fallback, read};
+use crate::backend::Answer;
+use crate::error::DatabaseError;
+use crate::query::{AssignedValue, Condition};
+use crate::statement::operation::{Fill, Found, Insertion, Merge, Operation};
+use crate::value::Value;
+
+/// Runs one operation.
+pub(super) fn run(state: &mut State, operation: &Operation) -> Result<Answer, DatabaseError> {
+    match operation {
+        Operation::Select(selection) => read::select(state, selection),
+        Operation::Insert(insertion) => insert(state, insertion),
+        Operation::Update { found, columns, values, filled } => update(state, found, columns, values, filled),
+        Operation::Delete(found) => {
+            let table = state.table(found.table)?;
+            let mut numbers = Vec::new();
+            for position in 0..found.keys.len() {
+                numbers.extend(locate(table, found, position)?.filter(|number| !numbers.contains(number)));
+            }
+            let rows = keys_of(table, found, &numbers);
+            let affected = constraint::delete(state, found.table, numbers)?;
+            Ok(Answer { rows, affected })
+        }
+        Operation::UpdateWhere { table, set, filled, condition } => update_where(state, table, set, filled, condition),
+        Operation::DeleteWhere { table, condition } => {
+            let found = matching(state, state.table(table)?, condition)?;
+            let numbers = found.into_iter().map(|(number, _)| number).collect();
+            let affected = constraint::delete(state, table, numbers)?;
+            Ok(Answer { rows: Vec::new(), affected })
+        }
+    }
+}
+
+fn positions(table: &Table, columns: &[String]) -> Result<Vec<usize>, DatabaseError> {
+    columns.iter().map(|column| table.at(column)).collect()
+}
+
+fn fills(table: &Table, filled: &[(String, Fill)]) -> Result<Vec<(usize, Fill)>, DatabaseError> {
+    filled.iter().map(|(column, fill)| Ok((table.at(column)?, *fill))).collect()
+}
+
+fn insert(state: &mut State, insertion: &Insertion) -> Result<Answer, DatabaseError> {
+    let table = state.table(insertion.table)?;
+    let descriptor = table.descriptor;
+    let columns = positions(table, &insertion.columns)?;
+    let filled = fills(table, &insertion.filled)?;
+    let returning = positions(table, &insertion.returning)?;
+    let mut written = Vec::with_capacity(insertion.rows.len());
+    for values in &insertion.rows {
+        let table = state.table_mut(insertion.table)?;
+        let mut row = fallbacks(table)?;
+        for (&at, value) in columns.iter().zip(values) {
+            row[at] = value.clone();
+        }
+        for &(at, kind) in &filled {
+            fill(descriptor, &mut row, at, kind);
+        }
+        let key: Vec<Value> = descriptor.key.iter().map(|&at| row[at].clone()).collect();
+        let number = match (&insertion.merge, table.by_key(&key)) {
+            (Some(merge), Some(number)) => {
+                if !merge_into(state, insertion.table, number, &row, merge)? {
+                    continue;
+                }
+                number
+            }
+            _ => add(state, insertion.table, row)?,
+        };
+        written.push(number);
+    }
+    let table = state.table(insertion.table)?;
+    for number in &written {
+        constraint::check_row(state, table, &table.rows[number])?;
+    }
+    let answer = |number: &u64| returning.iter().map(|&at| table.rows[number][at].clone()).collect();
+    let rows = if returning.is_empty() { Vec::new() } else { written.iter().map(answer).collect() };
+    Ok(Answer { rows, affected: written.len() as u64 })
+}
+
+/// A row with what each column gets that is not given.
+fn fallbacks(table: &mut Table) -> Result<Vec<Value>, DatabaseError> {
+    let defaults = std::sync::Arc::clone(&table.fallbacks);
+    let mut row = Vec::with_capacity(defaults.len());
+    for (at, column) in table.descriptor.columns.iter().enumerate() {
+        row.push(match &defaults[at] {
+            _ if column.generated => {
+                table.last_id += 1;
+                stored(table.descriptor, at, Value::I64(table.last_id))?
+            }
+            Some(Fallback::Value(value)) => value.clone(),
+            Some(Fallback::Clock) => fallback::clock(column.ty),
+            None => Value::Null,
+        });
+    }
+    Ok(row)
+}
+
+/// Writes a new row over the one that is there; not if that is another's.
+fn merge_into(
+    state: &mut State,
+    name: &'static str,
+    number: u64,
+    new: &[Value],
+    merge: &Merge,
+) -> Result<bool, DatabaseError> {
+    let table = state.table(name)?;
+    let descriptor = table.descriptor;
+    let old = &table.rows[&number];
+    let same = positions(table, &merge.same)?;
+    let deleted = descriptor.deleted_at().is_some_and(|at| !old[at].is_null());
+    if (merge.live && deleted) || same.iter().any(|&at| old[at] != new[at]) {
+        return Ok(false);
+    }
+    let columns = positions(table, &merge.columns)?;
+    let filled = fills(table, &merge.filled)?;
+    change(state, name, number, |row| {
+        for &at in &columns {
+            row[at] = new[at].clone();
+        }
+        for &(at, kind) in &filled {
+            fill(descriptor, row, at, kind);
+        }
+        Ok(())
+    })?;
+    Ok(true)
+}
+
+/// The row of a key, if it is as it must be.
+fn locate(table: &Table, found: &Found, position: usize) -> Result<Option<u64>, DatabaseError> {
+    let (values, expected) = &found.keys[position];
+    let descriptor = table.descriptor;
+    let columns = positions(table, &found.columns)?;
+    let Some(number) = table.by_key(&values[..descriptor.key.len()]) else { return Ok(None) };
+    let row = &table.rows[&number];
+    let others = columns.iter().zip(values).skip(descriptor.key.len()).all(|(&at, value)| row[at] == *value);
+    let version = match (descriptor.version, expected) {
+        (Some(at), Some(expected)) => super::compare::integer(&row[at]) == Some(i128::from(*expected)),
+        _ => true,
+    };
+    let live = !found.live || descriptor.deleted_at().is_none_or(|at| row[at].is_null());
+    Ok((others && version && live).then_some(number))
+}
+
+/// What a write of several rows answers with: the keys that it met.
+fn keys_of(table: &Table, found: &Found, numbers: &[u64]) -> Vec<Vec<Value>> {
+    if found.keys.len() < 2 {
+        return Vec::new();
+    }
+    let key = |number: &u64| table.descriptor.key.iter().map(|&at| table.rows[number][at].clone()).collect();
+    numbers.iter().map(key).collect()
+}
+
+fn update(
+    state: &mut State,
+    found: &Found,
+    columns: &[String],
+    values: &[Vec<Value>],
+    filled: &[(String, Fill)],
+) -> Result<Answer, DatabaseError> {
+    let table = state.table(found.table)?;
+    let descriptor = table.descriptor;
+    let (columns, filled) = (positions(table, columns)?, fills(table, filled)?);
+    let mut hits = Vec::new();
+    for (position, values) in values.iter().enumerate() {
+        let Some(number) = locate(state.table(found.table)?, found, position)? else { continue };
+        change(state, found.table, number, |row| {
+            for (&at, value) in columns.iter().zip(values) {
+                row[at] = value.clone();
+            }
+            for &(at, kind) in &filled {
+                fill(descriptor, row, at, kind);
+            }
+            Ok(())
+        })?;
+        hits.push(number);
+    }
+    let table = state.table(found.table)?;
+    for number in &hits {
+        constraint::check_row(state, table, &table.rows[number])?;
+    }
+    Ok(Answer { rows: keys_of(table, found, &hits), affected: hits.len() as u64 })
+}
+
+fn update_where(
+    state: &mut State,
+    name: &'static str,
+    set: &[AssignedValue],
+    filled: &[(String, Fill)],
+    condition: &Condition,
+) -> Result<Answer, DatabaseError> {
+    let table = state.table(name)?;
+    let descriptor = table.descriptor;
+    let filled = fills(table, filled)?;
+    let mut changes = Vec::new();
+    for (number, row) in matching(state, table, condition)? {
+        let mut assigned = Vec::with_capacity(set.len());
+        for AssignedValue { column, term } in set {
+            let at = table.at(column)?;
+            let Ok(term) = term else { return Err(super::refused("write a value that cannot be stored")) };
+            assigned.push((at, stored(descriptor, at, value(table, row, term)?)?));
+        }
+        changes.push((number, assigned));
+    }
+    let affected = changes.len() as u64;
+    let numbers: Vec<u64> = changes.iter().map(|(number, _)| *number).collect();
+    for (number, assigned) in changes {
+        change(state, name, number, |row| {
+            for (at, value) in assigned {
+                row[at] = value;
+            }
+            for &(at, kind) in &filled {
+                fill(descriptor, row, at, kind);
+            }
+            Ok(())
+        })?;
+    }
+    let table = state.table(name)?;
+    for number in &numbers {
+        constraint::check_row(state, table, &table.rows[number])?;
+    }
+    Ok(Answer { rows: Vec::new(), affected })
+}

@@ -1,0 +1,168 @@
+//! Rows with the rows that are part of them.
+
+use spakky::prelude::*;
+
+use super::{Store, on_each_store};
+
+on_each_store![
+    children_are_loaded_in_their_order,
+    a_save_writes_the_difference_and_counts_the_version_of_the_root,
+    a_deleted_root_takes_its_children_along,
+    a_root_is_found_by_its_children,
+    an_upsert_replaces_the_children,
+    a_child_of_another_is_not_taken,
+];
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Order {
+    id: i64,
+    customer: String,
+    lines: Vec<Line>,
+    invoice: Option<Invoice>,
+    revision: Revision,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Line {
+    id: i64,
+    sku: String,
+    quantity: i32,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Invoice {
+    number: String,
+}
+
+#[derive(Debug, Clone, Table, Mappable)]
+#[table(name = "orders")]
+#[mappable(domain = Order)]
+pub(super) struct OrderRow {
+    #[table(id)]
+    id: i64,
+    customer: String,
+    #[table(has_many(by = order_id, order_by = sku))]
+    lines: Vec<LineRow>,
+    #[table(has_one(by = order_id))]
+    invoice: Option<InvoiceRow>,
+    #[table(version)]
+    #[mappable(field = revision)]
+    version: i64,
+}
+
+#[derive(Debug, Clone, Table, Mappable)]
+#[table(name = "order_lines", unique(order_id, sku))]
+#[mappable(domain = Line)]
+pub(super) struct LineRow {
+    #[table(id)]
+    id: i64,
+    #[table(references(OrderRow))]
+    #[mappable(parent)]
+    order_id: i64,
+    sku: String,
+    quantity: i32,
+}
+
+#[derive(Debug, Clone, Table, Mappable)]
+#[table(name = "invoices")]
+#[mappable(domain = Invoice)]
+pub(super) struct InvoiceRow {
+    #[table(id, references(OrderRow, on_delete = cascade))]
+    #[mappable(parent)]
+    order_id: i64,
+    #[table(unique)]
+    number: String,
+}
+
+fn line(id: i64, sku: &str, quantity: i32) -> Line {
+    Line { id, sku: sku.to_owned(), quantity }
+}
+
+fn order(id: i64) -> Order {
+    Order {
+        id,
+        customer: format!("customer {id}"),
+        lines: vec![line(id * 10 + 1, "b", 1), line(id * 10 + 2, "a", 2)],
+        invoice: Some(Invoice { number: format!("i{id}") }),
+        revision: Revision::default(),
+    }
+}
+
+async fn fill(store: &Store) -> Repository<OrderRow> {
+    let orders = store.of::<OrderRow>();
+    store.work(async |_| orders.add_all(&mut [order(1), order(2)])).await.unwrap();
+    orders
+}
+
+async fn children_are_loaded_in_their_order(store: Store) {
+    let orders = fill(&store).await;
+    let one = orders.get(1).await.unwrap();
+    assert_eq!(one.lines, [line(12, "a", 2), line(11, "b", 1)]);
+    assert_eq!(one.invoice, Some(Invoice { number: "i1".into() }));
+    let all = orders.query().order_by(OrderRow::COLUMNS.id.desc()).all().await.unwrap();
+    let lines: Vec<i64> = all.iter().flat_map(|order| &order.lines).map(|line| line.id).collect();
+    assert_eq!(lines, [22, 21, 12, 11]);
+}
+
+async fn a_save_writes_the_difference_and_counts_the_version_of_the_root(store: Store) {
+    let orders = fill(&store).await;
+    store
+        .work(async |_| {
+            let mut one = orders.get(1).await?;
+            one.lines.remove(0);
+            one.lines[0].quantity = 9;
+            one.lines.push(line(15, "c", 3));
+            one.invoice = None;
+            orders.save(&mut one)
+        })
+        .await
+        .unwrap();
+    let one = orders.get(1).await.unwrap();
+    assert_eq!(one.lines, [line(11, "b", 9), line(15, "c", 3)]);
+    assert_eq!((one.invoice, one.revision.version()), (None, Some(2)));
+    assert_eq!(orders.get(2).await.unwrap().lines, [line(22, "a", 2), line(21, "b", 1)]);
+}
+
+async fn a_deleted_root_takes_its_children_along(store: Store) {
+    let orders = fill(&store).await;
+    store
+        .work(async |_| {
+            let mut one = orders.get(1).await?;
+            orders.delete(&mut one)
+        })
+        .await
+        .unwrap();
+    assert_eq!(orders.query().count().await.unwrap(), 1);
+    assert_eq!(store.of::<LineRow>().query().count().await.unwrap(), 2);
+    assert_eq!(store.of::<InvoiceRow>().query().count().await.unwrap(), 1);
+}
+
+async fn a_root_is_found_by_its_children(store: Store) {
+    let orders = fill(&store).await;
+    let (o, l) = (OrderRow::COLUMNS, LineRow::COLUMNS);
+    let found = orders.filter(o.id.exists_in(l.order_id, l.id.eq(22))).all().await.unwrap();
+    assert_eq!(found.iter().map(|order| order.id).collect::<Vec<_>>(), [2]);
+    assert_eq!(orders.filter(o.id.exists_in(l.order_id, l.quantity.gt(5))).count().await.unwrap(), 0);
+}
+
+async fn an_upsert_replaces_the_children(store: Store) {
+    let orders = fill(&store).await;
+    let mut new = Order { lines: vec![line(11, "z", 7)], invoice: None, ..order(1) };
+    store.work(async |_| orders.upsert(&mut new)).await.unwrap();
+    let one = orders.get(1).await.unwrap();
+    assert_eq!((one.lines, one.invoice), (vec![line(11, "z", 7)], None));
+    assert_eq!(one.revision.version(), Some(2));
+}
+
+async fn a_child_of_another_is_not_taken(store: Store) {
+    let orders = fill(&store).await;
+    let answer = store.work(async |_| {
+        let mut one = orders.get(1).await?;
+        one.lines.push(line(21, "q", 1));
+        orders.save(&mut one)
+    });
+    let error = answer.await.unwrap_err();
+    assert!(error.is_unique_violation(), "{error:?}");
+    assert_eq!(error.table(), Some("order_lines"));
+    assert_eq!(orders.get(2).await.unwrap().lines.len(), 2);
+}
