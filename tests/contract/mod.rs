@@ -52,7 +52,7 @@ pub(crate) fn run<F: Future<Output = ()>>(kind: Kind, test: impl FnOnce(Store) -
         let sessions = SessionManager::from_config(config).await.unwrap();
         sessions.create_tables(&tables()).await.unwrap();
         let test = test(Store { kind, sessions: sessions.clone() });
-        tokio::time::timeout(Duration::from_secs(180), test).await.expect("the test hangs");
+        tokio::time::timeout(Duration::from_secs(180), test).await.unwrap_or_else(|_| panic!("the test hangs"));
         assert_eq!(sessions.status().in_use, 0);
         home
     });

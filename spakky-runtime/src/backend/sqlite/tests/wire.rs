@@ -35,6 +35,7 @@ impl Store {
             binds: vec![Bind { ty: T::TYPE, value }],
             cached: true,
             guard: Some(1),
+            meaning: None,
         };
         let create = Step::Control(format!("CREATE TABLE v(value {declared})").into());
         let read = query("SELECT value FROM v", &[]);
