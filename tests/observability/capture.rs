@@ -56,6 +56,7 @@ pub(crate) struct Capture {
 
 impl Capture {
     pub(crate) fn begin() -> Self {
+        crate::support::listen_everywhere();
         let seen = Arc::<Mutex<Seen>>::default();
         let subscriber = tracing_subscriber::registry().with(Watch(Arc::clone(&seen)));
         // The guard borrows it; a test's recorder may live as long as the test's process.

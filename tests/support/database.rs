@@ -124,8 +124,18 @@ fn patient(url: &str) -> DatabaseConfig {
     if url.starts_with("sqlite") { config.lock_timeout(PATIENCE) } else { config }
 }
 
+/// Has somebody listen on every thread. Otherwise tracing may take note that nobody listens to a place in the code while
+/// another test begins to, and leave that test without its events.
+pub(crate) fn listen_everywhere() {
+    static LISTENS: std::sync::Once = std::sync::Once::new();
+    LISTENS.call_once(|| {
+        tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap();
+    });
+}
+
 /// Runs one test on a runtime of its own, in a database of its own, and makes sure that it leaves nothing behind.
 pub(crate) fn run<F: Future<Output = ()>>(backend: Backend, test: impl FnOnce(Database) -> F) {
+    listen_everywhere();
     let log = SqlLog::default();
     let subscriber = tracing_subscriber::registry().with(log.clone());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
