@@ -65,6 +65,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     rollback(&desk).await?;
     report::summary(&desk.summary().await?);
     largest(&desk).await?;
+    report::list("the largest orders still to be placed", &desk.list(OrderStatus::Draft, 5).await?);
     println!();
 
     let sent = sessions.statistics();

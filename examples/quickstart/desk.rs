@@ -5,7 +5,7 @@ use spakky::prelude::*;
 
 use crate::domain::{Order, OrderError, OrderId, OrderStatus};
 use crate::import::Draft;
-use crate::row::OrderRow;
+use crate::row::{OrderRow, OrderView};
 
 /// The order desk.
 #[derive(Clone, HasSessions)]
@@ -127,6 +127,13 @@ impl Desk {
         let o = OrderRow::COLUMNS;
         let large = o.status.eq(OrderStatus::Paid).and(o.total_cents.ge(from_cents));
         Ok(self.orders.filter(large).order_by(o.total_cents.desc()).cursor_page(at).await?)
+    }
+
+    /// The largest orders of a status, as a list shows them.
+    pub(crate) async fn list(&self, status: OrderStatus, count: u64) -> Result<Vec<OrderView>, DeskError> {
+        let o = OrderRow::COLUMNS;
+        let orders = self.orders.project::<OrderView>().filter(o.status.eq(status));
+        Ok(orders.order_by(o.total_cents.desc()).order_by(o.id.asc()).limit(count).all().await?)
     }
 
     /// Counts and totals by status, in plain SQL.

@@ -3,6 +3,7 @@
 use crate::desk::Summary;
 use crate::domain::Order;
 use crate::import::Import;
+use crate::row::OrderView;
 
 /// What came of the import.
 pub(crate) fn import(import: &Import) {
@@ -32,6 +33,14 @@ pub(crate) fn page(number: u32, orders: &[Order]) {
         let first = order.lines.first().map_or("", |line| &line.title);
         let (total, lines) = (euros(order.total_cents), order.lines.len());
         println!("  {total:>12}  {:<20}  lines: {lines}, the first: {first}", order.customer_name);
+    }
+}
+
+/// A list of orders, each with the number of its lines.
+pub(crate) fn list(title: &str, orders: &[OrderView]) {
+    println!("{title}:");
+    for OrderView { customer, total_cents, lines } in orders {
+        println!("  {:>12}  {customer:<20}  lines: {lines}", euros(*total_cents));
     }
 }
 

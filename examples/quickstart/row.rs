@@ -1,7 +1,7 @@
 //! How orders are stored, with their lines: all there is to write for it.
 
 use chrono::{DateTime, Utc};
-use spakky::{Mappable, Table};
+use spakky::{Mappable, Projection, Table};
 use uuid::Uuid;
 
 use crate::domain::{Order, OrderId, OrderLine, OrderStatus};
@@ -45,4 +45,15 @@ pub(crate) struct OrderLineRow {
     title: String,
     quantity: i32,
     unit_cents: i64,
+}
+
+/// What a list of orders shows, which needs no aggregates.
+#[derive(Debug, Projection)]
+#[projection(row = OrderRow)]
+pub(crate) struct OrderView {
+    #[projection(column = customer_name)]
+    pub(crate) customer: String,
+    pub(crate) total_cents: i64,
+    #[projection(count(OrderLineRow, by = order_id))]
+    pub(crate) lines: i64,
 }
