@@ -52,6 +52,26 @@ fn variants_are_stored_as_text_number_or_native_value() {
 }
 
 #[test]
+fn rows_are_in_the_order_of_a_native_enum() {
+    on_both(schema![Plain], async |place| {
+        let rows = place.sessions.repository::<Plain>().autocommit();
+        for (id, mood) in [(1, Mood::Glad), (2, Mood::SoSo), (3, Mood::Glad)] {
+            rows.add_now(&mut Plain { mood, ..plain(id) }).await?;
+        }
+        // As the type was declared; elsewhere it is text.
+        let expected = if place.backend() == Backend::Postgres { [2, 1, 3] } else { [1, 3, 2] };
+        let query = || rows.query().order_by(Plain::COLUMNS.mood.asc());
+        let ids = query().all().await?.into_iter().map(|row| row.id).collect::<Vec<_>>();
+        assert_eq!(ids, expected);
+        let first = query().cursor_page(CursorRequest::first(2)).await?;
+        let next = query().cursor_page(CursorRequest::first(2).at(first.next.unwrap())).await?;
+        let walked: Vec<i64> = first.items.iter().chain(&next.items).map(|row| row.id).collect();
+        assert_eq!(walked, expected);
+        Ok(())
+    });
+}
+
+#[test]
 fn an_unknown_variant_is_an_error_that_names_table_column_and_value() {
     on_both(schema![Plain, Lists], async |place| {
         let rows = place.sessions.repository::<Plain>();

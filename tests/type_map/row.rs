@@ -44,7 +44,7 @@ pub(super) enum Mood {
 }
 
 impl Mood {
-    pub(super) const CREATE: &str = "CREATE TYPE mood AS ENUM ('glad', 'so_so', 'sad')";
+    pub(super) const CREATE: &str = "CREATE TYPE mood AS ENUM ('so_so', 'glad', 'sad')";
 }
 
 /// What is stored as JSON.

@@ -60,7 +60,7 @@ impl<'a> Select<'a> {
         let mut sql = SqlWriter::new(backend);
         sql.push_sql("SELECT ").push_read_list(self.table);
         self.push_from(&mut sql)?;
-        sql.push_order(self.table, &self.order)?;
+        sql.push_order_of(self.table, &self.order, true)?;
         self.push_limit(&mut sql);
         if backend == Backend::Postgres {
             match self.lock {
@@ -90,7 +90,7 @@ impl<'a> Select<'a> {
             sql.push_read_column(&self.table.columns[position]);
         });
         self.push_from(&mut sql)?;
-        sql.push_order(self.table, &self.order)?;
+        sql.push_order_of(self.table, &self.order, true)?;
         self.push_limit(&mut sql);
         Ok(sql.finish())
     }
@@ -135,7 +135,7 @@ impl<'a> Select<'a> {
     pub(crate) fn question(&self, backend: Backend) -> Result<Statement, Error> {
         let mut sql = SqlWriter::new(backend);
         self.push_from(&mut sql)?;
-        sql.push_order(self.table, &self.order)?;
+        sql.push_order_of(self.table, &self.order, true)?;
         Ok(sql.finish())
     }
 
