@@ -205,3 +205,48 @@ impl Drop for Telling {
         self.listeners.ended.notify_waiters();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    fn version(version: i64) -> Mutation {
+        let versions = vec![(("orders", "7".to_owned()), version)];
+        let (ids, versions_told) = (vec!["7".to_owned()], vec![version]);
+        let event = MutationEvent {
+            table: "orders",
+            kind: MutationKind::Update,
+            ids,
+            versions: versions_told,
+            changed: Vec::new(),
+            tenant: None,
+        };
+        Mutation { event, versions }
+    }
+
+    #[tokio::test]
+    async fn a_later_version_waits_until_the_earlier_one_was_told_or_given_up() {
+        for told_first in [true, false] {
+            let listeners = Arc::new(Listeners::default());
+            let heard: Arc<Mutex<Vec<i64>>> = Arc::default();
+            let hears = Arc::clone(&heard);
+            listeners.add(Arc::new(move |event| hears.lock().unwrap().extend(&event.versions)));
+            let (fifth, fourth) = (listeners.begin(vec![version(5)]), listeners.begin(vec![version(4)]));
+            let mut waiting = pin!(fifth.tell(None));
+            assert_eq!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Pending);
+            if told_first {
+                fourth.tell(None).await
+            } else {
+                drop(fourth)
+            }
+            waiting.await;
+            let expected: &[i64] = if told_first { &[4, 5] } else { &[5] };
+            assert_eq!(*heard.lock().unwrap(), expected);
+            assert!(listeners.committing().is_empty());
+        }
+    }
+}
