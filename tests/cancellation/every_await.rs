@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use spakky::Error;
 use spakky::prelude::*;
 
-use crate::support::{Cancelled, Database, account, cancel_after, eventually, facts, on_each_backend, posting};
+use crate::support::{
+    Cancelled, Database, account, cancel_after, eventually, facts, on_each_backend, on_pgbouncer, posting,
+};
 
 on_each_backend![
     dropped_while_it_waits,
@@ -16,6 +18,8 @@ on_each_backend![
     dropped_by_handle_when_its_answer_is_there,
     dropped_with_nested_scopes,
 ];
+
+on_pgbouncer![dropped_while_it_waits, dropped_when_its_answer_is_there, dropped_with_nested_scopes,];
 
 /// Runs out long before.
 const MOST_POLLS: usize = 500;

@@ -10,7 +10,7 @@ use spakky::testing::proxy::{Cut, Message};
 use spakky::{Error, RetryOn, RetryPolicy};
 
 use crate::support::{
-    Cancelled, Database, Letter, Line, account, cancel_after, eventually, facts, letter, on_postgres,
+    Cancelled, Database, Letter, Line, account, cancel_after, eventually, facts, letter, on_pgbouncer, on_postgres,
 };
 
 on_postgres![
@@ -26,6 +26,15 @@ on_postgres![
     a_commit_after_an_unseen_failure_is_an_error,
     a_deferred_constraint_fails_the_commit,
     a_write_outside_a_scope_without_an_answer_is_of_unknown_outcome,
+];
+
+on_pgbouncer![
+    a_commit_whose_answer_was_cut_off_is_found_committed,
+    a_commit_without_any_answer_is_found_by_an_earlier_write,
+    a_commit_that_never_arrived_rolls_back_and_may_be_retried,
+    a_dropped_caller_does_not_keep_a_cut_commit_from_running_its_hooks,
+    a_commit_after_an_unseen_failure_is_an_error,
+    a_deferred_constraint_fails_the_commit,
 ];
 
 const PAY: TransactionOptions = TransactionOptions::new().name("pay");

@@ -6,9 +6,15 @@ use spakky::config::DatabaseConfig;
 use spakky::prelude::*;
 use spakky::{Error, RetryOn, RetryPolicy};
 
-use crate::support::{AccountRow, Database, Posting, account, on_each_backend, posting};
+use crate::support::{AccountRow, Database, Posting, account, on_each_backend, on_pgbouncer, posting};
 
 on_each_backend![
+    two_hundred_transactions_over_ten_connections_lose_nothing_and_leak_nothing,
+    sixteen_tasks_that_increment_one_aggregate_end_with_the_exact_sum,
+    transactions_that_are_dropped_leave_the_pool_whole,
+];
+
+on_pgbouncer![
     two_hundred_transactions_over_ten_connections_lose_nothing_and_leak_nothing,
     sixteen_tasks_that_increment_one_aggregate_end_with_the_exact_sum,
     transactions_that_are_dropped_leave_the_pool_whole,

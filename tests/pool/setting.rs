@@ -27,6 +27,13 @@ mod server {
         behind_a_pooler_the_limits_travel_with_begin,
         without_a_statement_cache_nothing_is_prepared,
     ];
+
+    crate::support::on_pgbouncer![
+        settings_of_a_request_last_as_long_as_its_transaction,
+        settings_of_a_request_reach_what_runs_outside_a_scope,
+        a_failure_outside_a_scope_leaves_no_settings_behind,
+        behind_a_pooler_the_limits_travel_with_begin,
+    ];
 }
 
 const WORK: TransactionOptions = TransactionOptions::new().name("work");

@@ -4,7 +4,8 @@ use spakky::prelude::*;
 use spakky::{Error, session::SessionStatistics};
 
 use crate::support::{
-    Account, Database, Letter, Line, Posting, Ticket, account, facts, letter, on_postgres, posting, ticket,
+    Account, Database, Letter, Line, Posting, Ticket, account, facts, letter, on_pgbouncer, on_postgres, posting,
+    ticket,
 };
 
 on_postgres![
@@ -19,6 +20,13 @@ on_postgres![
     rows_whose_ids_the_database_assigns_are_one_round_trip,
     pending_writes_travel_with_the_next_now_call,
     an_update_by_query_is_one_round_trip,
+    autocommit_is_one_round_trip,
+];
+
+on_pgbouncer![
+    load_save_and_commit_are_two_round_trips_on_a_cold_connection,
+    five_hundred_rows_are_one_round_trip_on_a_cold_connection,
+    rows_whose_ids_the_database_assigns_are_one_round_trip,
     autocommit_is_one_round_trip,
 ];
 

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use spakky::config::DatabaseConfig;
+use spakky::config::{DatabaseConfig, Pooler};
 use spakky::testing::TestDatabase;
 use spakky::{Backend, SessionManager};
 use tracing_subscriber::layer::SubscriberExt;
@@ -17,6 +17,24 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// A test that takes longer than this hangs.
 const LIMIT: Duration = Duration::from_secs(180);
 
+/// Where a test's database is, as its sessions see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Sqlite,
+    Postgres,
+    /// PostgreSQL by way of a PgBouncer in transaction mode, which has two server connections for all that come.
+    PgBouncer,
+}
+
+impl From<Backend> for Place {
+    fn from(backend: Backend) -> Self {
+        match backend {
+            Backend::Postgres => Place::Postgres,
+            _ => Place::Sqlite,
+        }
+    }
+}
+
 /// One test's database with the bank's tables in it.
 #[derive(Clone)]
 pub(crate) struct Database {
@@ -25,21 +43,24 @@ pub(crate) struct Database {
     /// Connections of their own, to look at what others can see.
     observer: SessionManager,
     log: SqlLog,
+    place: Place,
+    url: String,
     home: Arc<TestDatabase>,
 }
 
 impl Database {
-    async fn new(backend: Backend, log: SqlLog) -> Self {
-        let home = match backend {
-            Backend::Postgres => TestDatabase::postgres().await.unwrap(),
-            _ => TestDatabase::sqlite().unwrap(),
+    async fn new(place: Place, log: SqlLog) -> Self {
+        let home = match place {
+            Place::Sqlite => TestDatabase::sqlite().unwrap(),
+            Place::Postgres | Place::PgBouncer => TestDatabase::postgres().await.unwrap(),
         };
-        let observer = SessionManager::from_config(patient(home.url()).pool_size(2)).await.unwrap();
+        let direct = if place == Place::PgBouncer { Place::Postgres } else { place };
+        let observer = SessionManager::from_config(patient(home.url(), direct).pool_size(2)).await.unwrap();
         observer.create_tables(&bank::tables()).await.unwrap();
-        let config = patient(home.url()).pool_size(4).echo(true);
-        let sessions = SessionManager::from_config(config).await.unwrap();
+        let url = if place == Place::PgBouncer { behind_pgbouncer(home.url()) } else { home.url().to_owned() };
+        let sessions = SessionManager::from_config(patient(&url, place).pool_size(4).echo(true)).await.unwrap();
         log.take();
-        Database { sessions, observer, log, home: Arc::new(home) }
+        Database { sessions, observer, log, place, url, home: Arc::new(home) }
     }
 
     pub(crate) fn backend(&self) -> Backend {
@@ -52,12 +73,17 @@ impl Database {
 
     /// Where the database is.
     pub(crate) fn url(&self) -> &str {
-        self.home.url()
+        &self.url
     }
 
     /// Settings for another pool on the same database.
     pub(crate) fn config(&self) -> DatabaseConfig {
-        patient(self.home.url())
+        self.config_by(&self.url)
+    }
+
+    /// Settings for a pool that gets to the same database by another URL, such as a proxy's.
+    pub(crate) fn config_by(&self, url: &str) -> DatabaseConfig {
+        patient(url, self.place)
     }
 
     /// Another pool on the same database.
@@ -118,10 +144,25 @@ impl Database {
 }
 
 /// Settings with which nothing fails for want of time.
-fn patient(url: &str) -> DatabaseConfig {
+fn patient(url: &str, place: Place) -> DatabaseConfig {
     let config = DatabaseConfig::new(url).pool_timeout(PATIENCE).connect_timeout(PATIENCE);
-    // PostgreSQL waits for a lock for ever unless it is told otherwise.
-    if url.starts_with("sqlite") { config.lock_timeout(PATIENCE) } else { config }
+    match place {
+        Place::Sqlite => config.lock_timeout(PATIENCE),
+        // Waits for a lock for ever unless it is told otherwise.
+        Place::Postgres => config,
+        Place::PgBouncer => config.pooler(Pooler::PgBouncer),
+    }
+}
+
+/// The same database by way of the PgBouncer that stands in front of the server.
+fn behind_pgbouncer(url: &str) -> String {
+    const VARIABLE: &str = "SPAKKY_TEST_PGBOUNCER_URL";
+    let pooler = std::env::var(VARIABLE).unwrap_or_else(|_| {
+        panic!("`{VARIABLE}` is not set; run the tests with `cargo xtask test`, which starts a PgBouncer")
+    });
+    let (_, database) = url.rsplit_once('/').unwrap();
+    let (server, _) = pooler.rsplit_once('/').unwrap();
+    format!("{server}/{database}")
 }
 
 /// Has somebody listen on every thread. Otherwise tracing may take note that nobody listens to a place in the code while
@@ -134,14 +175,15 @@ pub(crate) fn listen_everywhere() {
 }
 
 /// Runs one test on a runtime of its own, in a database of its own, and makes sure that it leaves nothing behind.
-pub(crate) fn run<F: Future<Output = ()>>(backend: Backend, test: impl FnOnce(Database) -> F) {
+pub(crate) fn run<F: Future<Output = ()>>(place: impl Into<Place>, test: impl FnOnce(Database) -> F) {
+    let place: Place = place.into();
     listen_everywhere();
     let log = SqlLog::default();
     let subscriber = tracing_subscriber::registry().with(log.clone());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let home = tracing::subscriber::with_default(subscriber, || {
         runtime.block_on(async {
-            let database = Database::new(backend, log).await;
+            let database = Database::new(place, log).await;
             let home = Arc::clone(&database.home);
             let body = async {
                 test(database.clone()).await;
@@ -186,4 +228,16 @@ macro_rules! on_postgres {
     };
 }
 
-pub(crate) use {on_each_backend, on_postgres};
+/// Makes a test of async functions that take a [`Database`], with a PgBouncer between it and PostgreSQL.
+macro_rules! on_pgbouncer {
+    ($($name:ident),+ $(,)?) => {
+        mod pgbouncer {
+            $(#[test]
+            fn $name() {
+                $crate::support::run($crate::support::Place::PgBouncer, super::$name);
+            })+
+        }
+    };
+}
+
+pub(crate) use {on_each_backend, on_pgbouncer, on_postgres};

@@ -34,8 +34,7 @@ impl Line {
     pub(crate) async fn with(db: &Database, change: impl FnOnce(DatabaseConfig) -> DatabaseConfig) -> Self {
         let proxy = CountingProxy::start(db.url()).await.unwrap();
         // A ping after idling would be a round trip more.
-        let config = DatabaseConfig::new(proxy.url().to_owned()).pool_size(1).pool_pre_ping(false);
-        let config = config.pool_timeout(Duration::from_secs(120));
+        let config = db.config_by(proxy.url()).pool_size(1).pool_pre_ping(false);
         proxy.set_settle(SETTLE);
         let sessions = SessionManager::from_config(change(config)).await.unwrap();
         Line { proxy, sessions }

@@ -9,6 +9,6 @@ mod wait;
 
 pub(crate) use bank::*;
 pub(crate) use cancel::{Cancelled, cancel_after};
-pub(crate) use database::{Database, listen_everywhere, on_each_backend, on_postgres, run};
+pub(crate) use database::{Database, Place, listen_everywhere, on_each_backend, on_pgbouncer, on_postgres, run};
 pub(crate) use line::Line;
 pub(crate) use wait::eventually;

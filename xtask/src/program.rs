@@ -52,6 +52,12 @@ pub(crate) fn is_program(file: &Path) -> bool {
     file.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 
+/// The last lines of a text, such as a log.
+pub(crate) fn tail(text: &str, lines: usize) -> String {
+    let all = text.lines().collect::<Vec<_>>();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}
+
 fn describe(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
@@ -65,6 +71,12 @@ mod tests {
     fn a_failure_shows_the_command_and_what_it_said() {
         let error = quiet(Command::new("sh").args(["-c", "echo out; echo err >&2; exit 3"])).unwrap_err().to_string();
         assert_eq!(error, "`sh -c echo out; echo err >&2; exit 3` failed (exit status: 3): out\nerr");
+    }
+
+    #[test]
+    fn the_tail_of_a_log_is_its_last_lines() {
+        assert_eq!(tail("a\nb\nc\n", 2), "b\nc");
+        assert_eq!(tail("a\n", 2), "a");
     }
 
     #[test]

@@ -8,11 +8,15 @@ mod account;
 pub(crate) mod command;
 mod folder;
 mod install;
+mod pgbouncer;
+mod port;
 mod postgres;
+mod process;
 
 use std::path::Path;
 
 use folder::Folder;
+use pgbouncer::PgBouncer;
 use postgres::Postgres;
 
 use crate::Result;
@@ -27,11 +31,12 @@ trait Service {
     /// The environment variable that tells tests where it is.
     fn variable(&self) -> &'static str;
 
-    /// Its URL, if it runs out of this folder and accepts connections.
-    fn running(&self, folder: &Path) -> Option<String>;
+    /// Its URL, if it runs out of this folder, accepts connections and works with the services before it.
+    fn running(&self, folder: &Path, earlier: &[Instance]) -> Option<String>;
 
-    /// Starts it on a free port and waits until it accepts connections. The folder is empty.
-    fn start(&self, folder: &Path) -> Result<String>;
+    /// Starts it on a free port and waits until it accepts connections. The folder is empty; the services before it in
+    /// [`all`] run.
+    fn start(&self, folder: &Path, earlier: &[Instance]) -> Result<String>;
 
     /// Stops it, if it runs out of this folder, however sick it is.
     fn stop(&self, folder: &Path) -> Result<()>;
@@ -39,7 +44,7 @@ trait Service {
 
 /// Every service, in the order in which they start.
 fn all() -> Vec<Box<dyn Service>> {
-    vec![Box::new(Postgres)]
+    vec![Box::new(Postgres), Box::new(PgBouncer)]
 }
 
 /// Where a service came from.
@@ -75,7 +80,8 @@ impl Running {
         let folder = Folder::of_checkout()?;
         let mut running = Running { instances: Vec::new() };
         for service in all() {
-            running.instances.push(bring_up(&folder, service.as_ref())?);
+            let instance = bring_up(&folder, service.as_ref(), &running.instances)?;
+            running.instances.push(instance);
         }
         Ok(running)
     }
@@ -87,8 +93,7 @@ impl Running {
 
     /// The URL of the PostgreSQL server.
     pub(crate) fn postgres(&self) -> Result<&str> {
-        let found = self.instances.iter().find(|instance| instance.name == Postgres.name());
-        found.map(|instance| instance.url.as_str()).ok_or_else(|| "no PostgreSQL server is running".into())
+        url_of(&Postgres, &self.instances)
     }
 
     /// Stops and deletes what was started.
@@ -124,20 +129,20 @@ fn stop_started(instances: &[Instance]) -> Result<()> {
     })
 }
 
-fn bring_up(folder: &Folder, service: &dyn Service) -> Result<Instance> {
+fn bring_up(folder: &Folder, service: &dyn Service, earlier: &[Instance]) -> Result<Instance> {
     let instance = |url, origin| Instance { name: service.name(), variable: service.variable(), url, origin };
     if let Some(url) = given(service) {
         return Ok(instance(url, Origin::Given));
     }
     let _locked = folder.lock()?;
     let home = folder.of_service(service);
-    if let Some(url) = service.running(&home) {
+    if let Some(url) = service.running(&home, earlier) {
         return Ok(instance(url, Origin::Found));
     }
     // What a server left that did not stop by itself is of no use: it never wrote anything durably.
     service.stop(&home)?;
     folder.empty(service)?;
-    Ok(instance(service.start(&home)?, Origin::Started))
+    Ok(instance(service.start(&home, earlier)?, Origin::Started))
 }
 
 /// Stops and deletes the services that `which` picks, and the folder with the last of them.
@@ -154,6 +159,12 @@ fn take_down(which: impl Fn(&dyn Service) -> bool) -> Result<()> {
     }
     locked.delete_if_unused();
     Ok(())
+}
+
+/// The URL of a service that runs.
+fn url_of<'a>(service: &dyn Service, running: &'a [Instance]) -> Result<&'a str> {
+    let found = running.iter().find(|instance| instance.name == service.name());
+    found.map(|instance| instance.url.as_str()).ok_or_else(|| format!("{} is not running", service.name()).into())
 }
 
 /// The URL that the environment names.

@@ -10,6 +10,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 const URL: &str = "SPAKKY_TEST_POSTGRES_URL";
+const POOLER_URL: &str = "SPAKKY_TEST_PGBOUNCER_URL";
 
 /// A folder for services; whatever runs out of it is stopped at the end.
 struct Checkout {
@@ -24,6 +25,7 @@ impl Checkout {
     fn command(&self, action: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
         command.args(["services", action]).env("SPAKKY_SERVICES_DIR", &self.folder).env_remove(URL);
+        command.env_remove(POOLER_URL);
         command
     }
 
@@ -48,11 +50,16 @@ fn printed(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-/// The port in `export …=postgres://postgres@127.0.0.1:PORT/postgres`.
-fn port(export: &str) -> u16 {
-    let start = format!("export {URL}=postgres://postgres@127.0.0.1:");
-    let rest = export.strip_prefix(&start).unwrap_or_else(|| panic!("`{export}` is no export of a URL"));
-    rest.strip_suffix("/postgres\n").unwrap().parse().unwrap()
+/// The port in `export VARIABLE=postgres://postgres@127.0.0.1:PORT/postgres`, a line of what is printed.
+fn port_of(variable: &str, printed: &str) -> u16 {
+    let start = format!("export {variable}=postgres://postgres@127.0.0.1:");
+    let rest = printed.lines().find_map(|line| line.strip_prefix(&start));
+    let rest = rest.unwrap_or_else(|| panic!("`{printed}` exports no `{variable}`"));
+    rest.strip_suffix("/postgres").unwrap().parse().unwrap()
+}
+
+fn port(printed: &str) -> u16 {
+    port_of(URL, printed)
 }
 
 /// Whether a PostgreSQL server answers here: it says in one byte whether it speaks TLS.
@@ -78,11 +85,15 @@ fn up_and_down_can_be_repeated_and_down_leaves_nothing() {
     let port = port(&export);
     assert!(answers(port));
     assert_eq!(checkout.run("up"), export);
+    let pooler = port_of(POOLER_URL, &export);
+    assert!(answers(pooler));
     let status = checkout.run("status");
-    assert_eq!(status, format!("postgres: running, {URL}=postgres://postgres@127.0.0.1:{port}/postgres\n"));
+    let line =
+        |name, variable, port| format!("{name}: running, {variable}=postgres://postgres@127.0.0.1:{port}/postgres\n");
+    assert_eq!(status, line("postgres", URL, port) + &line("pgbouncer", POOLER_URL, pooler));
 
     checkout.run("down");
-    assert!(!answers(port));
+    assert!(!answers(port) && !answers(pooler));
     assert!(!checkout.folder.exists());
     checkout.run("down");
     assert!(checkout.run("status").contains("not running"));
@@ -96,8 +107,12 @@ fn a_killed_server_is_replaced_by_a_new_one() {
     assert!(Command::new("kill").args(["-KILL", &process]).status().unwrap().success());
 
     // The process may take a moment to go; until then it counts as running.
-    let replaced = (0..1_000).map(|_| port(&checkout.run("up"))).find(|_| server(&checkout.data()) != process);
-    assert!(answers(replaced.unwrap()));
+    let replaced = (0..1_000).map(|_| checkout.run("up")).find(|_| server(&checkout.data()) != process).unwrap();
+    assert!(answers(port(&replaced)));
+    // The pooler that was in front of the killed one would lead nowhere.
+    let settings = fs::read_to_string(checkout.folder.join("pgbouncer").join("pgbouncer.ini")).unwrap();
+    assert!(settings.contains(&format!("host='127.0.0.1' port={} user='postgres'", port(&replaced))), "{settings}");
+    assert!(answers(port_of(POOLER_URL, &replaced)));
 }
 
 #[test]
@@ -113,14 +128,15 @@ fn two_that_come_up_at_once_share_one_server() {
 }
 
 #[test]
-fn a_server_named_by_the_environment_is_used_and_nothing_is_started() {
+fn servers_named_by_the_environment_are_used_and_nothing_is_started() {
     let checkout = Checkout::new("given");
     let url = "postgres://someone:secret@db.example/postgres";
-    let output = checkout.command("up").env(URL, url).output().unwrap();
+    let given = |action| checkout.command(action).env(URL, url).env(POOLER_URL, url).output().unwrap();
+    let output = given("up");
     assert_eq!(printed(&output), "");
     assert!(!String::from_utf8(output.stderr).unwrap().contains("secret"));
-    let status = printed(&checkout.command("status").env(URL, url).output().unwrap());
-    assert_eq!(status, format!("postgres: named by `{URL}`\n"));
+    let status = printed(&given("status"));
+    assert_eq!(status, format!("postgres: named by `{URL}`\npgbouncer: named by `{POOLER_URL}`\n"));
     assert!(!checkout.folder.exists());
 }
 

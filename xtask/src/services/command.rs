@@ -4,7 +4,7 @@
 //! `eval "$(cargo xtask services up)"` sets the variables.
 
 use super::folder::Folder;
-use super::{Origin, Running, all, given, take_down};
+use super::{Instance, Origin, Running, all, given, take_down};
 use crate::Result;
 
 /// Starts what is not running and prints where it is.
@@ -46,16 +46,20 @@ pub(crate) fn down() -> Result<()> {
 /// When the folder of the services cannot be named.
 pub(crate) fn status() -> Result<()> {
     let folder = Folder::of_checkout()?;
+    let mut running = Vec::new();
     for service in all() {
-        let name = service.name();
-        if given(service.as_ref()).is_some() {
-            println!("{name}: named by `{}`", service.variable());
-            continue;
-        }
-        match service.running(&folder.of_service(service.as_ref())) {
-            Some(url) => println!("{name}: running, {}={url}", service.variable()),
+        let (name, variable) = (service.name(), service.variable());
+        let (url, origin) = match given(service.as_ref()) {
+            Some(url) => (Some(url), Origin::Given),
+            None => (service.running(&folder.of_service(service.as_ref()), &running), Origin::Found),
+        };
+        match &url {
+            // The URL may hold a password, and whoever set it knows it.
+            Some(_) if origin == Origin::Given => println!("{name}: named by `{variable}`"),
+            Some(url) => println!("{name}: running, {variable}={url}"),
             None => println!("{name}: not running; `cargo xtask services up` starts it"),
         }
+        running.extend(url.map(|url| Instance { name, variable, url, origin }));
     }
     Ok(())
 }

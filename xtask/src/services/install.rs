@@ -23,6 +23,7 @@ pub(super) fn package(name: &str) -> Result<()> {
 fn apt(arguments: &[&str]) -> Result<()> {
     let mut command = Command::new("apt-get");
     // Standard output stays free for what a shell evaluates.
-    command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdout(std::io::stderr());
+    command.args(["-o", "Acquire::Retries=5"]).args(arguments);
+    command.env("DEBIAN_FRONTEND", "noninteractive").stdout(std::io::stderr());
     program::loud(&mut command)
 }

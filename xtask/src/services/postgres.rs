@@ -1,26 +1,19 @@
 //! A private PostgreSQL: trusting, on a free port of the loopback address, fast because nothing it stores must last.
 
 mod binaries;
-mod process;
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
-use super::Service;
 use super::account::Account;
+use super::{Instance, Service, port, process};
 use crate::{Result, program};
 
 pub(crate) use binaries::Binaries;
-use process::Postmaster;
 
 /// The environment variable that tells tests where the server is.
 const VARIABLE: &str = "SPAKKY_TEST_POSTGRES_URL";
-
-/// How often another port is tried, when somebody else took the free one first.
-const ATTEMPTS: usize = 5;
 
 /// The private PostgreSQL.
 pub(super) struct Postgres;
@@ -34,14 +27,12 @@ impl Service for Postgres {
         VARIABLE
     }
 
-    fn running(&self, folder: &Path) -> Option<String> {
-        let server = Postmaster::of(&folder.join("data"))?;
-        let address = (Ipv4Addr::LOCALHOST, server.port).into();
-        TcpStream::connect_timeout(&address, Duration::from_secs(2)).ok()?;
-        Some(url(server.port))
+    fn running(&self, folder: &Path, _earlier: &[Instance]) -> Option<String> {
+        let port = listening(&folder.join("data"))?;
+        port::answers(port).then(|| url(port))
     }
 
-    fn start(&self, folder: &Path) -> Result<String> {
+    fn start(&self, folder: &Path, _earlier: &[Instance]) -> Result<String> {
         let binaries = Binaries::find_or_install()?;
         let account = Account::for_server(&["postgres", "nobody"])?;
         if let Some(account) = account {
@@ -57,7 +48,7 @@ impl Service for Postgres {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let port = free_port()?;
+            let port = port::free()?;
             let mut start = command(&binaries, "pg_ctl", folder, account);
             start.args(["start", "--wait", "--timeout=60", "--silent"]).arg("--pgdata").arg(&data);
             start.arg("--log").arg(&log).arg(format!("--options=-p {port}"));
@@ -66,8 +57,8 @@ impl Service for Postgres {
             };
             let said = fs::read_to_string(&log).unwrap_or_default();
             self.stop(folder)?;
-            if attempts == ATTEMPTS || !said.contains("could not bind") {
-                return Err(format!("{error}\nits log ends with:\n{}", tail(&said, 20)).into());
+            if attempts == port::ATTEMPTS || !said.contains("could not bind") {
+                return Err(format!("{error}\nits log ends with:\n{}", program::tail(&said, 20)).into());
             }
             fs::remove_file(&log)?;
         }
@@ -75,7 +66,7 @@ impl Service for Postgres {
 
     fn stop(&self, folder: &Path) -> Result<()> {
         let data = folder.join("data");
-        if Postmaster::of(&data).is_none() {
+        if listening(&data).is_none() {
             return Ok(());
         }
         let binaries = Binaries::find().ok_or("the programs of PostgreSQL are gone, and its server is running")?;
@@ -84,7 +75,7 @@ impl Service for Postgres {
         let mut stop = command(&binaries, "pg_ctl", folder, account);
         stop.args(["stop", "--mode=immediate", "--wait", "--timeout=60", "--silent", "--pgdata"]).arg(&data);
         match program::quiet(&mut stop) {
-            Err(error) if Postmaster::of(&data).is_some() => Err(error),
+            Err(error) if listening(&data).is_some() => Err(error),
             _ => Ok(()),
         }
     }
@@ -135,13 +126,12 @@ fn url(port: u16) -> String {
     format!("postgres://postgres@127.0.0.1:{port}/postgres")
 }
 
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
-}
-
-fn tail(text: &str, lines: usize) -> String {
-    let all = text.lines().collect::<Vec<_>>();
-    all[all.len().saturating_sub(lines)..].join("\n")
+/// The port of this data folder's server, if its process is alive.
+fn listening(data: &Path) -> Option<u16> {
+    let file = data.join("postmaster.pid");
+    process::alive(&file, data)?;
+    // process id, data folder, start time, port, …
+    fs::read_to_string(file).ok()?.lines().nth(3)?.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -152,11 +142,5 @@ mod tests {
     fn a_folder_too_long_for_sockets_has_none() {
         assert_eq!(socket_folder(Path::new("/tmp/it's")), "/tmp/it''s");
         assert_eq!(socket_folder(Path::new(&format!("/tmp/{}", "x".repeat(100)))), "");
-    }
-
-    #[test]
-    fn the_tail_of_a_log_is_its_last_lines() {
-        assert_eq!(tail("a\nb\nc\n", 2), "b\nc");
-        assert_eq!(tail("a\n", 2), "a");
     }
 }
