@@ -101,6 +101,10 @@ struct TransactionsDoctests;
 #[doc = include_str!("../docs/guide/testing.md")]
 struct TestingDoctests;
 
+#[cfg(all(doctest, feature = "postgres", feature = "migrations", feature = "testing"))]
+#[doc = include_str!("../docs/guide/existing.md")]
+struct ExistingTableDoctests;
+
 #[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../docs/guide/http.md")]
 struct HttpDoctests;
