@@ -19,5 +19,5 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     sessions.create_tables(&schema![api::OrderRow, api::LineRow]).await?;
     let listener = TcpListener::bind(option("--listen").as_deref().unwrap_or("127.0.0.1:3000")).await?;
     println!("listening on http://{} with {}", listener.local_addr()?, sessions.backend());
-    Ok(axum::serve(listener, api::router(sessions)).await?)
+    Ok(axum::serve(listener, api::router(&sessions)).await?)
 }

@@ -50,8 +50,8 @@ pub use spakky_runtime::{
     PageRequest, PoolStatus, Profile, Projection, ProjectionQuery, Propagation, Query, QueryBuilder, QueryLimits,
     QueryRules, Repository, RequestContext, RetryOn, RetryPolicy, Revision, SchemaRegistry, Session, SessionManager,
     SessionRegistry, Sort, Table, Tagged, Total, TotalMode, Transaction, TransactionOptions, Versioned, config,
-    context, error, mappable, mutation, page, projection, query, repository, request, schema, session, transaction,
-    value,
+    context, error, http, mappable, mutation, page, projection, query, repository, request, schema, session,
+    transaction, value,
 };
 
 #[cfg(all(feature = "migrations", any(feature = "postgres", feature = "sqlite")))]
@@ -100,6 +100,14 @@ struct TransactionsDoctests;
 #[cfg(all(doctest, feature = "sqlite", feature = "postgres", feature = "testing"))]
 #[doc = include_str!("../docs/guide/testing.md")]
 struct TestingDoctests;
+
+#[cfg(all(doctest, feature = "postgres", feature = "migrations", feature = "testing"))]
+#[doc = include_str!("../docs/guide/existing.md")]
+struct ExistingTableDoctests;
+
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../docs/guide/http.md")]
+struct HttpDoctests;
 
 #[cfg(all(doctest, feature = "testing"))]
 #[doc = include_str!("../docs/guide/in_memory.md")]

@@ -27,3 +27,4 @@ mod transaction;
 mod transactional;
 mod type_map;
 mod unit_of_work;
+mod weak_points;

@@ -5,19 +5,17 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, middleware, routing};
 use serde::{Deserialize, Serialize};
+use spakky::http::ETag;
 use spakky::prelude::*;
 use tracing::Instrument;
 use uuid::Uuid;
 
 // The domain: orders and their rules.
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ColumnValue, Serialize, Deserialize)]
-pub(crate) struct OrderId(Uuid);
-
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Order {
     #[serde(skip_deserializing)]
-    id: OrderId,
+    id: Uuid,
     number: String,
     lines: Vec<Line>,
     #[serde(skip)] // travels as the ETag
@@ -30,14 +28,10 @@ pub(crate) struct Line {
     quantity: i32,
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("an order has one line or more, each of one piece or more")]
-pub(crate) struct NothingOrdered;
-
 impl Order {
-    fn check(&self) -> Result<(), NothingOrdered> {
+    fn check(&self) -> Result<(), Problem> {
         let is_full = !self.lines.is_empty() && self.lines.iter().all(|line| line.quantity > 0);
-        is_full.then_some(()).ok_or(NothingOrdered)
+        is_full.then_some(()).ok_or(Problem::NothingOrdered)
     }
 }
 
@@ -48,7 +42,7 @@ impl Order {
 #[mappable(domain = Order)]
 pub(crate) struct OrderRow {
     #[table(id)]
-    id: OrderId,
+    id: Uuid,
     #[table(tenant)]
     tenant: String,
     number: String,
@@ -67,7 +61,7 @@ pub(crate) struct OrderRow {
 pub(crate) struct LineRow {
     #[table(id, references(OrderRow))]
     #[mappable(parent)]
-    order_id: OrderId,
+    order_id: Uuid,
     #[table(id)]
     sku: String,
     quantity: i32,
@@ -75,97 +69,77 @@ pub(crate) struct LineRow {
 
 // HTTP.
 
-#[derive(Clone, HasSessions)]
-struct Service {
-    sessions: SessionManager,
-    orders: Repository<OrderRow>,
-}
+type Orders = State<Repository<OrderRow>>;
+type Answer = Result<Response, Problem>;
 
-pub(crate) fn router(sessions: SessionManager) -> Router {
+pub(crate) fn router(sessions: &SessionManager) -> Router {
     Router::new()
         .route("/orders", routing::get(list).post(add))
         .route("/orders/{id}", routing::get(show).put(replace))
         .layer(middleware::from_fn(in_context))
-        .with_state(Service { orders: sessions.repository(), sessions })
+        .with_state(sessions.repository())
 }
 
 /// Runs a request in its context and in its span. In earnest, tenant and actor come from a token that was checked.
 async fn in_context(headers: HeaderMap, request: Request, next: middleware::Next) -> Response {
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let context = RequestContext::new().tenant(header("x-tenant")).actor(header("x-actor"));
-    let (id, trace) = (header("x-request-id"), header("traceparent"));
+    let context = RequestContext::from_headers(|name| headers.get(name));
+    let (id, trace) = (context.get_correlation_id(), context.get_traceparent());
     let span = tracing::info_span!("request", method = %request.method(), path = request.uri().path(), id, trace);
-    context.correlation_id(id).traceparent(trace).scope(next.run(request)).instrument(span).await
+    context.tenant(header("x-tenant")).actor(header("x-actor")).scope(next.run(request)).instrument(span).await
 }
 
-async fn list(
-    State(service): State<Service>,
-    Query(query): Query<spakky::Query>,
-) -> Result<Json<CursorPage<Order>>, Problem> {
-    Ok(Json(service.orders.search(&query)?.cursor_page(&query).await?))
+async fn list(State(orders): Orders, Query(query): Query<spakky::Query>) -> Answer {
+    Ok(Json(orders.search(&query)?.cursor_page(&query).await?).into_response())
 }
 
-async fn show(State(service): State<Service>, Path(id): Path<OrderId>) -> Result<Response, Problem> {
-    let order = service.orders.get_versioned(id).await?;
-    Ok(([(header::ETAG, etag(order.version))], Json(order.value)).into_response())
+async fn show(State(orders): Orders, Path(id): Path<Uuid>, headers: HeaderMap) -> Answer {
+    let order = orders.get_versioned(id).await?;
+    let tag = [(header::ETAG, order.etag().to_string())];
+    if headers.get(header::IF_NONE_MATCH).is_some_and(|tags| order.etag().is_in(tags)) {
+        return Ok((StatusCode::NOT_MODIFIED, tag).into_response());
+    }
+    Ok((tag, Json(order.value)).into_response())
 }
 
-#[transactional(name = "add order", sessions = service)]
-async fn add(State(service): State<Service>, Json(mut order): Json<Order>) -> Result<Response, Problem> {
+#[transactional(name = "add order", sessions = orders)]
+async fn add(State(orders): Orders, Json(order): Json<Order>) -> Answer {
     order.check()?;
-    order.id = OrderId(Uuid::now_v7());
-    service.orders.add(&mut order)?;
-    Ok((StatusCode::CREATED, [(header::LOCATION, format!("/orders/{}", order.id.0))]).into_response())
+    let mut order = Order { id: Uuid::now_v7(), ..order };
+    orders.add(&mut order)?;
+    Ok((StatusCode::CREATED, [(header::LOCATION, format!("/orders/{}", order.id))]).into_response())
 }
 
-#[transactional(name = "replace order", sessions = service)]
-async fn replace(
-    State(service): State<Service>,
-    Path(id): Path<OrderId>,
-    headers: HeaderMap,
-    Json(order): Json<Order>,
-) -> Result<Response, Problem> {
-    let unguarded =
-        || Problem(StatusCode::PRECONDITION_REQUIRED, "send the order's ETag as `If-Match`".to_owned(), None);
-    let tag = headers.get(header::IF_MATCH).ok_or_else(unguarded)?.to_str().unwrap_or_default();
+#[transactional(name = "replace order", sessions = orders)]
+async fn replace(State(orders): Orders, Path(id): Path<Uuid>, headers: HeaderMap, Json(order): Json<Order>) -> Answer {
+    let tag = headers.get(header::IF_MATCH).ok_or(Problem::Unguarded)?;
+    order.check()?;
     let mut order = Order { id, ..order };
-    order.check()?;
-    // No version of ours: not that of the order either.
-    service.orders.save_if(&mut order, tag.trim_matches('"').parse().unwrap_or_default())?;
-    Ok((StatusCode::NO_CONTENT, [(header::ETAG, etag(order.revision.version().unwrap_or_default()))]).into_response())
-}
-
-fn etag(version: i64) -> String {
-    format!("\"{version}\"")
+    orders.save_if(&mut order, ETag::of_if_match(tag).version())?;
+    Ok((StatusCode::NO_CONTENT, [(header::ETAG, order.revision.etag().to_string())]).into_response())
 }
 
 // Errors: a status, what went wrong in the words of the domain or the library, and the constraint, if it was one.
 
-struct Problem(StatusCode, String, Option<String>);
-
-impl From<NothingOrdered> for Problem {
-    fn from(error: NothingOrdered) -> Self {
-        Problem(StatusCode::UNPROCESSABLE_ENTITY, error.to_string(), None)
-    }
-}
-
-impl From<spakky::Error> for Problem {
-    fn from(error: spakky::Error) -> Self {
-        let status = match &error {
-            e if e.is_not_found() => StatusCode::NOT_FOUND,
-            e if e.is_conflict() => StatusCode::PRECONDITION_FAILED,
-            e if e.is_unique_violation() => StatusCode::CONFLICT,
-            e if e.is_invalid_query() || e.is_invalid_cursor() || e.is_tenant_required() => StatusCode::BAD_REQUEST,
-            e if e.is_retryable() || e.is_connection() || e.is_pool_timeout() => StatusCode::SERVICE_UNAVAILABLE,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        tracing::info!(%status, ?error, "a request was refused or failed");
-        Problem(status, format!("failed to {}", error.message()), error.constraint().map(str::to_owned))
-    }
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Problem {
+    #[error("an order has one line or more, each of one piece or more")]
+    NothingOrdered,
+    #[error("send the order's ETag as `If-Match`")]
+    Unguarded,
+    #[error("failed to {}", .0.message())]
+    Storage(#[from] spakky::Error),
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        (self.0, Json(serde_json::json!({ "error": self.1, "constraint": self.2 }))).into_response()
+        let (status, constraint) = match &self {
+            Problem::NothingOrdered => (422, None),
+            Problem::Unguarded => (428, None),
+            Problem::Storage(error) => (error.http_status(), error.constraint()),
+        };
+        tracing::info!(status, error = ?self, "a request was refused or failed");
+        let body = Json(serde_json::json!({ "error": self.to_string(), "constraint": constraint }));
+        (StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body).into_response()
     }
 }

@@ -14,6 +14,7 @@ pub mod context;
 pub mod error;
 #[cfg(test)]
 mod fixture;
+pub mod http;
 mod instrument;
 pub mod mappable;
 #[cfg(all(feature = "migrations", any(feature = "postgres", feature = "sqlite")))]

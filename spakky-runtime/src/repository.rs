@@ -30,7 +30,7 @@ use crate::mappable::Mappable;
 use crate::mutation::Mutation;
 use crate::schema::{Record, RecordReader, RecordWriter, Table};
 use crate::scope::Visibility;
-use crate::session::{Call, Session, SessionManager};
+use crate::session::{Call, HasSessions, Session, SessionManager};
 use crate::unit_of_work::{RowKey, constraint_of, key_of, show_key};
 use crate::value::Value;
 
@@ -76,6 +76,13 @@ pub struct Versioned<T> {
     pub value: T,
     /// The row's version.
     pub version: i64,
+}
+
+/// For a service that is no more than a repository: `#[transactional(sessions = repository)]`.
+impl<Row> HasSessions for Repository<Row> {
+    fn sessions(&self) -> &SessionManager {
+        &self.manager
+    }
 }
 
 impl<Row> Repository<Row> {

@@ -17,6 +17,7 @@ on_each_backend![
     a_read_that_is_dropped_does_no_harm_and_a_write_does,
     transactions_are_not_controlled_by_plain_sql,
     a_statement_takes_as_many_values_as_it_names,
+    an_enum_of_the_databases_own_is_bound_without_a_cast,
 ];
 
 const WORK: TransactionOptions = TransactionOptions::new().name("work");
@@ -202,4 +203,36 @@ async fn a_statement_takes_as_many_values_as_it_names(db: Database) {
     work.await.unwrap();
     let error = db.sessions.sql("SELECT 1").bind(1_i64).fetch_all::<(i64,)>().await.unwrap_err();
     assert!(error.is_invalid_query(), "{error:?}");
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, ColumnValue)]
+#[column(pg_type = "parcel_state")]
+enum State {
+    Packed,
+    Sent,
+}
+
+#[derive(Debug, Clone, PartialEq, Table, Mappable)]
+#[table(name = "parcels")]
+#[mappable(domain = Self)]
+struct Parcel {
+    #[table(id)]
+    id: i64,
+    state: State,
+}
+
+async fn an_enum_of_the_databases_own_is_bound_without_a_cast(db: Database) {
+    db.sessions.create_tables(&schema![Parcel]).await.unwrap();
+    let parcels = db.sessions.repository::<Parcel>().autocommit();
+    let mut both = [Parcel { id: 1, state: State::Packed }, Parcel { id: 2, state: State::Sent }];
+    parcels.add_all_now(&mut both).await.unwrap();
+    let found = "SELECT id, state FROM parcels WHERE state = $1 AND $2 <> 'packed'";
+    let found: Vec<Parcel> =
+        db.sessions.sql(found).bind(State::Sent).bind("sent".to_owned()).fetch_all().await.unwrap();
+    assert_eq!(found, both[1..]);
+    let update = "UPDATE parcels SET state = $1 WHERE state = $2";
+    assert_eq!(db.sessions.sql(update).bind(State::Sent).bind(State::Packed).execute().await.unwrap(), 1);
+    assert_eq!(parcels.count_where(Parcel::COLUMNS.state.eq(State::Sent)).await.unwrap(), 2);
+    let unknown = db.sessions.sql("SELECT $1").bind(State::Sent).fetch_one::<(State,)>().await.unwrap();
+    assert_eq!(unknown, (State::Sent,));
 }

@@ -29,7 +29,7 @@ impl Client {
         sessions.create_tables(&schema![api::OrderRow, api::LineRow]).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let service = api::router(sessions.clone());
+        let service = api::router(sessions);
         tokio::spawn(async { axum::serve(listener, service).await.unwrap() });
         Client { address, tenant: "acme" }
     }
@@ -40,6 +40,11 @@ impl Client {
 
     pub(super) async fn get(self, path: &str) -> Answer {
         self.send("GET", path, "", "").await
+    }
+
+    /// What the client has already: `tags` is the `If-None-Match`.
+    pub(super) async fn get_unless(self, path: &str, tags: &str) -> Answer {
+        self.send("GET", path, &format!("if-none-match: {tags}\r\n"), "").await
     }
 
     pub(super) async fn post(self, path: &str, body: &str) -> Answer {

@@ -41,6 +41,25 @@ async fn an_order_is_read_with_its_version_as_the_etag(sessions: SessionManager)
 }
 
 #[spakky::test]
+async fn an_order_that_the_client_has_is_304(sessions: SessionManager) {
+    let client = Client::of(&sessions).await;
+    let place = added(client, BOLTS).await;
+    for known in ["\"1\"", "W/\"1\"", "\"of another service\", \"1\"", "*"] {
+        let answer = client.get_unless(&place, known).await;
+        assert_eq!((answer.status, answer.header("etag"), answer.text()), (304, "\"1\"", ""), "{known}");
+    }
+    for other in ["\"2\"", "1", "\"11\""] {
+        let answer = client.get_unless(&place, other).await;
+        assert_eq!((answer.status, answer.json()["number"].as_str()), (200, Some("A-1")), "{other}");
+    }
+    assert_eq!(client.put(&place, "\"1\"", &order(2)).await.status, 204);
+    let changed = client.get_unless(&place, "\"1\"").await;
+    assert_eq!((changed.status, changed.header("etag")), (200, "\"2\""));
+    // What another tenant has is not there, whatever the client says it knows.
+    assert_eq!(client.tenant("globex").get_unless(&place, "*").await.status, 404);
+}
+
+#[spakky::test]
 async fn an_order_is_replaced_under_the_etag_it_was_read_with(sessions: SessionManager) {
     let client = Client::of(&sessions).await;
     let place = added(client, BOLTS).await;

@@ -49,6 +49,11 @@ impl Desk {
         self.open(id)
     }
 
+    #[transactional(sessions = self.accounts)]
+    async fn by_repository(&self, id: i64) -> Result<(), BankError> {
+        self.open(id)
+    }
+
     #[transactional(sessions = if first { left } else { right })]
     async fn by_argument(first: bool, left: &Bank, right: &Bank) -> Result<bool, BankError> {
         let used = Session::current()?;
@@ -108,7 +113,8 @@ async fn a_field_of_self_names_the_sessions(database: Database) {
 
 async fn any_service_has_sessions_to_give(database: Database) {
     Desk::new(&database).by_service(1).await.unwrap();
-    assert_eq!(stored(&database).await, [1]);
+    Desk::new(&database).by_repository(2).await.unwrap();
+    assert_eq!(stored(&database).await, [1, 2]);
 }
 
 impl Desk {

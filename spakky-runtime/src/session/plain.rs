@@ -199,8 +199,14 @@ fn check_width(found: usize, expected: usize, what: &str) -> Result<(), Error> {
 }
 
 fn read_column<T: ColumnValue>(position: usize, value: Value) -> Result<T, Error> {
-    T::from_value(value)
-        .map_err(|error| Error::new(ErrorKind::Mapping, format!("read column {} of the result: {error}", position + 1)))
+    let advice = match value {
+        // The error itself says what to do.
+        Value::Null | Value::Native(_) | Value::Unreadable(_) => "",
+        _ => "; cast it in the statement, or ask for another type",
+    };
+    T::from_value(value).map_err(|error| {
+        Error::new(ErrorKind::Mapping, format!("read column {} of the result: {error}{advice}", position + 1))
+    })
 }
 
 macro_rules! tuples {

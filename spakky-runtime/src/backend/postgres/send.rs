@@ -186,7 +186,7 @@ impl Core {
             Some(prepared) => self.client.query_raw(prepared, params).await,
             None => {
                 let typed = params.map(|param| {
-                    let ty = param.ty();
+                    let ty = if statement.cached { param.ty() } else { param.ty_without_cast() };
                     (param, ty)
                 });
                 self.client.query_typed_raw(&statement.sql, typed).await

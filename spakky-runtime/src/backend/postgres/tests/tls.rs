@@ -81,11 +81,15 @@ async fn the_ssl_mode_decides_whether_and_whom_to_trust() {
 async fn passwords_are_bound_to_the_channel() {
     let (server, _root) = server().await;
     let admin = PostgresConnection::connect(&PostgresOptions::from_url(&server.url(), None).unwrap()).await.unwrap();
-    answers(&admin, vec![query("CREATE ROLE scram LOGIN PASSWORD 'right'")]).await;
+    // Of what means something else in a URL.
+    let password = "r@ght: /?#[%25]&= ***";
+    answers(&admin, vec![query(&format!("CREATE ROLE scram LOGIN PASSWORD '{password}'"))]).await;
     let url = server.url().replace("postgres@", "scram@") + "?channel_binding=require";
     let mut options = PostgresOptions::from_url(&url, None).unwrap();
-    options.set_credentials(None, "right");
+    options.set_credentials(None, password);
     assert!(encrypted(&options).await);
+    let encoded = "scram:r%40ght%3A%20%2F%3F%23%5B%2525%5D%26%3D%20***@";
+    assert!(encrypted(&PostgresOptions::from_url(&url.replace("scram@", encoded), None).unwrap()).await);
     options.set_credentials(None, "wrong");
     let error = PostgresConnection::connect(&options).await.unwrap_err();
     assert_eq!((error.kind, error.code(), error.retryable), (ErrorKind::Connection, "28P01", false));

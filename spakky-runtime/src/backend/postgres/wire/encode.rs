@@ -29,6 +29,13 @@ impl<'a> Param<'a> {
         bind_type(&self.bind.ty)
     }
 
+    /// The type for a statement that is the caller's own and may have no cast: an enum of the database's own is whatever the
+    /// server finds in its place, since its values are written as texts are.
+    pub(in super::super) fn ty_without_cast(&self) -> Type {
+        let ty = self.bind.ty;
+        if ty.pg_type.is_some() && !ty.array && ty.scalar == ScalarType::Text { Type::UNKNOWN } else { self.ty() }
+    }
+
     /// The number of the type of an array's items.
     fn element_oid(&self) -> Result<u32, BoxError> {
         let element = ColumnType { array: false, ..self.bind.ty };
