@@ -2,7 +2,6 @@
 
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::sync::OwnedMutexGuard;
 
@@ -11,6 +10,7 @@ use super::state::{Phase, State, check_own};
 use super::{Session, SessionStatistics, holds_connection};
 use crate::backend::{Answer, Backend, Burst, BurstFailure, BurstResult, Connection, Statement, Step};
 use crate::error::{Error, ErrorKind};
+use crate::instrument::BurstWatch;
 use crate::pool::Lease;
 use crate::schema::TableDescriptor;
 use crate::transaction::Isolation;
@@ -205,8 +205,8 @@ impl Session {
         }
         let manager = &self.inner.manager;
         // Waiting for the pool while this task holds a connection in another session could be waiting for itself.
-        let wait = !holds_connection(manager.id(), Some(self));
-        let lease = manager.lease(wait).await?;
+        let wait = !holds_connection(manager, Some(self));
+        let lease = manager.lease_inside(&self.span_from_outside(), wait).await?;
         let connection = Arc::clone(lease.connection());
         self.state().connection = Arc::downgrade(&connection);
         **wire = Some(lease);
@@ -218,7 +218,7 @@ impl Session {
         let manager = &self.inner.manager;
         let backend = manager.backend();
         let depth = self.depth;
-        let outer_writer = (backend == Backend::Sqlite).then(|| writing_around(manager.id(), Some(self))).flatten();
+        let outer_writer = (backend == Backend::Sqlite).then(|| writing_around(manager, Some(self))).flatten();
         let mut guard = self.state();
         let state = &mut *guard;
         // The scope may have ended, or have been doomed, while this call waited for a connection.
@@ -328,18 +328,28 @@ impl Session {
             return Ok((Vec::new(), behind()));
         }
         self.inner.manager.echo(&burst);
-        let started = Instant::now();
+        let watch = self.watch(&burst, &parts);
         let pending = connection.send(burst);
         let behind = behind();
         let mut in_flight = InFlight::sent(self, writes_in);
         let result = self.inner.manager.answered(connection, pending).await;
         in_flight.answered();
-        self.inner.manager.observe_burst(&self.span_from_outside(), self.inner.name, parts.len(), started.elapsed());
+        watch.answered(&result);
         self.absorb(parts, result).map(|answers| (answers, behind))
     }
 
     /// Takes note of what a burst did.
     pub(super) fn absorb(&self, parts: Vec<Part>, result: BurstResult) -> Result<Vec<Answer>, Error> {
+    /// Watches a burst that is about to be sent.
+    pub(super) fn watch(&self, burst: &Burst, parts: &[Part]) -> BurstWatch {
+        let origins = parts.iter().filter_map(|part| match part {
+            Part::Flush { step, .. } => Some(step.origins()),
+            _ => None,
+        });
+        let asked = |position: usize| matches!(parts[position], Part::Flush { .. } | Part::Query { .. });
+        self.inner.manager.watch_burst(&self.span_from_outside(), self.inner.name, burst, asked, origins.flatten())
+    }
+
         let mut sent = SessionStatistics { statements: parts.len() as u64, round_trips: 1, ..Default::default() };
         let mut state = self.state();
         let result = match result {

@@ -67,8 +67,9 @@ impl Session {
         state.phase == Phase::Open && (state.wrote || serializable)
     }
 
-    /// Asks for the transaction's id ahead of COMMIT where it is not known. An answer that nobody waited for may also have
-    /// been a failure, after which the server answers COMMIT by rolling back: the statement fails then.
+    /// Asks for the transaction's id ahead of COMMIT where it is not known, or writes the row that stands for it. An answer
+    /// that nobody waited for may also have been a failure, after which the server answers COMMIT by rolling back: the
+    /// statement fails then.
     fn add_probe(&self, outgoing: &mut Outgoing) {
         if self.inner.manager.backend() != Backend::Postgres {
             return;
@@ -118,7 +119,7 @@ impl Session {
             self.inner.manager.count(sent);
         }
         self.observe_end("committed");
-        Unstoppable::new(self.inner.runtime.clone(), report, work).await
+        Unstoppable::new(self.inner.runtime.clone(), span, report, work).await
     }
 
     /// Sends COMMIT. From here on the outcome is the database's: if this future is dropped, a task of its own waits for
@@ -126,16 +127,17 @@ impl Session {
     async fn send_commit(&self, wire: Wire, lease: Lease, outgoing: Outgoing) -> Result<(), Error> {
         let Outgoing { burst, parts, .. } = outgoing;
         self.inner.manager.echo(&burst);
-        let started = Instant::now();
+        let watch = self.watch(&burst, &parts);
         let pending = lease.connection().send(burst);
         let mut hooks = self.end(Phase::Committing);
+        let span = self.span();
         let telling = self.inner.manager.listeners().begin(std::mem::take(&mut hooks.mutations));
-        let session = self.clone();
+        let (session, span) = (self.clone(), self.span());
         // Hooks that run after the end are no part of a scope around it.
         let manager = self.inner.manager.id();
         let work = async move {
             let result = pending.await;
-            session.inner.manager.observe_burst(&session.span(), session.inner.name, parts.len(), started.elapsed());
+            watch.answered(&result);
             let ended = session.ended(lease, parts, result).await;
             session.observe_end(match &ended {
                 Ok(()) => "committed",
@@ -157,7 +159,7 @@ impl Session {
                 }
             }
         };
-        Unstoppable::new(self.inner.runtime.clone(), report, work).await
+        Unstoppable::new(self.inner.runtime.clone(), span, report, work).await
     }
 
     /// The outcome of a commit whose answer came, or did not.
@@ -241,7 +243,7 @@ impl Session {
     /// Ends the session undoing everything, and waits until its locks are gone.
     pub(crate) async fn rollback(&self) {
         if let Some(work) = self.begin_rollback() {
-            Unstoppable::new(self.inner.runtime.clone(), drop, work).await;
+            Unstoppable::new(self.inner.runtime.clone(), span, drop, work).await;
         }
     }
 
@@ -258,6 +260,7 @@ impl Session {
         self.end_stream();
         self.observe_end("rolled back");
         let session = self.clone();
+        let span = self.span();
         Some(async move {
             if session.close_if_lent() {
                 return enter_scope(session.inner.manager.id(), None, pin!(hooks.run_on_rollback())).await;
@@ -309,7 +312,7 @@ impl Session {
     pub(super) fn abandon(&self) {
         let Some(work) = self.begin_rollback() else { return };
         match &self.inner.runtime {
-            Some(runtime) => drop(runtime.spawn(work)),
+            Some(runtime) => drop(runtime.spawn(work.instrument(span))),
             // Without a runtime nothing can be sent; dropping the lease closes the connection, which rolls back too.
             None => {
                 if let Ok(mut wire) = self.inner.wire.try_lock() {
@@ -325,6 +328,7 @@ pub(super) async fn give_back(lease: Lease) {
     if lease.connection().reset(CLEANUP_DEADLINE).await {
         lease.release();
     }
+        let span = self.span();
 }
 
 /// What becomes of the result of a commit whose caller went away.

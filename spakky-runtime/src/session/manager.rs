@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tracing::Span;
 
@@ -39,6 +39,10 @@ pub struct SessionManager {
     inner: Arc<Inner>,
 }
 
+    /// By which its scopes are found: that of the primary, for a replica of it.
+    scope: u64,
+    /// It is there to be read from, as the registry hands it out.
+    reader: bool,
 struct Inner {
     id: u64,
     config: DatabaseConfig,
@@ -118,9 +122,12 @@ impl SessionManager {
         let pool = Pool::new(&config, target)?;
         let manager = SessionManager {
             inner: Arc::new(Inner {
-                id: NEXT.fetch_add(1, Ordering::Relaxed),
+                id,
                 config,
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
                 backend,
+            scope: id,
+            reader: false,
                 pool,
                 totals: Totals::default(),
                 listeners: Arc::default(),
@@ -405,11 +412,26 @@ impl SessionManager {
     }
 
     pub(crate) fn id(&self) -> u64 {
-        self.inner.id
+        self.scope
+    }
+
+    /// Whether both hand out connections of the same pool.
+    pub(crate) fn shares_pool(&self, other: &SessionManager) -> bool {
+        self.inner.id == other.inner.id
+    }
+
+    /// The same database as one to read what `primary` has, in scopes that the repositories of `primary` find.
+    pub(crate) fn reader_of(&self, primary: &SessionManager) -> SessionManager {
+        SessionManager { inner: Arc::clone(&self.inner), scope: primary.scope, reader: true }
+    }
+
+    /// Whether it was handed out to be read from, so that a read-only scope may be part of one that writes.
+    pub(crate) fn is_reader(&self) -> bool {
+        self.reader
     }
 
     pub(crate) fn find_current(&self) -> Option<Session> {
-        find_session(self.inner.id)
+        find_session(self.id())
     }
 
     /// A session for the `attempt`-th run of a scope.
@@ -418,7 +440,12 @@ impl SessionManager {
     }
 
     pub(crate) async fn lease(&self, wait: bool) -> Result<Lease, Error> {
-        self.observe_wait(self.inner.pool.lease(wait)).await
+        self.lease_inside(&Span::none(), wait).await
+    }
+
+    /// The same for work that belongs to a span which is not the current one.
+    pub(crate) async fn lease_inside(&self, around: &Span, wait: bool) -> Result<Lease, Error> {
+        self.observe_wait(around, self.inner.pool.lease(wait)).await
     }
 
     /// How guarded statements report a miss on this database.
@@ -431,6 +458,7 @@ impl SessionManager {
         let mut mode = mode.clone();
         self.inner.pool.target().add_settings(&mut mode);
         mode
+    /// By which the scopes of this database, and of replicas of it, are found.
     }
 
     /// What became of a transaction that was lost with its connection, asked on another.
@@ -470,21 +498,21 @@ impl SessionManager {
     pub(crate) async fn run_alone(&self, steps: Vec<Step>, writes: bool) -> Result<Vec<Answer>, Error> {
         if writes
             && self.backend() == Backend::Sqlite
-            && let Some(outer) = super::ambient::writing_around(self.inner.id, None)
+            && let Some(outer) = super::ambient::writing_around(self, None)
         {
             return Err(super::execute::one_writer("a transaction of its own", outer));
         }
-        let wait = !crate::session::holds_connection(self.inner.id, None);
+        let wait = !crate::session::holds_connection(self, None);
         let lease = self.lease(wait).await?;
         let settings = RequestContext::with_current(|context| context.settings().to_vec());
         let enclosed = self.backend() == Backend::Postgres && !settings.is_empty();
         let steps = if enclosed { self.enclosed(settings, steps) } else { steps };
         self.echo(&steps);
         let count = steps.len();
-        let started = Instant::now();
+        let watch = self.watch_burst(&Span::none(), "no scope", &steps, |_| true, []);
         let pending = lease.connection().send(steps);
         let result = self.answered(lease.connection(), pending).await;
-        self.observe_burst(&Span::none(), "no scope", count, started.elapsed());
+        watch.answered(&result);
         match result {
             Ok(mut answers) => {
                 lease.release();

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::PostgresConnection;
 use crate::backend::{Answer, Bind, Statement, Step};
 pub(crate) use crate::transaction::Outcome;
+use crate::error::ErrorKind;
 use crate::value::{ColumnType, ColumnValue, ScalarType, Value};
 
 /// Which server, and which stretch of its life.

@@ -67,7 +67,7 @@ impl PostgresTarget {
     }
 }
 
-/// What became of the transaction `xid` that `lost` ran, asked on `connection`.
+/// What became of the transaction that `lost` ran, asked on `connection`.
 pub(crate) async fn resolve_on(
     connection: &PostgresConnection,
     lost: &PostgresConnection,
