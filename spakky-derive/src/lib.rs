@@ -233,7 +233,7 @@ pub fn derive_table(input: TokenStream) -> TokenStream {
 /// | `commit_on = LoginError::WrongPassword { .. }` | errors of the body that commit all the same: a pattern, with a guard (`if …`) if needed |
 /// | `map_err = path` | a `fn(spakky::Error) -> E` that converts the library's errors, instead of `From` |
 /// | `sessions = expression` | the sessions: a `SessionManager`, or anything that `HasSessions`. It may use `self` and the arguments, and is evaluated once, before the body |
-/// | `registry = "name"` | the sessions that `SessionRegistry::global()` has by this name; `"default"` is connected on first use |
+/// | `registry = "name"` | the sessions that `SessionRegistry::global()` has by this name, with `read_only` a replica's in turn; `"default"` is connected on first use |
 /// | `name = "pay"` | the scope's name in errors, spans and metrics; by default the path of the function: `shop::orders::pay` |
 /// | `crate = path` | where `spakky` is found |
 ///

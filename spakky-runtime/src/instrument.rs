@@ -1,18 +1,23 @@
 //! Spans, log lines and metrics: their names, in one place.
 //!
-//! A span per unit of work (`spakky.unit_of_work`), whoever ends it, and a debug event per burst (`spakky::burst`) and per
-//! wait for the pool (`spakky::pool`). No values ever, and no SQL unless `echo` asks for it.
+//! A span per unit of work (`spakky.unit_of_work`), whoever ends it, and in it one per burst (`spakky.burst`) and per
+//! wait for the pool (`spakky.pool_wait`), with a debug event at the end of each. Names of fields are OpenTelemetry's
+//! where it has one. No values ever, and no SQL unless `echo` asks for it. What nobody listens to is not put together.
+
+mod burst;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use tracing::Span;
 use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use crate::error::Error;
 use crate::pool::Lease;
 use crate::session::{Session, SessionManager};
 use crate::transaction::TransactionOptions;
+
+pub(crate) use burst::BurstWatch;
 
 /// Units of work that ended, by `outcome` and `name`.
 pub(crate) const UNITS_OF_WORK: &str = "spakky_units_of_work_total";
@@ -32,8 +37,12 @@ impl SessionManager {
     pub(crate) fn unit_of_work_span(&self, options: &TransactionOptions, attempt: u32) -> Span {
         tracing::info_span!(
             "spakky.unit_of_work",
-            "otel.kind" = "client",
+            "otel.name" = options.display_name(),
+            "otel.kind" = "internal",
             "db.system.name" = self.system_name(),
+            "code.function.name" = options.place.map(|place| place.function),
+            "code.file.path" = options.place.map(|place| place.file),
+            "code.line.number" = options.place.map(|place| place.line),
             name = options.display_name(),
             propagation = options.propagation.name(),
             attempt,
@@ -45,33 +54,33 @@ impl SessionManager {
         )
     }
 
-    /// One burst that was answered, inside `span`.
-    pub(crate) fn observe_burst(&self, span: &Span, name: &'static str, statements: usize, took: Duration) {
-        metrics::counter!(ROUND_TRIPS).increment(1);
-        metrics::counter!(STATEMENTS).increment(statements as u64);
-        metrics::histogram!(BURST_SECONDS).record(took.as_secs_f64());
-        let elapsed_us = micros(took);
-        span.in_scope(|| match self.config().slow_log {
-            Some(limit) if took >= limit => {
-                tracing::warn!(target: "spakky::slow", name, statements, elapsed_us, "a burst was slow");
-            }
-            _ => tracing::debug!(target: "spakky::burst", name, statements, elapsed_us, "a burst was answered"),
-        });
-    }
-
-    /// A wait for the pool.
+    /// A wait for the pool, in a span inside `around`.
     pub(crate) async fn observe_wait(
         &self,
+        around: &Span,
         waiting: impl Future<Output = Result<Lease, Error>>,
     ) -> Result<Lease, Error> {
         let started = Instant::now();
-        let result = waiting.await;
+        let span = around.in_scope(|| {
+            tracing::info_span!(
+                target: "spakky::pool",
+                "spakky.pool_wait",
+                "otel.kind" = "internal",
+                "db.system.name" = self.system_name(),
+                outcome = Empty,
+            )
+        });
+        let mut ending = Ending::of(span.clone());
+        let result = waiting.instrument(span.clone()).await;
         let took = started.elapsed();
         metrics::histogram!(POOL_WAIT_SECONDS).record(took.as_secs_f64());
-        tracing::debug!(target: "spakky::pool", elapsed_us = micros(took), given = result.is_ok(), "waited for a connection");
+        span.in_scope(|| {
+            tracing::debug!(target: "spakky::pool", elapsed_us = micros(took), given = result.is_ok(), "waited for a connection");
+        });
         if result.as_ref().is_err_and(Error::is_pool_timeout) {
             metrics::counter!(POOL_TIMEOUTS).increment(1);
         }
+        ending.end(if result.is_ok() { "given" } else { "failed" });
         result
     }
 
@@ -90,7 +99,7 @@ impl Session {
         self.state().span.clone()
     }
 
-    /// The span that an event of this session is put into: none, which is the current one, inside the scope. Outside it
+    /// The span that what this session does is put into: none, which is the current one, inside the scope. Outside it
     /// the session is used by its handle, in whatever span the caller is.
     pub(crate) fn span_from_outside(&self) -> Span {
         if self.is_around() { Span::none() } else { self.span() }
@@ -111,6 +120,35 @@ impl Session {
         span.record("rows_read", statistics.rows_read);
         span.record("rows_written", statistics.rows_written);
         metrics::counter!(UNITS_OF_WORK, "outcome" => outcome, "name" => self.name()).increment(1);
+    }
+}
+
+/// A span that tells how it ended, also if whoever waits for its end goes away.
+pub(crate) struct Ending {
+    span: Span,
+    ended: bool,
+}
+
+impl Ending {
+    fn of(span: Span) -> Self {
+        Ending { span, ended: false }
+    }
+
+    fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// Only the first counts.
+    pub(crate) fn end(&mut self, outcome: &'static str) {
+        if !std::mem::replace(&mut self.ended, true) {
+            self.span.record("outcome", outcome);
+        }
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.end("abandoned");
     }
 }
 

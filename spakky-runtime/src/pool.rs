@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use deadpool::managed::{self, Metrics, PoolError, QueueMode, RecycleError, RecycleResult, TimeoutType, Timeouts};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use crate::backend::Connection;
 use crate::config::{DatabaseConfig, PoolKind};
@@ -72,7 +72,7 @@ impl managed::Manager for Connector {
     type Error = Error;
 
     async fn create(&self) -> Result<Pooled, Error> {
-        let _permit = self.connecting.acquire().await.map_err(|_| closed())?;
+        let _permit = self.permit().await?;
         let deadline = Instant::now() + self.connect_timeout;
         let mut pause = BACKOFF;
         let connection = loop {
@@ -108,6 +108,42 @@ impl managed::Manager for Connector {
     }
 }
 
+impl Connector {
+    /// The right to open a connection, waited for as long as the caller waits for one.
+    async fn permit(&self) -> Result<SemaphorePermit<'_>, Error> {
+        let patience = PATIENCE.try_with(|patience| *patience).unwrap_or(Patience::from_now(self.connect_timeout));
+        match tokio::time::timeout_at(patience.end.into(), self.connecting.acquire()).await {
+            Ok(permit) => permit.map_err(|_| closed()),
+            Err(_) => Err(Error::new(
+                ErrorKind::PoolTimeout,
+                format!(
+                    "get a connection within {:?}: as many are being opened as `max_connecting` allows; raise it, or ask why \
+                     the database is slow to accept them",
+                    patience.limit
+                ),
+            )),
+        }
+    }
+}
+
+/// How long a caller waits for a connection.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    limit: Duration,
+    end: Instant,
+}
+
+impl Patience {
+    fn from_now(limit: Duration) -> Self {
+        Patience { limit, end: Instant::now() + limit }
+    }
+}
+
+tokio::task_local! {
+    /// That of the caller for whom deadpool opens a connection.
+    static PATIENCE: Patience;
+}
+
 impl Pool {
     pub(crate) fn new(config: &DatabaseConfig, target: Target) -> Result<Self, Error> {
         let (kept, max) = match (config.pool_kind, target.single_connection()) {
@@ -140,14 +176,16 @@ impl Pool {
         Ok(Pool { pool, shared: Arc::new(shared) })
     }
 
-    /// A connection, waiting for one up to the pool's time-out, or not at all.
+    /// A connection, waiting for one up to the pool's time-out, or not at all. Whether the wait is for one that comes back or
+    /// for the turn to open one, it is the same time that passes.
     pub(crate) async fn lease(&self, wait: bool) -> Result<Lease, Error> {
         let timeouts = Timeouts {
             wait: Some(if wait { self.shared.timeout } else { Duration::ZERO }),
             create: None,
             recycle: None,
         };
-        match self.pool.timeout_get(&timeouts).await {
+        let patience = Patience::from_now(self.shared.timeout);
+        match PATIENCE.scope(patience, self.pool.timeout_get(&timeouts)).await {
             Ok(object) => {
                 self.shared.leased.fetch_add(1, Ordering::AcqRel);
                 let connection = Arc::clone(&object.connection);

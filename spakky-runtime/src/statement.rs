@@ -13,6 +13,7 @@ mod list;
 pub(crate) mod operation;
 mod select;
 mod sql;
+mod summary;
 #[cfg(test)]
 mod tests;
 mod update;
@@ -24,4 +25,5 @@ pub(crate) use guard::{CONFLICT_TOKEN, RaiseStyle};
 pub(crate) use insert::{Conflict, insert, insert_returning};
 pub(crate) use select::{Lock, Select};
 pub(crate) use sql::{SqlWriter, clock, quote_identifier};
+pub(crate) use summary::summary;
 pub(crate) use update::{Touch, Within, update};

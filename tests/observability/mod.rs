@@ -1,5 +1,6 @@
 //! What the library tells of itself: spans, events and metrics, without a value of the user's in them.
 
+mod burst;
 pub(crate) mod capture;
 mod metric;
 mod secrecy;

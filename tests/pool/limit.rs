@@ -8,7 +8,7 @@ use spakky::config::{Credentials, DatabaseConfig, PoolKind};
 use spakky::prelude::*;
 use spakky::{Error, Propagation};
 
-use crate::support::{Database, account, eventually, on_each_backend, on_postgres as only};
+use crate::support::{Database, Line, account, eventually, on_each_backend, on_postgres as only};
 
 on_each_backend![
     waiting_for_a_connection_ends_with_an_error_that_says_what_to_do,
@@ -21,9 +21,16 @@ on_each_backend![
 ];
 
 mod connecting {
-    use super::{at_most_so_many_connect_at_once, only, the_provider_is_asked_at_each_connect};
+    use super::{
+        at_most_so_many_connect_at_once, only, the_provider_is_asked_at_each_connect,
+        waiting_for_the_turn_to_connect_is_part_of_the_wait_for_the_pool,
+    };
 
-    only![at_most_so_many_connect_at_once, the_provider_is_asked_at_each_connect];
+    only![
+        at_most_so_many_connect_at_once,
+        the_provider_is_asked_at_each_connect,
+        waiting_for_the_turn_to_connect_is_part_of_the_wait_for_the_pool,
+    ];
 }
 
 /// A transaction that holds a connection.
@@ -198,4 +205,28 @@ async fn the_provider_is_asked_at_each_connect(db: Database) {
     assert!(error.is_connection());
     assert_eq!(error.to_string(), "connect: the provider gave no credentials");
     assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "the vault is sealed");
+}
+
+async fn waiting_for_the_turn_to_connect_is_part_of_the_wait_for_the_pool(db: Database) {
+    let change = |config: DatabaseConfig| {
+        config.pool_size(3).max_connecting(1).pool_timeout(Duration::from_millis(50)).connect_timeout(Duration::from_secs(600))
+    };
+    let line = Line::with(&db, change).await;
+    let held = holding(&line.sessions).await;
+    // From here on the server takes for ever to accept a connection.
+    line.proxy.set_black_hole(true);
+    let error = tokio::select! {
+        biased;
+        connected = line.sessions.ping() => panic!("{connected:?}"),
+        waited = line.sessions.ping() => waited.unwrap_err(),
+    };
+    assert!(error.is_pool_timeout(), "{error:?}");
+    assert_eq!(
+        error.to_string(),
+        "get a connection within 50ms: as many are being opened as `max_connecting` allows; raise it, or ask why the \
+         database is slow to accept them"
+    );
+    line.proxy.set_black_hole(false);
+    held.rollback().await;
+    line.sessions.ping().await.unwrap();
 }

@@ -4,6 +4,7 @@ mod failure;
 mod future;
 mod option;
 mod propagation;
+mod replica;
 mod retry;
 mod sessions;
 mod shape;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! async fn pay(&self, id: OrderId) -> Result<(), PayError> {
-//!     let __options = &const { TransactionOptions::new().name(concat!(module_path!(), "::", "pay")) };
+//!     let __options = &const { TransactionOptions::new().written_at(concat!(module_path!(), "::", "pay"), file!(), line!()) };
 //!     let __type = returned::<Result<(), PayError>>();
 //!     let __policy = policy(__type, |_| false, FromSpakkyError::from_spakky);
 //!     let __sessions = sessions_of::<Self>(&self);
@@ -112,13 +112,9 @@ fn run(function: &Function, scope: &Scope<'_>, brace: Brace, statements: &TokenS
 fn expand_options(function: &Function, scope: &Scope<'_>, private: &TokenStream) -> TokenStream {
     let Options { name, propagation, isolation, read_only, deferrable, timeout } = &scope.options;
     let site = Span::mixed_site();
-    let name = match name {
-        Some(name) => name.to_token_stream(),
-        None => {
-            let name = function.sig.ident.unraw().to_string();
-            quote_spanned!(site=> ::core::concat!(::core::module_path!(), "::", #name))
-        }
-    };
+    let function = function.sig.ident.unraw().to_string();
+    let function = quote_spanned!(site=> ::core::concat!(::core::module_path!(), "::", #function));
+    let name = name.as_ref().map(|name| quote_spanned!(site=> .name(#name)));
     let propagation = propagation.map(|propagation| {
         let variant = match propagation {
             PropagationKey::Required => quote!(Required),
@@ -157,8 +153,8 @@ fn expand_options(function: &Function, scope: &Scope<'_>, private: &TokenStream)
     });
     quote_spanned! {site=>
         &const {
-            #private::TransactionOptions::new().name(#name)
-                #propagation #isolation #read_only #deferrable #timeout #retry
+            #private::TransactionOptions::new().written_at(#function, ::core::file!(), ::core::line!())
+                #name #propagation #isolation #read_only #deferrable #timeout #retry
         }
     }
 }
@@ -208,7 +204,7 @@ fn expand_sessions(scope: &Scope<'_>, private: &TokenStream) -> TokenStream {
             quote_spanned!(site=> #private::sessions_of(&#expression))
         }
         Sessions::Registered(name) => quote_spanned! {site=>
-            match #private::registered(#name).await {
+            match #private::registered(#name, __options).await {
                 #private::Result::Ok(__sessions) => __sessions,
                 #private::Result::Err(__error) => return __policy.failed(__error),
             }

@@ -28,12 +28,15 @@ pub(crate) struct Statement {
     pub(crate) meaning: Option<Arc<Operation>>,
 }
 
+/// Asks for the id of the transaction.
+const TRANSACTION_ID: &str = "SELECT pg_current_xact_id_if_assigned()::text";
+
 impl Statement {
     /// The id of the transaction, if it has one (PostgreSQL). Fails in a transaction that has failed before.
     pub(crate) fn transaction_id() -> Self {
-        let sql = "SELECT pg_current_xact_id_if_assigned()::text";
-        Statement { sql: sql.into(), binds: Vec::new(), cached: true, guard: None, meaning: None }
+        Statement { sql: TRANSACTION_ID.into(), binds: Vec::new(), cached: true, guard: None, meaning: None }
     }
+
 }
 
 /// One bound value. The type decides the wire type, so that a NULL has one too.

@@ -209,7 +209,7 @@ impl Run {
                  others from migrating belongs to one; connect to the server itself, with `pooler = none`",
             ));
         }
-        if crate::session::holds_connection(sessions.id(), None) {
+        if crate::session::holds_connection(sessions, None) {
             return Err(Error::new(
                 ErrorKind::InvalidTransaction,
                 "migrate inside a unit of work of the same database, which a migration might wait for; migrate before it",

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use crate::error::Error;
 use crate::session::{HasSessions, SessionManager, SessionRegistry};
-use crate::transaction::Policy;
+use crate::transaction::{Policy, TransactionOptions};
 
 /// What a function under `#[transactional]` returns.
 #[diagnostic::on_unimplemented(
@@ -107,15 +107,11 @@ pub fn sessions_of<S: HasSessions + ?Sized>(service: &S) -> SessionManager {
     service.sessions().clone()
 }
 
-/// The manager of a name in the registry of the program; `default` is connected by the settings of the environment
-/// when it was not set.
+/// The manager of a name in the registry of the program, or a replica of it for a scope that only reads; `default` is connected
+/// by the settings of the environment when it was not set.
 ///
 /// # Errors
 /// As [`SessionRegistry::get`] and [`SessionRegistry::default_manager`].
-pub async fn registered(name: &str) -> Result<SessionManager, Error> {
-    let registry = SessionRegistry::global();
-    match registry.get(name) {
-        Err(_) if name == "default" => Box::pin(registry.default_manager()).await,
-        found => found,
-    }
+pub async fn registered(name: &str, options: &TransactionOptions) -> Result<SessionManager, Error> {
+    Box::pin(SessionRegistry::global().for_scope(name, options)).await
 }

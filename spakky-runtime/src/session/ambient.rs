@@ -12,8 +12,8 @@ use tokio::task::coop::{Unconstrained, unconstrained};
 use tokio::time::Sleep;
 use tracing::Span;
 
-use super::Session;
 use super::state::Phase;
+use super::{Session, SessionManager};
 
 tokio::task_local! {
     static SCOPE: Arc<Scope>;
@@ -50,10 +50,16 @@ pub(crate) fn innermost() -> Option<Session> {
 }
 
 /// Whether this task holds a connection of the manager, in any scope around this place but that of `except`.
-pub(crate) fn holds_connection(manager: u64, except: Option<&Session>) -> bool {
-    stack().filter(|scope| scope.manager == manager).filter_map(|scope| scope.session.clone()).any(|session| {
-        !except.is_some_and(|except| Arc::ptr_eq(&except.inner, &session.inner)) && session.holds_connection()
-    })
+pub(crate) fn holds_connection(manager: &SessionManager, except: Option<&Session>) -> bool {
+    sessions_around(manager, except).any(|session| session.holds_connection())
+}
+
+/// The sessions of the manager's own pool in all scopes around this place, but for `except`.
+fn sessions_around(manager: &SessionManager, except: Option<&Session>) -> impl Iterator<Item = Session> {
+    stack()
+        .filter_map(|scope| scope.session.clone())
+        .filter(|session| session.manager().shares_pool(manager))
+        .filter(move |session| !except.is_some_and(|except| Arc::ptr_eq(&except.inner, &session.inner)))
 }
 
 impl Session {
@@ -71,11 +77,8 @@ pub(crate) fn is_inside_nested(session: &Session) -> bool {
 }
 
 /// The name of a scope around this place, other than that of `except`, whose transaction can write.
-pub(crate) fn writing_around(manager: u64, except: Option<&Session>) -> Option<&'static str> {
-    stack()
-        .filter(|scope| scope.manager == manager)
-        .filter_map(|scope| scope.session.clone())
-        .filter(|session| !except.is_some_and(|except| Arc::ptr_eq(&except.inner, &session.inner)))
+pub(crate) fn writing_around(manager: &SessionManager, except: Option<&Session>) -> Option<&'static str> {
+    sessions_around(manager, except)
         .find(|session| session.state().phase == Phase::Open && !session.inner.mode.read_only)
         .map(|session| session.name())
 }

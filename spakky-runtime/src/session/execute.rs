@@ -2,7 +2,6 @@
 
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::sync::OwnedMutexGuard;
 
@@ -11,9 +10,10 @@ use super::state::{Phase, State, check_own};
 use super::{Session, SessionStatistics, holds_connection};
 use crate::backend::{Answer, Backend, Burst, BurstFailure, BurstResult, Connection, Statement, Step};
 use crate::error::{Error, ErrorKind};
+use crate::instrument::BurstWatch;
 use crate::pool::Lease;
 use crate::schema::TableDescriptor;
-use crate::transaction::Isolation;
+use crate::transaction::{Isolation, commit_token};
 use crate::unit_of_work::{FlushContext, FlushPlan, FlushStep, RowKey};
 use crate::value::Value;
 
@@ -54,6 +54,8 @@ pub(super) enum Part {
     },
     /// Asks for the transaction's id, and whether it has failed unseen.
     Probe,
+    /// The row by which the outcome is known. Answers like the probe.
+    Token,
     Commit,
 }
 
@@ -61,7 +63,7 @@ impl Part {
     fn depth(&self) -> usize {
         match self {
             Part::Control { depth } | Part::Flush { depth, .. } | Part::Query { depth } => *depth,
-            Part::Probe | Part::Commit => 0,
+            Part::Probe | Part::Token | Part::Commit => 0,
         }
     }
 }
@@ -205,8 +207,8 @@ impl Session {
         }
         let manager = &self.inner.manager;
         // Waiting for the pool while this task holds a connection in another session could be waiting for itself.
-        let wait = !holds_connection(manager.id(), Some(self));
-        let lease = manager.lease(wait).await?;
+        let wait = !holds_connection(manager, Some(self));
+        let lease = manager.lease_inside(&self.span_from_outside(), wait).await?;
         let connection = Arc::clone(lease.connection());
         self.state().connection = Arc::downgrade(&connection);
         **wire = Some(lease);
@@ -218,7 +220,7 @@ impl Session {
         let manager = &self.inner.manager;
         let backend = manager.backend();
         let depth = self.depth;
-        let outer_writer = (backend == Backend::Sqlite).then(|| writing_around(manager.id(), Some(self))).flatten();
+        let outer_writer = (backend == Backend::Sqlite).then(|| writing_around(manager, Some(self))).flatten();
         let mut guard = self.state();
         let state = &mut *guard;
         // The scope may have ended, or have been doomed, while this call waited for a connection.
@@ -328,14 +330,24 @@ impl Session {
             return Ok((Vec::new(), behind()));
         }
         self.inner.manager.echo(&burst);
-        let started = Instant::now();
+        let watch = self.watch(&burst, &parts);
         let pending = connection.send(burst);
         let behind = behind();
         let mut in_flight = InFlight::sent(self, writes_in);
         let result = self.inner.manager.answered(connection, pending).await;
         in_flight.answered();
-        self.inner.manager.observe_burst(&self.span_from_outside(), self.inner.name, parts.len(), started.elapsed());
+        watch.answered(&result);
         self.absorb(parts, result).map(|answers| (answers, behind))
+    }
+
+    /// Watches a burst that is about to be sent.
+    pub(super) fn watch(&self, burst: &Burst, parts: &[Part]) -> BurstWatch {
+        let origins = parts.iter().filter_map(|part| match part {
+            Part::Flush { step, .. } => Some(step.origins()),
+            _ => None,
+        });
+        let asked = |position: usize| matches!(parts[position], Part::Flush { .. } | Part::Query { .. });
+        self.inner.manager.watch_burst(&self.span_from_outside(), self.inner.name, burst, asked, origins.flatten())
     }
 
     /// Takes note of what a burst did.
@@ -352,7 +364,7 @@ impl Session {
                     match part {
                         Part::Query { .. } => sent.rows_read += answer.rows.len() as u64,
                         Part::Flush { step, .. } => sent.rows_written += step.row_count() as u64,
-                        Part::Control { .. } | Part::Probe | Part::Commit => {}
+                        Part::Control { .. } | Part::Probe | Part::Token | Part::Commit => {}
                     }
                     note_xid(&mut state, part, answer);
                 }
@@ -379,6 +391,7 @@ impl Session {
             Some(Part::Flush { step, .. }) => {
                 step.explain(error, answers.get(position)).with_ahead_of_query(ahead_of_query)
             }
+            Some(Part::Token) => commit_token::explain(error),
             _ => Error::from_database(error),
         };
         state.note_failure(&error);
@@ -438,7 +451,7 @@ fn note_xid(state: &mut State, part: &Part, answer: &Answer) {
     }
     state.xid = match part {
         Part::Flush { step, .. } => step.xid(answer),
-        Part::Probe => match answer.rows.first().and_then(|row| row.first()) {
+        Part::Probe | Part::Token => match answer.rows.first().and_then(|row| row.first()) {
             Some(Value::Text(xid)) => Some(xid.clone()),
             _ => None,
         },

@@ -2,7 +2,11 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tracing::Instrument;
+use tracing::instrument::WithSubscriber;
+use uuid::Uuid;
 
 use super::execute::{Call, Outgoing, Part, Wire};
 use super::state::Phase;
@@ -10,7 +14,7 @@ use super::{Session, SessionStatistics, enter_scope};
 use crate::backend::{Backend, BurstResult, Statement, Step};
 use crate::error::{Error, ErrorKind};
 use crate::pool::Lease;
-use crate::transaction::{Hooks, Isolation, Outcome, Unstoppable};
+use crate::transaction::{Hooks, Isolation, Outcome, Question, Unstoppable, commit_token};
 
 /// How long the clean-up of a connection may take before it is closed instead.
 const CLEANUP_DEADLINE: Duration = Duration::from_secs(5);
@@ -67,11 +71,21 @@ impl Session {
         state.phase == Phase::Open && (state.wrote || serializable)
     }
 
-    /// Asks for the transaction's id ahead of COMMIT where it is not known. An answer that nobody waited for may also have
-    /// been a failure, after which the server answers COMMIT by rolling back: the statement fails then.
+    /// Asks for the transaction's id ahead of COMMIT where it is not known, or writes the row that stands for it. An answer
+    /// that nobody waited for may also have been a failure, after which the server answers COMMIT by rolling back: the
+    /// statement fails then.
     fn add_probe(&self, outgoing: &mut Outgoing) {
         if self.inner.manager.backend() != Backend::Postgres {
             return;
+        }
+        if self.inner.manager.writes_commit_tokens()
+            && let mut state = self.state()
+            && state.wrote
+            && state.xid.is_none()
+        {
+            let token = Uuid::now_v7();
+            state.commit_token = Some(token);
+            return outgoing.push(Step::Statement(commit_token::write(token)), Part::Token);
         }
         let answered = {
             let state = self.state();
@@ -117,8 +131,9 @@ impl Session {
             self.state().statistics += sent;
             self.inner.manager.count(sent);
         }
+        let span = self.span();
         self.observe_end("committed");
-        Unstoppable::new(self.inner.runtime.clone(), report, work).await
+        Unstoppable::new(self.inner.runtime.clone(), span, report, work).await
     }
 
     /// Sends COMMIT. From here on the outcome is the database's: if this future is dropped, a task of its own waits for
@@ -126,16 +141,16 @@ impl Session {
     async fn send_commit(&self, wire: Wire, lease: Lease, outgoing: Outgoing) -> Result<(), Error> {
         let Outgoing { burst, parts, .. } = outgoing;
         self.inner.manager.echo(&burst);
-        let started = Instant::now();
+        let watch = self.watch(&burst, &parts);
         let pending = lease.connection().send(burst);
         let mut hooks = self.end(Phase::Committing);
         let telling = self.inner.manager.listeners().begin(std::mem::take(&mut hooks.mutations));
-        let session = self.clone();
+        let (session, span) = (self.clone(), self.span());
         // Hooks that run after the end are no part of a scope around it.
         let manager = self.inner.manager.id();
         let work = async move {
             let result = pending.await;
-            session.inner.manager.observe_burst(&session.span(), session.inner.name, parts.len(), started.elapsed());
+            watch.answered(&result);
             let ended = session.ended(lease, parts, result).await;
             session.observe_end(match &ended {
                 Ok(()) => "committed",
@@ -157,7 +172,7 @@ impl Session {
                 }
             }
         };
-        Unstoppable::new(self.inner.runtime.clone(), report, work).await
+        Unstoppable::new(self.inner.runtime.clone(), span, report, work).await
     }
 
     /// The outcome of a commit whose answer came, or did not.
@@ -165,6 +180,9 @@ impl Session {
         let failure = match result {
             Ok(answers) => {
                 self.absorb(parts, Ok(answers))?;
+                if self.state().commit_token.is_some() {
+                    self.inner.manager.sweep_commit_tokens(&lease);
+                }
                 lease.release();
                 return Ok(());
             }
@@ -179,8 +197,11 @@ impl Session {
         }
         let lost = Arc::clone(lease.connection());
         drop(lease);
-        let xid = self.state().xid.clone();
-        match self.inner.manager.resolve_outcome(&lost, xid.as_deref()).await {
+        let question = {
+            let state = self.state();
+            state.commit_token.map(Question::Token).or_else(|| state.xid.clone().map(Question::Xid))
+        };
+        match self.inner.manager.resolve_outcome(&lost, question).await {
             Outcome::Committed => {
                 self.state().map.clear();
                 Ok(())
@@ -240,8 +261,9 @@ impl Session {
 
     /// Ends the session undoing everything, and waits until its locks are gone.
     pub(crate) async fn rollback(&self) {
+        let span = self.span();
         if let Some(work) = self.begin_rollback() {
-            Unstoppable::new(self.inner.runtime.clone(), drop, work).await;
+            Unstoppable::new(self.inner.runtime.clone(), span, drop, work).await;
         }
     }
 
@@ -307,9 +329,10 @@ impl Session {
 
     /// Rolls back in the background, for a scope whose future was dropped.
     pub(super) fn abandon(&self) {
+        let span = self.span();
         let Some(work) = self.begin_rollback() else { return };
         match &self.inner.runtime {
-            Some(runtime) => drop(runtime.spawn(work)),
+            Some(runtime) => drop(runtime.spawn(work.instrument(span).with_current_subscriber())),
             // Without a runtime nothing can be sent; dropping the lease closes the connection, which rolls back too.
             None => {
                 if let Ok(mut wire) = self.inner.wire.try_lock() {

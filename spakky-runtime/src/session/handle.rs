@@ -30,6 +30,8 @@ pub struct Session {
     pub(crate) frame: u64,
     /// What the repository that works through this handle was told to see.
     pub(crate) visibility: Visibility,
+    /// The read-only scope that this is the session of, where the transaction may write.
+    pub(crate) read_only_in: Option<&'static str>,
 }
 
 pub(crate) struct SessionInner {
@@ -73,7 +75,13 @@ impl Session {
             depth: 0,
             frame: 0,
             visibility: Visibility::default(),
+            read_only_in: None,
         }
+    }
+
+    /// The same for a read-only scope called `name` that is part of this one.
+    pub(crate) fn for_reading(self, name: &'static str) -> Session {
+        Session { read_only_in: self.read_only_in.or((!self.inner.mode.read_only).then_some(name)), ..self }
     }
 
     /// The session of the innermost scope around this place.
@@ -194,10 +202,10 @@ impl Session {
     /// Whether the session can be written to.
     pub(crate) fn check_writable(&self) -> Result<(), Error> {
         self.check()?;
-        if self.inner.mode.read_only {
+        if let Some(name) = self.read_only_in.or(self.inner.mode.read_only.then_some(self.inner.name)) {
             return Err(Error::new(
                 ErrorKind::ReadOnly,
-                format!("write in `{}`, which is read-only; drop `read_only` from its scope", self.inner.name),
+                format!("write in `{name}`, which is read-only; drop `read_only` from its scope"),
             ));
         }
         Ok(())

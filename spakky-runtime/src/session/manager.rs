@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tracing::Span;
 
@@ -17,7 +17,9 @@ use crate::pool::{Lease, Pool, PoolStatus};
 use crate::repository::Repository;
 use crate::schema::{SchemaRegistry, Table};
 use crate::statement::RaiseStyle;
-use crate::transaction::{Body, Outcome, Policy, Propagation, TransactionMode, TransactionOptions, run_once};
+use crate::transaction::{
+    Body, Outcome, Policy, Propagation, Question, TransactionMode, TransactionOptions, commit_token, run_once,
+};
 
 /// How long the outcome of a COMMIT is asked for whose answer did not come.
 const RESOLVE_LIMIT: Duration = Duration::from_secs(10);
@@ -37,6 +39,10 @@ const RESOLVE_LIMIT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct SessionManager {
     inner: Arc<Inner>,
+    /// By which its scopes are found: that of the primary, for a replica of it.
+    scope: u64,
+    /// It is there to be read from, as the registry hands it out.
+    reader: bool,
 }
 
 struct Inner {
@@ -45,6 +51,8 @@ struct Inner {
     backend: Backend,
     pool: Pool,
     totals: Totals,
+    /// How many commit tokens were written.
+    commit_tokens: AtomicU64,
     listeners: Arc<Listeners>,
     #[cfg(feature = "testing")]
     recorders: crate::testing::recorder::Recorders,
@@ -116,13 +124,17 @@ impl SessionManager {
         let target = Target::new(&config)?;
         let backend = target.backend();
         let pool = Pool::new(&config, target)?;
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let manager = SessionManager {
+            scope: id,
+            reader: false,
             inner: Arc::new(Inner {
-                id: NEXT.fetch_add(1, Ordering::Relaxed),
+                id,
                 config,
                 backend,
                 pool,
                 totals: Totals::default(),
+                commit_tokens: AtomicU64::new(0),
                 listeners: Arc::default(),
                 #[cfg(feature = "testing")]
                 recorders: Default::default(),
@@ -363,9 +375,31 @@ impl SessionManager {
         if let Some(memory) = self.inner.pool.target().memory() {
             return memory.create_tables(registry).await;
         }
-        self.run_ddl(registry.create_statements(self.backend())?).await?;
+        let mut statements = registry.create_statements(self.backend())?;
+        if self.writes_commit_tokens() {
+            statements.push(commit_token::CREATE.to_owned());
+        }
+        self.run_ddl(statements).await?;
         self.inner.pool.target().raise_installed();
         Ok(())
+    }
+
+    /// Creates the table that [`commit_token`](DatabaseConfig::commit_token) needs, if it is not there yet, where tables
+    /// without a schema go. For programs whose tables are made by migrations; [`create_tables`](Self::create_tables) does it
+    /// too where the setting is on. Does nothing on SQLite.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn create_commit_token_table(&self) -> Result<(), Error> {
+        if self.backend() != Backend::Postgres {
+            return Ok(());
+        }
+        self.run_ddl(vec![commit_token::CREATE.to_owned()]).await
+    }
+
+    /// Whether transactions write a row by which their outcome is known.
+    pub(crate) fn writes_commit_tokens(&self) -> bool {
+        self.inner.config.commit_token && self.backend() == Backend::Postgres
     }
 
     /// Drops the tables of `registry`, as far as they exist, in one transaction.
@@ -404,12 +438,28 @@ impl SessionManager {
         }
     }
 
+    /// By which the scopes of this database, and of replicas of it, are found.
     pub(crate) fn id(&self) -> u64 {
-        self.inner.id
+        self.scope
+    }
+
+    /// Whether both hand out connections of the same pool.
+    pub(crate) fn shares_pool(&self, other: &SessionManager) -> bool {
+        self.inner.id == other.inner.id
+    }
+
+    /// The same database as one to read what `primary` has, in scopes that the repositories of `primary` find.
+    pub(crate) fn reader_of(&self, primary: &SessionManager) -> SessionManager {
+        SessionManager { inner: Arc::clone(&self.inner), scope: primary.scope, reader: true }
+    }
+
+    /// Whether it was handed out to be read from, so that a read-only scope may be part of one that writes.
+    pub(crate) fn is_reader(&self) -> bool {
+        self.reader
     }
 
     pub(crate) fn find_current(&self) -> Option<Session> {
-        find_session(self.inner.id)
+        find_session(self.id())
     }
 
     /// A session for the `attempt`-th run of a scope.
@@ -418,7 +468,12 @@ impl SessionManager {
     }
 
     pub(crate) async fn lease(&self, wait: bool) -> Result<Lease, Error> {
-        self.observe_wait(self.inner.pool.lease(wait)).await
+        self.lease_inside(&Span::none(), wait).await
+    }
+
+    /// The same for work that belongs to a span which is not the current one.
+    pub(crate) async fn lease_inside(&self, around: &Span, wait: bool) -> Result<Lease, Error> {
+        self.observe_wait(around, self.inner.pool.lease(wait)).await
     }
 
     /// How guarded statements report a miss on this database.
@@ -434,18 +489,29 @@ impl SessionManager {
     }
 
     /// What became of a transaction that was lost with its connection, asked on another.
-    pub(crate) async fn resolve_outcome(&self, lost: &Connection, xid: Option<&str>) -> Outcome {
-        let Some(xid) = xid else { return Outcome::Unknown };
+    pub(crate) async fn resolve_outcome(&self, lost: &Connection, question: Option<Question>) -> Outcome {
+        let Some(question) = question else { return Outcome::Unknown };
         let end = tokio::time::Instant::now() + RESOLVE_LIMIT;
         loop {
             let Ok(Ok(lease)) = tokio::time::timeout_at(end, self.lease(true)).await else { return Outcome::Unknown };
             let left = end.saturating_duration_since(tokio::time::Instant::now());
-            let outcome = crate::connect::resolve(lease.connection(), lost, xid, left).await;
+            let outcome = crate::connect::resolve(lease.connection(), lost, &question, left).await;
             if outcome != Outcome::Unknown || lease.connection().is_usable() {
                 lease.release();
                 return outcome;
             }
             // What broke the one connection has often broken those that lay idle, and the pool has not noticed yet.
+        }
+    }
+
+    /// Now and then has commit tokens removed that nobody will ask for any more, behind a COMMIT that was answered. Nobody
+    /// waits for it.
+    pub(crate) fn sweep_commit_tokens(&self, lease: &Lease) {
+        if self.inner.commit_tokens.fetch_add(1, Ordering::Relaxed) % commit_token::SWEPT_EVERY == 0 {
+            let sweep = vec![Step::Statement(commit_token::sweep())];
+            self.echo(&sweep);
+            self.count(SessionStatistics { statements: 1, ..SessionStatistics::default() });
+            drop(lease.connection().send(sweep));
         }
     }
 
@@ -470,21 +536,21 @@ impl SessionManager {
     pub(crate) async fn run_alone(&self, steps: Vec<Step>, writes: bool) -> Result<Vec<Answer>, Error> {
         if writes
             && self.backend() == Backend::Sqlite
-            && let Some(outer) = super::ambient::writing_around(self.inner.id, None)
+            && let Some(outer) = super::ambient::writing_around(self, None)
         {
             return Err(super::execute::one_writer("a transaction of its own", outer));
         }
-        let wait = !crate::session::holds_connection(self.inner.id, None);
+        let wait = !crate::session::holds_connection(self, None);
         let lease = self.lease(wait).await?;
         let settings = RequestContext::with_current(|context| context.settings().to_vec());
         let enclosed = self.backend() == Backend::Postgres && !settings.is_empty();
         let steps = if enclosed { self.enclosed(settings, steps) } else { steps };
         self.echo(&steps);
         let count = steps.len();
-        let started = Instant::now();
+        let watch = self.watch_burst(&Span::none(), "no scope", &steps, |_| true, []);
         let pending = lease.connection().send(steps);
         let result = self.answered(lease.connection(), pending).await;
-        self.observe_burst(&Span::none(), "no scope", count, started.elapsed());
+        watch.answered(&result);
         match result {
             Ok(mut answers) => {
                 lease.release();

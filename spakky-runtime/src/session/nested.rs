@@ -13,7 +13,7 @@ impl Session {
     pub(crate) async fn begin_nested(&self, name: &'static str) -> Result<Session, Error> {
         let _wire = self.wire().await?;
         let frame = self.state().open_frame(name);
-        Ok(Session { inner: self.inner.clone(), depth: self.depth + 1, frame, visibility: self.visibility })
+        Ok(Session { depth: self.depth + 1, frame, ..self.clone() })
     }
 
     /// Ends a nested scope well: what it has queued is sent, so that its failure is this scope's alone, and its writes become

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use futures_util::Stream;
 use tokio::runtime::Handle;
+use tracing::Span;
 
 use super::execute::{Call, Wire};
 use super::finish::give_back;
@@ -13,6 +14,7 @@ use super::{Session, SessionManager, SessionStatistics};
 use crate::backend::{Backend, RowSource, Statement};
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind};
+use crate::instrument::Ending;
 use crate::pool::Lease;
 use crate::value::Value;
 
@@ -25,7 +27,7 @@ enum Holds {
     /// The session's own connection: other calls of the scope are refused meanwhile. The end of the scope is not.
     Session { session: Session, streaming: Arc<Streaming>, ended: bool },
     /// A connection of the stream's own.
-    Lease(Option<(RowSource, Lease)>),
+    Lease(Option<(RowSource, Lease, Ending)>),
 }
 
 /// What a stream takes from its session while it lasts; whoever takes it out ends the stream.
@@ -36,6 +38,7 @@ pub(crate) struct Streaming {
 struct Open {
     source: RowSource,
     _wire: Wire,
+    watch: Ending,
     /// Who waits for the next row.
     reader: Option<Waker>,
 }
@@ -69,13 +72,14 @@ impl Session {
         let alone = outgoing.burst.is_empty();
         let stream = || {
             self.inner.manager.echo_statement(&statement);
-            connection.stream(statement)
+            let watch = self.inner.manager.watch_stream(&self.span_from_outside(), &statement);
+            (connection.stream(statement), watch)
         };
-        let (_, source) = self.exchange_with(&connection, outgoing, stream).await?;
+        let (_, (source, watch)) = self.exchange_with(&connection, outgoing, stream).await?;
         let sent = SessionStatistics { statements: 1, round_trips: u64::from(alone), ..Default::default() };
         self.state().statistics += sent;
         self.inner.manager.count(sent);
-        let streaming = Arc::new(Streaming { open: Mutex::new(Some(Open { source, _wire: wire, reader: None })) });
+        let streaming = Arc::new(Streaming { open: Mutex::new(Some(Open { source, _wire: wire, watch, reader: None })) });
         let mut state = self.state();
         // Until its end was read it may hold a failure that nobody saw.
         state.unobserved = true;
@@ -102,11 +106,12 @@ impl SessionManager {
                            transaction; stream inside one";
             return Err(Error::new(ErrorKind::NoSession, message));
         }
-        let lease = self.lease(!super::holds_connection(self.id(), None)).await?;
+        let lease = self.lease(!super::holds_connection(self, None)).await?;
         self.echo_statement(&statement);
+        let watch = self.watch_stream(&Span::none(), &statement);
         let source = lease.connection().stream(statement);
         self.count(SessionStatistics { statements: 1, round_trips: 1, ..Default::default() });
-        Ok(SessionStream { holds: Holds::Lease(Some((source, lease))) })
+        Ok(SessionStream { holds: Holds::Lease(Some((source, lease, watch))) })
     }
 }
 
@@ -122,11 +127,12 @@ impl SessionStream {
                 Poll::Ready(item)
             }
             Holds::Lease(lease) => {
-                let Some((source, _)) = lease.as_mut() else { return Poll::Ready(None) };
+                let Some((source, ..)) = lease.as_mut() else { return Poll::Ready(None) };
                 let item = std::task::ready!(Pin::new(source).poll_next(context));
                 if !matches!(item, Some(Ok(_)))
-                    && let Some((source, lease)) = lease.take()
+                    && let Some((source, lease, mut watch)) = lease.take()
                 {
+                    watch.end(if item.is_none() { "answered" } else { "failed" });
                     drop(source);
                     lease.release();
                 }
@@ -163,6 +169,7 @@ fn poll_in_session(
             Poll::Ready(Some(Ok(record)))
         }
         Some(Err(error)) => {
+            open.watch.end("failed");
             let error = Error::from_database(error);
             let name = session.scope_name();
             let mut state = session.state();
@@ -171,6 +178,7 @@ fn poll_in_session(
             Poll::Ready(Some(Err(error)))
         }
         None => {
+            open.watch.end("answered");
             session.state().unobserved = false;
             Poll::Ready(None)
         }
@@ -182,7 +190,7 @@ impl Drop for SessionStream {
         match &mut self.holds {
             Holds::Session { streaming, .. } => streaming.end(),
             Holds::Lease(lease) => {
-                if let Some((source, lease)) = lease.take() {
+                if let Some((source, lease, _watch)) = lease.take() {
                     drop(source);
                     // The query may go on for long; whoever gets the connection next must not wait for it.
                     if let Ok(runtime) = Handle::try_current() {

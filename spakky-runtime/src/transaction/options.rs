@@ -103,6 +103,16 @@ pub struct TransactionOptions {
     pub(crate) timeout: Option<Duration>,
     pub(crate) retry: Option<RetryPolicy>,
     pub(crate) name: Option<&'static str>,
+    pub(crate) place: Option<Place>,
+}
+
+/// Where in the code a scope is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// With the path of its module.
+    pub(crate) function: &'static str,
+    pub(crate) file: &'static str,
+    pub(crate) line: u32,
 }
 
 impl TransactionOptions {
@@ -116,6 +126,7 @@ impl TransactionOptions {
             timeout: None,
             retry: None,
             name: None,
+            place: None,
         }
     }
 
@@ -168,8 +179,16 @@ impl TransactionOptions {
         self
     }
 
+    /// The function that is the scope, by which it is called if it has no other name.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn written_at(mut self, function: &'static str, file: &'static str, line: u32) -> Self {
+        self.place = Some(Place { function, file, line });
+        self
+    }
+
     pub(crate) fn display_name(&self) -> &'static str {
-        self.name.unwrap_or("unnamed scope")
+        self.name.or(self.place.map(|place| place.function)).unwrap_or("unnamed scope")
     }
 
     pub(crate) fn mode(&self) -> TransactionMode {
@@ -200,8 +219,9 @@ impl TransactionOptions {
         Ok(())
     }
 
-    /// Whether a scope with these options can join a transaction opened with `outer`.
-    pub(crate) fn check_joins(&self, outer: &TransactionMode, outer_name: &str) -> Result<(), Error> {
+    /// Whether a scope with these options can join a transaction opened with `outer`. A `reader` only asks to read: writes
+    /// are refused in it whatever the transaction may do.
+    pub(crate) fn check_joins(&self, outer: &TransactionMode, outer_name: &str, reader: bool) -> Result<(), Error> {
         let refused = |what: String| {
             Err(Error::new(
                 ErrorKind::InvalidTransaction,
@@ -215,7 +235,7 @@ impl TransactionOptions {
                 "it does not give the isolation `{wanted:?}` asked for here; ask for it on the outer scope, or use `requires_new`"
             ));
         }
-        if self.read_only && !outer.read_only {
+        if self.read_only && !outer.read_only && !reader {
             return refused("it is not `read_only`; drop `read_only` here, or use `requires_new`".into());
         }
         if self.deferrable && !outer.deferrable {

@@ -45,11 +45,11 @@ impl<'a> Scope<'a> {
         options.check()?;
         let kind = match (options.propagation, find_session(manager.id())) {
             (Propagation::Required | Propagation::Mandatory | Propagation::Supports, Some(outer)) => {
-                options.check_joins(&outer.inner.mode, outer.name())?;
-                Kind::Joined(JoinGuard { session: outer, name: options.display_name(), ended: false })
+                let session = join(manager, options, outer)?;
+                Kind::Joined(JoinGuard { session, name: options.display_name(), ended: false })
             }
             (Propagation::Nested, Some(outer)) => {
-                options.check_joins(&outer.inner.mode, outer.name())?;
+                let outer = join(manager, options, outer)?;
                 let session = Box::pin(outer.begin_nested(options.display_name())).await?;
                 Kind::Nested { guard: ScopeGuard::new(&session), session }
             }
@@ -125,6 +125,12 @@ impl<'a> Scope<'a> {
             Kind::Joined(_) | Kind::Bare => Closed::Kept,
         }
     }
+}
+
+/// The session of a scope that is part of `outer`.
+fn join(manager: &SessionManager, options: &TransactionOptions, outer: Session) -> Result<Session, Error> {
+    options.check_joins(&outer.inner.mode, outer.name(), manager.is_reader())?;
+    Ok(if options.read_only { outer.for_reading(options.display_name()) } else { outer })
 }
 
 async fn close_nested(session: &Session, guard: &mut ScopeGuard, commits: bool) -> Closed {

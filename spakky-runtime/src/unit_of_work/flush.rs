@@ -438,6 +438,11 @@ impl FlushStep {
         self.rows.len()
     }
 
+    /// The calls that queued its rows.
+    pub(crate) fn origins(&self) -> impl Iterator<Item = &'static Location<'static>> {
+        self.rows.iter().map(|row| row.origin)
+    }
+
     /// The transaction's id, if the statement answered with it.
     pub(crate) fn xid(&self, answer: &Answer) -> Option<String> {
         match answer.rows.first()?.first()? {
