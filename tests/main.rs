@@ -9,6 +9,7 @@ mod aggregate;
 mod cancellation;
 mod contract;
 mod escape;
+mod generated;
 mod http;
 mod lent;
 mod migration;

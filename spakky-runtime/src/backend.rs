@@ -12,7 +12,7 @@ pub(crate) mod postgres;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 
-pub(crate) use burst::{Answer, Bind, Burst, BurstFailure, BurstResult, Pending, RowSource, Statement, Step};
+pub(crate) use burst::{Answer, Bind, Burst, BurstFailure, BurstResult, Draw, Pending, RowSource, Statement, Step};
 pub(crate) use connection::Connection;
 
 use crate::value::{Value, ValueError};

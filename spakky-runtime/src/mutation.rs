@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tokio::sync::Notify;
 
-use crate::schema::{Record, TableDescriptor};
-use crate::unit_of_work::{key_of, show_key, version_of};
+use crate::schema::TableDescriptor;
+use crate::unit_of_work::{DrawnIds, is_drawn, show_key};
+use crate::value::Value;
 
 /// What was done to rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,7 +40,7 @@ pub struct MutationEvent {
     /// What was done.
     pub kind: MutationKind,
     /// The ids of the rows, as error messages show them: `7`, or `(7, "a")` for a composite key. Empty where they are not
-    /// known: writes by condition, and rows whose ids the database assigned without telling.
+    /// known: writes by condition, and rows whose ids a trigger assigned.
     pub ids: Vec<String>,
     /// The versions that the rows have now, in the order of `ids`; empty where the table has no version or it is not known.
     pub versions: Vec<i64>,
@@ -63,30 +64,49 @@ pub(crate) struct Mutation {
     pub(crate) event: MutationEvent,
     /// The versions that its rows will have, where they have one, by table and id.
     pub(crate) versions: Vec<(RowName, i64)>,
+    /// The rows whose ids are yet to be drawn, by their places among those of the event.
+    drawn: Vec<(usize, Vec<Value>)>,
+    ids: DrawnIds,
 }
 
-/// A row, for the order of events.
+/// A row, for the order of events. New rows whose ids are yet to be drawn have an empty id.
 pub(crate) type RowName = (&'static str, String);
 
 impl Mutation {
-    /// A row whose id the database assigned.
-    pub(crate) fn inserted(table: &TableDescriptor, columns: &[usize], record: &Record) -> Self {
-        let changed = columns.iter().map(|&at| table.columns[at].name.clone()).collect();
-        let mut made = Mutation::of_many(table, MutationKind::Insert, changed);
-        let id = show_key(&key_of(table, record));
-        if let Some(version) = version_of(table, record) {
-            made.versions.push(((table.name, id.clone()), version));
-            made.event.versions.push(version);
+    /// One more row. If its id is yet to be drawn, it is found in `ids` later.
+    pub(crate) fn push(&mut self, key: &[Value], version: Option<i64>, ids: &DrawnIds) {
+        let drawn = is_drawn(key);
+        let name = if drawn { String::new() } else { show_key(key) };
+        if drawn {
+            self.drawn.push((self.event.ids.len(), key.to_vec()));
+            self.ids = ids.clone();
         }
-        made.event.ids.push(id);
-        made
+        self.versions.extend(version.map(|version| ((self.event.table, name.clone()), version)));
+        self.event.ids.push(name);
+        let told = self.event.kind != MutationKind::Delete && self.versions.len() == self.event.ids.len();
+        let versions = self.versions.iter().filter(|_| told).map(|(_, version)| *version);
+        self.event.versions = versions.collect();
+    }
+
+    /// The event, with the ids that were drawn meanwhile.
+    fn told(&mut self, tenant: Option<&str>) -> MutationEvent {
+        for (at, key) in std::mem::take(&mut self.drawn).into_iter().rev() {
+            match self.ids.values(&key) {
+                Some(key) => self.event.ids[at] = show_key(&key),
+                None => {
+                    self.event.ids.remove(at);
+                    self.event.versions.clear();
+                }
+            }
+        }
+        MutationEvent { tenant: tenant.map(str::to_owned), ..self.event.clone() }
     }
 
     /// A write by condition.
     pub(crate) fn of_many(table: &TableDescriptor, kind: MutationKind, changed: Vec<String>) -> Self {
         let event =
             MutationEvent { table: table.name, kind, ids: Vec::new(), versions: Vec::new(), changed, tenant: None };
-        Mutation { event, versions: Vec::new() }
+        Mutation { event, versions: Vec::new(), drawn: Vec::new(), ids: DrawnIds::default() }
     }
 }
 
@@ -160,23 +180,26 @@ impl Telling {
             }
             ended.await;
         }
-        for mutation in std::mem::take(&mut self.mutations) {
-            let event = MutationEvent { tenant: tenant.map(str::to_owned), ..mutation.event };
-            self.listeners.tell(&event);
+        for mut mutation in std::mem::take(&mut self.mutations) {
+            self.listeners.tell(&mutation.told(tenant));
             Self::forget(&self.listeners, &mutation.versions);
         }
         self.listeners.ended.notify_waiters();
     }
 
-    /// Whether a commit under way wrote the version before that of one of the rows.
+    /// Whether a commit under way wrote the version before that of one of the rows, or may have: of a new row whose id was
+    /// yet to be drawn only the table is known.
     fn must_wait(&self) -> bool {
         let committing = self.listeners.committing();
-        let mut versions = self.mutations.iter().flat_map(|mutation| &mutation.versions);
-        versions.any(|(row, version)| {
-            let own = self.mutations.iter().flat_map(|mutation| &mutation.versions);
-            let earliest = own.filter(|(other, _)| other == row).map(|(_, version)| *version).min();
+        let own = || self.mutations.iter().flat_map(|mutation| &mutation.versions);
+        own().any(|(row, version)| {
+            let earliest = own().filter(|(other, _)| other == row).map(|(_, version)| *version).min();
             let before = earliest.unwrap_or(*version) - 1;
+            let unnamed = (row.0, String::new());
+            let count = |others: &Vec<i64>| others.iter().filter(|other| **other == before).count();
+            let unnamed_own = own().filter(|(other, version)| *other == unnamed && *version == before).count();
             committing.get(row).is_some_and(|others| others.contains(&before))
+                || committing.get(&unnamed).is_some_and(|others| count(others) > unnamed_own)
         })
     }
 
@@ -225,7 +248,7 @@ mod tests {
             changed: Vec::new(),
             tenant: None,
         };
-        Mutation { event, versions }
+        Mutation { versions, event: event.clone(), ..Mutation::of_many(crate::fixture::customers(), event.kind, Vec::new()) }
     }
 
     #[tokio::test]

@@ -24,7 +24,7 @@ pub use query::{QueryBuilder, RowStream};
 
 use std::marker::PhantomData;
 
-use crate::backend::{Backend, Statement, Step};
+use crate::backend::{Statement, Step};
 use crate::error::{Error, ErrorKind};
 use crate::mappable::Mappable;
 use crate::mutation::Mutation;
@@ -233,18 +233,6 @@ impl<Row: Table + Mappable> Repository<Row> {
     fn tracks(&self, session: &Session) -> bool {
         !self.untracked && !session.inner.mode.read_only
     }
-}
-
-/// A record as writing it would give it, whichever backend it comes from.
-fn canonical(table: &crate::schema::TableDescriptor, record: Vec<Value>, backend: Backend) -> Result<Record, Error> {
-    if record.len() != table.columns.len() {
-        let message = format!("read `{}`: {} columns came back for {}", table.name, record.len(), table.columns.len());
-        return Err(Error::new(ErrorKind::Mapping, message).with_table(table.name));
-    }
-    let values = record.into_iter().enumerate().map(|(at, value)| {
-        table.columns[at].ty.canonical(value, backend).map_err(|error| Error::unreadable_value(table, at, error))
-    });
-    values.collect::<Result<Vec<Value>, Error>>().map(Record::from)
 }
 
 /// A row as values.

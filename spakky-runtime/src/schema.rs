@@ -26,6 +26,7 @@ pub use descriptor::{
 pub use handle::{Embedded, FieldPrefix, Nested, NoPrefix, Part, Prefix};
 pub(crate) use order::TableOrder;
 pub use owner::{ActorColumn, DeletedAtColumn, DeleterColumn, Identity, SoftDelete, TenantColumn};
+pub(crate) use record::canonical;
 pub use record::{Record, RecordReader, RecordWriter};
 pub use registry::SchemaRegistry;
 pub use relation::{ChildRows, Relation};

@@ -74,6 +74,19 @@ pub enum Value {
     /// A stored value that no Rust type can hold, such as an infinite timestamp, and why. Whoever reads it gets this
     /// error, with table and column; it cannot be written.
     Unreadable(ValueError),
+    /// Stands for an id in the statements of a flush until the database has drawn it; no row ever holds it.
+    #[doc(hidden)]
+    Drawn(DrawnId),
+}
+
+/// Which of the ids that a flush has drawn.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DrawnId {
+    /// Which draw.
+    pub(crate) draw: usize,
+    /// Which of its ids.
+    pub(crate) position: usize,
 }
 
 impl Value {
@@ -104,6 +117,7 @@ impl Value {
             Value::Array(_) => "array",
             Value::Native(_) => "a native value",
             Value::Unreadable(_) => "an unreadable value",
+            Value::Drawn(_) => "an id to be drawn",
         }
     }
 }
@@ -129,6 +143,7 @@ impl PartialEq for Value {
             (Value::Array(a), Value::Array(b)) => a == b,
             (Value::Native(a), Value::Native(b)) => a == b,
             (Value::Unreadable(a), Value::Unreadable(b)) => a == b,
+            (Value::Drawn(a), Value::Drawn(b)) => a == b,
             _ => false,
         }
     }
@@ -158,6 +173,7 @@ impl Hash for Value {
             Value::Array(v) => v.hash(state),
             Value::Native(v) => v.hash(state),
             Value::Unreadable(v) => v.hash(state),
+            Value::Drawn(v) => v.hash(state),
         }
     }
 }

@@ -9,6 +9,7 @@ use futures_util::Stream;
 
 use crate::error::DatabaseError;
 use crate::statement::operation::Operation;
+use crate::schema::TableDescriptor;
 use crate::transaction::TransactionMode;
 use crate::value::{ColumnType, Value};
 
@@ -34,9 +35,30 @@ const TRANSACTION_ID: &str = "SELECT pg_current_xact_id_if_assigned()::text";
 impl Statement {
     /// The id of the transaction, if it has one (PostgreSQL). Fails in a transaction that has failed before.
     pub(crate) fn transaction_id() -> Self {
-        Statement { sql: TRANSACTION_ID.into(), binds: Vec::new(), cached: true, guard: None, meaning: None }
+        Statement::plain(TRANSACTION_ID, Vec::new())
     }
 
+    /// A statement whose text recurs, with nothing to guard.
+    pub(crate) fn plain(sql: &'static str, binds: Vec<Bind>) -> Self {
+        Statement { sql: sql.into(), binds, cached: true, guard: None, meaning: None }
+    }
+}
+
+/// Ids of one column that are drawn ahead of the rows that get them.
+///
+/// On PostgreSQL the statement leaves them in a setting of the transaction, where the statements behind it find them, and
+/// answers with them as the text of an array. The other databases run in this process: their connections put the ids in
+/// the place of [`Value::Drawn`], and answer with one row for each.
+#[derive(Debug, Clone)]
+pub(crate) struct Draw {
+    /// The number by which the ids are referred to.
+    pub(crate) number: usize,
+    pub(crate) table: &'static TableDescriptor,
+    /// The position of the column.
+    pub(crate) column: usize,
+    pub(crate) count: usize,
+    /// On SQLite it answers with the greatest id of the table.
+    pub(crate) statement: Statement,
 }
 
 /// One bound value. The type decides the wire type, so that a NULL has one too.
@@ -53,6 +75,8 @@ pub(crate) enum Step {
     Begin(TransactionMode),
     /// A statement with its answer.
     Statement(Statement),
+    /// Draws ids that later statements of the burst hold as [`Value::Drawn`].
+    Draw(Draw),
     /// A statement without values and without an answer: `SAVEPOINT a`, `SET LOCAL …`, DDL. May hold several, `;` between.
     Control(Cow<'static, str>),
     /// Ends the transaction. After a failed step it is a ROLLBACK, on both backends.
@@ -68,10 +92,20 @@ pub(crate) enum Step {
     Rollback,
 }
 
+impl Step {
+    /// The statement of a step that has an answer.
+    pub(crate) fn statement(&self) -> Option<&Statement> {
+        match self {
+            Step::Statement(statement) | Step::Draw(Draw { statement, .. }) => Some(statement),
+            Step::Begin(_) | Step::Control(_) | Step::Commit | Step::Rollback => None,
+        }
+    }
+}
+
 /// Steps that travel together and run in this order.
 pub(crate) type Burst = Vec<Step>;
 
-/// What one step answered; empty for anything but a [`Step::Statement`].
+/// What one step answered; empty for anything but a [`Step::Statement`] and a [`Step::Draw`].
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) rows: Vec<Vec<Value>>,

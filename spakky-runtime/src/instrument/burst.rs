@@ -129,7 +129,7 @@ fn control(burst: &Burst) -> String {
         Some(Step::Control(sql)) => summary(sql),
         Some(Step::Begin(_)) => "BEGIN".to_owned(),
         Some(Step::Rollback) => "ROLLBACK".to_owned(),
-        Some(Step::Commit | Step::Statement(_)) | None => "COMMIT".to_owned(),
+        Some(Step::Commit | Step::Statement(_) | Step::Draw(_)) | None => "COMMIT".to_owned(),
     }
 }
 

@@ -3,12 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use super::load::{attach_children, child_queries};
-use super::{Repository, Versioned, canonical};
+use super::{Repository, Versioned};
 use crate::backend::{Answer, Statement, Step};
 use crate::error::{Error, ErrorKind};
 use crate::mappable::Mappable;
 use crate::query::Condition;
-use crate::schema::{Record, Table};
+use crate::schema::{Record, Table, canonical};
 use crate::scope::Sight;
 use crate::session::{Call, Session};
 use crate::statement::{Lock, Select};

@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::canonical;
 use crate::backend::{Answer, Backend, Statement};
 use crate::error::Error;
 use crate::query::{Condition, Ordering};
-use crate::schema::{Record, Relation, TableDescriptor};
+use crate::schema::{Record, Relation, TableDescriptor, canonical};
 use crate::scope::Scope;
 use crate::statement::Select;
 use crate::value::Value;

@@ -1,14 +1,14 @@
 //! Pages of a query.
 
 use super::query::{unexpected, unnamed};
-use super::{QueryBuilder, Repository, canonical};
+use super::{QueryBuilder, Repository};
 use crate::backend::{Answer, Backend, Statement, Step};
 use crate::error::{Error, ErrorKind};
 use crate::mappable::Mappable;
 use crate::page::{
     Cursor, CursorPage, CursorRequest, Direction, Keyset, Page, PageRequest, Total, TotalMode, binding, complete,
 };
-use crate::schema::{Record, Table};
+use crate::schema::{Record, Table, canonical};
 use crate::session::{Call, Session};
 use crate::statement::Select;
 use crate::value::Value;

@@ -7,13 +7,13 @@ use std::task::{Context, Poll};
 use futures_util::Stream;
 
 use super::find::LockWait;
-use super::{Repository, canonical};
+use super::Repository;
 use crate::backend::{Backend, Statement};
 use crate::error::{Error, ErrorKind};
 use crate::mappable::Mappable;
 use crate::mutation::{Mutation, MutationKind};
 use crate::query::{Assignment, Condition, Order, Ordering, Predicate};
-use crate::schema::{RecordReader, SoftDelete, Table};
+use crate::schema::{RecordReader, SoftDelete, Table, canonical};
 use crate::scope::{Mark, Scope};
 use crate::session::{Call, SessionStream};
 use crate::statement::{Lock, Select, delete_where, mark_where, update_where};

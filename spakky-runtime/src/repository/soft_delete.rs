@@ -215,6 +215,6 @@ fn plan_mark<Row: Table + Mappable>(
     reach.mark = Some(mark);
     let queued = Entry { current: Some(Arc::new(record.clone())), saves, tenant, ..entry };
     let change = Change::Update { record, columns: Row::mapping() };
-    batch.queue(PendingWrite { table, key: Some(key), change, origin, reach }, Some((row_key, queued)))?;
+    batch.queue(PendingWrite { table, key: Some(key), change, origin, reach, told: None }, Some((row_key, queued)))?;
     Ok(next.map(|version| Revision { version: Some(version), save: saves }))
 }

@@ -12,8 +12,7 @@ use crate::schema::{Record, RecordReader, Table, TableDescriptor};
 use crate::scope::{Scope, tenant_of};
 use crate::session::Session;
 use crate::unit_of_work::{
-    Change, Entry, PendingWrite, RowKey, adopt, check, differs, is_unassigned, keep, key_of, show_key, stamp_children,
-    version_of,
+    Change, Entry, PendingWrite, RowKey, Told, adopt, check, differs, keep, show_key, stamp_children, version_of,
 };
 use crate::value::Value;
 
@@ -21,7 +20,8 @@ impl<Row: Table + Mappable> Repository<Row> {
     /// Queues the INSERT of a new aggregate. No I/O: the database's verdict comes with the flush, or from
     /// [`add_now`](Self::add_now).
     ///
-    /// The id of a table whose database assigns it is not known to the aggregate afterwards; use `add_now` to have it.
+    /// An id that the database assigns is drawn when the aggregate is sent: its children get it, and the session knows the
+    /// row by it from then on, but the aggregate in hand does not. Use [`add_now`](Self::add_now) to have it there.
     ///
     /// # Errors
     /// [`is_no_session`](Error::is_no_session) outside a scope, [`is_read_only`](Error::is_read_only) in one that only reads,
@@ -31,7 +31,7 @@ impl<Row: Table + Mappable> Repository<Row> {
     pub fn add(&self, domain: &mut Row::Domain) -> Result<(), Error> {
         let session = self.writing(Row::descriptor().name)?;
         let origin = Location::caller();
-        queue_each::<Row>(&session, &mut [domain], |batch, domain| plan_add::<Row>(batch, domain, origin))
+        queue_each::<Row>(&session, &mut [domain], |batch, domain| plan_add::<Row>(batch, domain, origin, None))
     }
 
     /// Queues the INSERT of several new aggregates: one statement, however many.
@@ -43,7 +43,7 @@ impl<Row: Table + Mappable> Repository<Row> {
         let origin = Location::caller();
         let session = self.writing(Row::descriptor().name)?;
         let mut domains: Vec<&mut Row::Domain> = domains.into_iter().collect();
-        queue_each::<Row>(&session, &mut domains, |batch, domain| plan_add::<Row>(batch, domain, origin))
+        queue_each::<Row>(&session, &mut domains, |batch, domain| plan_add::<Row>(batch, domain, origin, None))
     }
 
     /// Queues the UPDATE of an aggregate that this session knows: loaded here, attached, or holding a
@@ -185,6 +185,7 @@ pub(super) fn plan_add<Row: Table + Mappable>(
     batch: &mut Batch<'_>,
     domain: &Row::Domain,
     origin: Origin,
+    told: Option<Told>,
 ) -> Result<Option<Revision>, Error> {
     let session = batch.session;
     let table = Row::descriptor();
@@ -200,7 +201,7 @@ pub(super) fn plan_add<Row: Table + Mappable>(
     let reach = scope.reach(table, tenant.as_ref())?;
     if table.generates_key() {
         let change = Change::Insert { record, columns };
-        batch.queue(PendingWrite { table, key: None, change, origin, reach }, None)?;
+        batch.queue(PendingWrite { table, key: None, change, origin, reach, told }, None)?;
         return Ok(None);
     }
     let key = Row::encode_id(&row.id())?;
@@ -230,29 +231,8 @@ pub(super) fn plan_add<Row: Table + Mappable>(
     }
     let revision = revised(table, &entry);
     let change = Change::Insert { record, columns };
-    batch.queue(PendingWrite { table, key: Some(key), change, origin, reach }, Some((row_key, entry)))?;
+    batch.queue(PendingWrite { table, key: Some(key), change, origin, reach, told }, Some((row_key, entry)))?;
     Ok(revision)
-}
-
-/// Queues the INSERTs of the children of a row that was inserted at once, to learn its id.
-pub(super) fn queue_children<Row: Table + Mappable>(
-    session: &Session,
-    record: &Record,
-    origin: Origin,
-) -> Result<(), Error> {
-    let table = Row::descriptor();
-    for (at, (relation, rows)) in table.relations.iter().zip(record.children().unwrap_or_default()).enumerate() {
-        let child = relation.child();
-        let columns = Row::mapping().child(at).unwrap_or(Mapping::WHOLE);
-        for row in rows {
-            let key = (!is_unassigned(child, row)).then(|| key_of(child, row));
-            let tenant = tenant_of(child, row);
-            let reach = session.scope().reach(child, tenant.as_ref())?;
-            let change = Change::Insert { record: row.clone(), columns };
-            session.queue(vec![(PendingWrite { table: child, key, change, origin, reach }, None)])?;
-        }
-    }
-    Ok(())
 }
 
 fn added_twice(table: &TableDescriptor, key: &[Value]) -> Error {
@@ -322,7 +302,7 @@ pub(super) fn plan_save<Row: Table + Mappable>(
     let reach = scope.reach(table, tenant.as_ref())?;
     let queued = Entry { current: Some(Arc::new(record.clone())), saves, tenant, ..entry };
     let change = Change::Update { record, columns };
-    batch.queue(PendingWrite { table, key: Some(key), change, origin, reach }, Some((row_key, queued)))?;
+    batch.queue(PendingWrite { table, key: Some(key), change, origin, reach, told: None }, Some((row_key, queued)))?;
     Ok(next.map(|version| Revision { version: Some(version), save: saves }))
 }
 
@@ -370,7 +350,7 @@ pub(super) fn plan_upsert<Row: Table + Mappable>(
     };
     let revision = revised(table, &entry);
     let change = Change::Upsert { record, columns: Row::mapping() };
-    batch.queue(PendingWrite { table, key: Some(key), change, origin, reach }, Some((row_key, entry)))?;
+    batch.queue(PendingWrite { table, key: Some(key), change, origin, reach, told: None }, Some((row_key, entry)))?;
     Ok(revision)
 }
 
@@ -389,7 +369,7 @@ pub(super) fn plan_delete<Row: Table + Mappable>(
     let change = Change::Delete { must_exist: true };
     let reach = session.scope().reach(table, entry.tenant.as_ref())?;
     let gone = Entry { deleted: true, saves: entry.saves + 1, tenant: reach.tenant.clone(), ..entry };
-    batch.queue(PendingWrite { table, key: Some(key), change, origin, reach }, Some((row_key, gone)))?;
+    batch.queue(PendingWrite { table, key: Some(key), change, origin, reach, told: None }, Some((row_key, gone)))?;
     Ok(None)
 }
 
@@ -405,7 +385,7 @@ pub(super) fn queue_delete_keys<Row: Table>(
         let change = Change::Delete { must_exist: false };
         let reach = session.scope().reach(table, None)?;
         let gone = Entry { deleted: true, ..Entry::attached(None).of(reach.tenant.clone()) };
-        batch.queue(PendingWrite { table, key: Some(key), change, origin, reach }, Some((row_key, gone)))?;
+        batch.queue(PendingWrite { table, key: Some(key), change, origin, reach, told: None }, Some((row_key, gone)))?;
     }
     batch.finish()
 }

@@ -4,17 +4,14 @@ use std::panic::Location;
 
 use super::batch::{Batch, queue_each};
 use super::find::no_version;
-use super::write::{Origin, plan_add, plan_delete, plan_save, plan_upsert, queue_children, queue_delete_keys, whole};
-use super::{Repository, canonical, encode};
-use crate::backend::Statement;
-use crate::error::{Error, ErrorKind};
-use crate::mappable::{Mappable, Mapping, Revision};
-use crate::mutation::Mutation;
+use super::Repository;
+use super::write::{Origin, plan_add, plan_delete, plan_save, plan_upsert, queue_delete_keys};
+use crate::error::Error;
+use crate::mappable::{Mappable, Revision};
 use crate::schema::Table;
 use crate::session::{ScopeGuard, Session};
-use crate::statement::insert_returning;
 use crate::transaction::TransactionOptions;
-use crate::unit_of_work::{Entry, RowKey, adopt, check, insertable, key_of, stamp_children, version_of};
+use crate::unit_of_work::{Told, draws_keys, untold};
 
 /// Where a call executes: in a scope, or in a transaction of its own.
 struct Executing {
@@ -72,8 +69,8 @@ impl<Row: Table + Mappable> Repository<Row> {
         self.at_once(|session| queue_each::<Row>(session, domains, plan)).await
     }
 
-    /// Inserts a new aggregate now; pending writes travel along. If the database assigns the id, the aggregate is replaced
-    /// by what was stored, id included.
+    /// Inserts a new aggregate now; pending writes travel along. If the database assigns its id, or those of its children,
+    /// the aggregate is replaced by what was stored, ids included.
     ///
     /// # Errors
     /// What [`add`](Self::add) gives, and the database's verdict. The scope can then only be rolled back, unless it is a
@@ -90,8 +87,7 @@ impl<Row: Table + Mappable> Repository<Row> {
         async move { self.insert_now(&mut [domain], origin).await }
     }
 
-    /// Inserts several new aggregates now: one statement, or one for each where the database assigns the ids, all in one
-    /// round trip.
+    /// Inserts several new aggregates now: one statement for each table, all in one round trip.
     ///
     /// # Errors
     /// As [`add_now`](Self::add_now).
@@ -112,64 +108,32 @@ impl<Row: Table + Mappable> Repository<Row> {
     }
 
     async fn insert_now(&self, domains: &mut [&mut Row::Domain], origin: Origin) -> Result<(), Error> {
-        if !Row::descriptor().generates_key() {
-            let executing = self.executing()?;
-            let queued =
-                queue_each::<Row>(&executing.session, domains, |batch, domain| plan_add::<Row>(batch, domain, origin));
-            return executing.finish(queued).await;
+        if draws_keys(Row::descriptor()) {
+            return self.insert_drawn(domains, origin).await;
         }
-        let executing = self.executing()?;
-        executing.session.check_writable()?;
-        let inserted = self.insert_generated(&executing.session, domains, origin).await;
-        executing.finish(inserted).await
+        self.each_at_once(domains, |batch, domain| plan_add::<Row>(batch, domain, origin, None)).await
     }
 
-    /// Inserts rows whose ids the database assigns. Each has a statement of its own, since the rows that one statement
-    /// returns come in no promised order; they travel together.
-    async fn insert_generated(
-        &self,
-        session: &Session,
-        domains: &mut [&mut Row::Domain],
-        origin: Origin,
-    ) -> Result<(), Error> {
-        let table = Row::descriptor();
-        let backend = self.manager.backend();
-        let columns = insertable(table, Row::mapping());
-        let mut statements: Vec<Statement> = Vec::with_capacity(domains.len());
-        let mut given = Vec::with_capacity(domains.len());
-        for domain in domains.iter() {
-            let mut record = whole(session, table, encode(&Row::merge(domain, None))?)?;
-            session.scope().stamp_new(table, &mut record)?;
-            statements.push(insert_returning(backend, table, &columns, &record));
-            given.push(record);
+    /// Inserts aggregates in which the database assigns ids, and makes them what was stored.
+    async fn insert_drawn(&self, domains: &mut [&mut Row::Domain], origin: Origin) -> Result<(), Error> {
+        let mut planned = Vec::with_capacity(domains.len());
+        self.at_once(|session| {
+            let mut batch = Batch::new(session);
+            for domain in domains.iter() {
+                let told = Told::default();
+                let revision = plan_add::<Row>(&mut batch, domain, origin, Some(told.clone()))?;
+                planned.push((told, revision.map_or(0, |revision| revision.save)));
+            }
+            batch.finish()
+        })
+        .await?;
+        let mut stored = Vec::with_capacity(planned.len());
+        for (told, saves) in planned {
+            let record = told.take().unwrap_or_else(|| Err(untold(Row::descriptor())))?;
+            stored.push(self.domain(record, saves)?);
         }
-        let answers = session.insert_returning(table, origin, statements).await?;
-        for ((domain, mut given), answer) in domains.iter_mut().zip(given).zip(answers) {
-            let Some(record) = answer.rows.into_iter().next() else {
-                let message = format!("insert into `{}`: the database returned no row", table.name);
-                return Err(Error::new(ErrorKind::Database, message).with_table(table.name));
-            };
-            let mut record = canonical(table, record, backend)?;
-            record.set_children(given.take_children());
-            adopt(table, &mut record);
-            check(table, &record)?;
-            stamp_children(&session.scope(), table, Mapping::WHOLE, None, &mut record)?;
-            let key = RowKey::new(table, key_of(table, &record));
-            let version = version_of(table, &record);
-            let entry = Entry::loaded(table, std::sync::Arc::new(record.clone()));
-            let event = Mutation::inserted(table, &columns, &record);
-            {
-                let mut state = session.state();
-                state.map.insert(session.depth, key, entry);
-                if let Some(frame) = state.frames.get_mut(session.depth) {
-                    frame.hooks.mutations.push(event);
-                }
-            }
-            queue_children::<Row>(session, &record, origin)?;
-            **domain = self.domain(record, 0)?;
-            if version.is_some() {
-                Row::set_revision(domain, Revision { version, save: 0 });
-            }
+        for (domain, stored) in domains.iter_mut().zip(stored) {
+            **domain = stored;
         }
         Ok(())
     }

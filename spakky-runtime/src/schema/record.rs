@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::TableDescriptor;
-use crate::error::Error;
+use crate::backend::Backend;
+use crate::error::{Error, ErrorKind};
 use crate::value::{ColumnValue, Json, Value, ValueError};
 
 /// One row as values: those of its columns, which it stands for as a slice, and the rows of its relations.
@@ -29,10 +30,6 @@ impl Record {
 
     pub(crate) fn set_children(&mut self, children: Vec<Vec<Record>>) {
         self.children = children;
-    }
-
-    pub(crate) fn take_children(&mut self) -> Vec<Vec<Record>> {
-        std::mem::take(&mut self.children)
     }
 
     /// The row itself.
@@ -59,6 +56,18 @@ impl DerefMut for Record {
     fn deref_mut(&mut self) -> &mut [Value] {
         &mut self.values
     }
+}
+
+/// A record as writing it would give it, whichever backend it comes from.
+pub(crate) fn canonical(table: &TableDescriptor, record: Vec<Value>, backend: Backend) -> Result<Record, Error> {
+    if record.len() != table.columns.len() {
+        let message = format!("read `{}`: {} columns came back for {}", table.name, record.len(), table.columns.len());
+        return Err(Error::new(ErrorKind::Mapping, message).with_table(table.name));
+    }
+    let values = record.into_iter().enumerate().map(|(at, value)| {
+        table.columns[at].ty.canonical(value, backend).map_err(|error| Error::unreadable_value(table, at, error))
+    });
+    values.collect::<Result<Vec<Value>, Error>>().map(Record::from)
 }
 
 /// Collects the values of a row; an error names table and column.

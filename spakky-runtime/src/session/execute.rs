@@ -1,6 +1,5 @@
 //! Sending a session's bursts, and what their answers mean for it.
 
-use std::panic::Location;
 use std::sync::Arc;
 
 use tokio::sync::OwnedMutexGuard;
@@ -12,9 +11,8 @@ use crate::backend::{Answer, Backend, Burst, BurstFailure, BurstResult, Connecti
 use crate::error::{Error, ErrorKind};
 use crate::instrument::BurstWatch;
 use crate::pool::Lease;
-use crate::schema::TableDescriptor;
 use crate::transaction::{Isolation, commit_token};
-use crate::unit_of_work::{FlushContext, FlushPlan, FlushStep, RowKey};
+use crate::unit_of_work::{Drawing, DrawnIds, FlushContext, FlushPlan, FlushStep, RowKey};
 use crate::value::Value;
 
 /// What a call wants to send.
@@ -45,9 +43,15 @@ pub(super) enum Part {
     Control {
         depth: usize,
     },
+    /// Ids for the rows of what is flushed behind it.
+    Draw {
+        depth: usize,
+        drawing: Box<Drawing>,
+    },
     Flush {
         depth: usize,
         step: Box<FlushStep>,
+        ids: DrawnIds,
     },
     Query {
         depth: usize,
@@ -62,7 +66,10 @@ pub(super) enum Part {
 impl Part {
     fn depth(&self) -> usize {
         match self {
-            Part::Control { depth } | Part::Flush { depth, .. } | Part::Query { depth } => *depth,
+            Part::Control { depth }
+            | Part::Draw { depth, .. }
+            | Part::Flush { depth, .. }
+            | Part::Query { depth } => *depth,
             Part::Probe | Part::Token | Part::Commit => 0,
         }
     }
@@ -89,36 +96,16 @@ impl Session {
     pub(crate) async fn execute(&self, call: Call) -> Result<Vec<Answer>, Error> {
         // A write that is given up before it was sent was not done, though the caller may go on as if it was.
         let mut waiting = InFlight::new(self, call.writes.then_some(self.depth));
-        let result = self.execute_now(call, |_| {}).await;
+        let result = self.execute_now(call).await;
         waiting.answered();
         result
     }
 
-    /// Sends INSERTs that answer with their rows, behind what is pending, and waits for the rows.
-    pub(crate) async fn insert_returning(
-        &self,
-        table: &'static TableDescriptor,
-        origin: &'static Location<'static>,
-        statements: Vec<Statement>,
-    ) -> Result<Vec<Answer>, Error> {
-        let mut waiting = InFlight::new(self, Some(self.depth));
-        let call = Call { statements, flush: true, writes: true, transaction: true };
-        let write = |part: &mut Part| {
-            if let Part::Query { depth } = *part {
-                *part = Part::Flush { depth, step: Box::new(FlushStep::insert_returning(table, origin)) };
-            }
-        };
-        let result = self.execute_now(call, write).await;
-        waiting.answered();
-        result
-    }
-
-    async fn execute_now(&self, call: Call, change: impl FnMut(&mut Part)) -> Result<Vec<Answer>, Error> {
+    async fn execute_now(&self, call: Call) -> Result<Vec<Answer>, Error> {
         let mut wire = self.wire().await?;
         let connection = self.connection(&mut wire).await?;
         let wanted = call.statements.len();
-        let mut outgoing = self.assemble(call)?;
-        outgoing.parts.iter_mut().for_each(change);
+        let outgoing = self.assemble(call)?;
         let answers = self.exchange(&connection, outgoing).await?;
         Ok(last(answers, wanted))
     }
@@ -140,7 +127,7 @@ impl Session {
         // What is given up while it waits for its turn would otherwise be sent later all the same.
         let mut waiting = InFlight::new(self, Some(self.depth));
         let call = Call { statements: Vec::new(), flush: true, writes: false, transaction: false };
-        let result = self.execute_now(call, |_| {}).await;
+        let result = self.execute_now(call).await;
         waiting.answered();
         result.map(drop)
     }
@@ -258,9 +245,9 @@ impl Session {
         context.wants_xid = backend == Backend::Postgres && state.xid.is_none();
         let mut flushes = Vec::with_capacity(flushed.len());
         for (position, flushed) in flushed.into_iter().enumerate() {
-            let steps = if flushed { plan_flush(state, position, &context)?.steps } else { Vec::new() };
-            context.wants_xid &= steps.is_empty();
-            flushes.push(steps);
+            let plan = if flushed { plan_flush(state, position, &context)? } else { FlushPlan::default() };
+            context.wants_xid &= plan.steps.is_empty();
+            flushes.push(plan);
         }
 
         let mut outgoing = Outgoing { burst: Burst::new(), parts: Vec::new(), writes_in };
@@ -268,13 +255,13 @@ impl Session {
             outgoing.push(step, Part::Control { depth: 0 });
         }
         // What is queued may come to nothing: rows as they were loaded, one that was added and deleted again.
-        let has_flush = flushes.iter().any(|steps| !steps.is_empty());
+        let has_flush = flushes.iter().any(|plan| !plan.steps.is_empty());
         let sends = has_flush || call.transaction || !call.statements.is_empty();
         if sends && needs_transaction && state.phase == Phase::Idle {
             outgoing.push(Step::Begin(manager.transaction_mode(&self.inner.mode)), Part::Control { depth: 0 });
             state.phase = Phase::Open;
         }
-        for (position, steps) in flushes.into_iter().enumerate() {
+        for (position, FlushPlan { steps, drawn }) in flushes.into_iter().enumerate() {
             let frame = &mut state.frames[position];
             let open = sends && state.phase == Phase::Open;
             if position > 0 && frame.savepoint.is_none() && open && sends_to_nested {
@@ -284,8 +271,12 @@ impl Session {
                 frame.savepoint = Some(name);
             }
             for mut step in steps {
+                for draw in step.take_draws() {
+                    let drawing = Box::new(Drawing::of(&draw, &drawn));
+                    outgoing.push(Step::Draw(draw), Part::Draw { depth: position, drawing });
+                }
                 if let Some(statement) = step.take_statement() {
-                    let part = Part::Flush { depth: position, step: Box::new(step) };
+                    let part = Part::Flush { depth: position, step: Box::new(step), ids: drawn.clone() };
                     outgoing.push(Step::Statement(statement), part);
                 }
             }
@@ -351,7 +342,7 @@ impl Session {
     }
 
     /// Takes note of what a burst did.
-    pub(super) fn absorb(&self, parts: Vec<Part>, result: BurstResult) -> Result<Vec<Answer>, Error> {
+    pub(super) fn absorb(&self, mut parts: Vec<Part>, result: BurstResult) -> Result<Vec<Answer>, Error> {
         let mut sent = SessionStatistics { statements: parts.len() as u64, round_trips: 1, ..Default::default() };
         let mut state = self.state();
         let result = match result {
@@ -364,10 +355,10 @@ impl Session {
                     match part {
                         Part::Query { .. } => sent.rows_read += answer.rows.len() as u64,
                         Part::Flush { step, .. } => sent.rows_written += step.row_count() as u64,
-                        Part::Control { .. } | Part::Probe | Part::Token | Part::Commit => {}
+                        Part::Control { .. } | Part::Draw { .. } | Part::Probe | Part::Token | Part::Commit => {}
                     }
-                    note_xid(&mut state, part, answer);
                 }
+                self.note(&mut state, &mut parts, &answers);
                 Ok(answers)
             }
             Err(failure) => Err(self.failed(&mut state, parts, *failure)),
@@ -379,13 +370,12 @@ impl Session {
 
     /// What a failed burst means: which scope is doomed, and the error for the caller.
     pub(super) fn failed(&self, state: &mut State, mut parts: Vec<Part>, failure: BurstFailure) -> Error {
-        for (part, answer) in parts.iter().zip(&failure.answers) {
-            note_xid(state, part, answer);
-        }
+        let answered = failure.step.min(failure.answers.len()).min(parts.len());
+        self.note(state, &mut parts[..answered], &failure.answers);
         let BurstFailure { step, error, answers, lost } = failure;
         let position = step.min(parts.len().saturating_sub(1));
         let ahead_of_query = parts.iter().any(|part| matches!(part, Part::Query { .. }));
-        let part = (position < parts.len()).then(|| parts.swap_remove(position));
+        let part = parts.drain(position..).find(|part| !matches!(part, Part::Draw { .. }));
         let depth = if lost { 0 } else { part.as_ref().map_or(0, Part::depth) };
         let error = match part {
             Some(Part::Flush { step, .. }) => {
@@ -398,6 +388,36 @@ impl Session {
         let name = state.frames.get(depth).map_or(self.inner.name, |frame| frame.name);
         state.doom(depth, format!("a statement in `{name}` failed: {error}"));
         error
+    }
+}
+
+impl Session {
+    /// Takes note of what the answers tell: the transaction's id, and the ids of new rows and of their children.
+    fn note(&self, state: &mut State, parts: &mut [Part], answers: &[Answer]) {
+        for (part, answer) in parts.iter().zip(answers) {
+            if let Part::Draw { drawing, .. } = part {
+                drawing.note(answer);
+            }
+        }
+        for (part, answer) in parts.iter_mut().zip(answers) {
+            let xid = match part {
+                Part::Flush { depth, step, ids } => {
+                    let known = step.settle(answer, ids, self.inner.manager.backend());
+                    if state.check(self.depth, self.frame).is_ok() {
+                        known.into_iter().for_each(|(key, entry)| state.map.insert(*depth, key, entry));
+                    }
+                    step.xid(answer)
+                }
+                Part::Probe | Part::Token => match answer.rows.first().and_then(|row| row.first()) {
+                    Some(Value::Text(xid)) => Some(xid.clone()),
+                    _ => None,
+                },
+                Part::Draw { .. } | Part::Control { .. } | Part::Query { .. } | Part::Commit => None,
+            };
+            if state.xid.is_none() {
+                state.xid = xid;
+            }
+        }
     }
 }
 
@@ -442,21 +462,6 @@ pub(super) fn one_writer(name: &str, outer: &str) -> Error {
          for itself; write here before `{outer}` flushes, or after it has ended, or make this scope `nested`"
     );
     Error::new(ErrorKind::PoolDeadlock, message)
-}
-
-/// Remembers the transaction's id, which the first write answers with.
-fn note_xid(state: &mut State, part: &Part, answer: &Answer) {
-    if state.xid.is_some() {
-        return;
-    }
-    state.xid = match part {
-        Part::Flush { step, .. } => step.xid(answer),
-        Part::Probe | Part::Token => match answer.rows.first().and_then(|row| row.first()) {
-            Some(Value::Text(xid)) => Some(xid.clone()),
-            _ => None,
-        },
-        Part::Control { .. } | Part::Query { .. } | Part::Commit => None,
-    };
 }
 
 /// A call that has not come to its end. Dropping it means that the caller gave up: after a write nobody knows what it did,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tracing::Span;
 
 use super::{PlainSql, Session, SessionStatistics, Transaction, find_session};
-use crate::backend::{Answer, Backend, Burst, BurstResult, Connection, Pending, Statement, Step};
+use crate::backend::{Answer, Backend, Burst, BurstResult, Connection, Draw, Pending, Statement, Step};
 use crate::config::DatabaseConfig;
 use crate::connect::Target;
 use crate::context::RequestContext;
@@ -597,7 +597,7 @@ impl SessionManager {
     pub(crate) fn echo(&self, burst: &Burst) {
         for step in burst {
             self.echo_sql(match step {
-                Step::Statement(statement) => &statement.sql,
+                Step::Statement(statement) | Step::Draw(Draw { statement, .. }) => &statement.sql,
                 Step::Control(sql) => sql,
                 Step::Begin(_) => "BEGIN",
                 Step::Commit => "COMMIT",

@@ -47,6 +47,7 @@ fn element(value: &Value) -> Result<Option<String>, ValueError> {
         Value::Array(_) => return Err(ValueError::new("an array inside an array cannot be stored")),
         Value::Native(_) => return Err(ValueError::new("a native value has no text that is known here")),
         Value::Unreadable(reason) => return Err(reason.clone()),
+        Value::Drawn(_) => return Err(ValueError::new("an id that is yet to be drawn has no text")),
     }))
 }
 

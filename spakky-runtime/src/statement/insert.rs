@@ -1,6 +1,7 @@
 //! INSERT of any number of rows.
 
 use super::array_literal::array_literal;
+use super::draw::setting;
 use super::guard::{RaiseStyle, push_guard, push_xid};
 use super::operation::{Fill, Insertion, Merge, Operation, all_columns, filled_by, names};
 use super::update::{Within, finish_values};
@@ -9,7 +10,7 @@ use crate::backend::{Backend, Statement};
 use crate::error::Error;
 use crate::schema::{ColumnDescriptor, Record, Role, TableDescriptor};
 use crate::scope::is_deleted;
-use crate::value::{ColumnType, ScalarType, Value};
+use crate::value::{ColumnType, DrawnId, ScalarType, Value};
 
 /// What becomes of a row whose key is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +25,23 @@ pub(crate) enum Conflict<'a> {
         restores: bool,
         raise: RaiseStyle,
     },
+}
+
+/// What an INSERT answers with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answering {
+    Nothing,
+    /// The transaction's id (PostgreSQL).
+    Xid,
+    /// The rows as they were stored, in no promised order.
+    Rows,
+}
+
+impl Answering {
+    /// The first of several statements tells the transaction's id.
+    fn of(self, number: usize) -> Self {
+        if self == Answering::Xid && number > 0 { Answering::Nothing } else { self }
+    }
 }
 
 impl Conflict<'_> {
@@ -41,25 +59,25 @@ pub(crate) fn insert(
     columns: &[usize],
     rows: &[&Record],
     conflict: Conflict<'_>,
-    wants_xid: bool,
+    answering: Answering,
 ) -> Result<Vec<(Statement, usize)>, Error> {
     let given: Vec<usize> = columns.iter().copied().filter(|&at| is_given(&table.columns[at])).collect();
     if given.is_empty() {
-        let one =
-            |(number, row): (usize, &&Record)| (insert_defaults(backend, table, row, wants_xid && number == 0), 1);
+        let one = |(number, row): (usize, &&Record)| (insert_defaults(backend, table, row, answering.of(number)), 1);
         return Ok(rows.iter().enumerate().map(one).collect());
     }
     match backend {
         Backend::Postgres if given.iter().any(|&at| table.columns[at].ty.is_native_array()) => {
             let one = |(number, row): (usize, &&Record)| {
-                (insert_native(table, &given, row, conflict, wants_xid && number == 0), 1)
+                (insert_native(table, &given, row, conflict, answering.of(number)), 1)
             };
             Ok(rows.iter().enumerate().map(one).collect())
         }
-        Backend::Postgres => Ok(vec![(insert_unnest(table, &given, rows, conflict, wants_xid)?, rows.len())]),
+        Backend::Postgres => Ok(vec![(insert_unnest(table, &given, rows, conflict, answering)?, rows.len())]),
         Backend::Sqlite => {
             let most = (SqlWriter::bind_limit(backend) / given.len()).max(1);
-            Ok(rows.chunks(most).map(|rows| (insert_values(table, &given, rows, conflict), rows.len())).collect())
+            let some = |rows: &[&Record]| (insert_values(table, &given, rows, conflict, answering), rows.len());
+            Ok(rows.chunks(most).map(some).collect())
         }
     }
 }
@@ -91,6 +109,16 @@ fn push_target(sql: &mut SqlWriter, table: &TableDescriptor, given: &[usize], ro
         sql.push_column(column);
     });
     sql.push_sql(") ");
+    if sql.backend() == Backend::Postgres && given.iter().any(|&at| table.columns[at].generated) {
+        // What was drawn is as good as what the database would assign, also to a column that is `GENERATED ALWAYS`.
+        sql.push_sql("OVERRIDING SYSTEM VALUE ");
+    }
+}
+
+fn push_returning(sql: &mut SqlWriter, table: &TableDescriptor, answering: Answering) {
+    if answering == Answering::Rows {
+        sql.push_sql(" RETURNING ").push_read_list(table);
+    }
 }
 
 fn push_conflict(sql: &mut SqlWriter, table: &TableDescriptor, conflict: Conflict<'_>) {
@@ -168,13 +196,14 @@ fn insert_unnest(
     given: &[usize],
     rows: &[&Record],
     conflict: Conflict<'_>,
-    wants_xid: bool,
+    answering: Answering,
 ) -> Result<Statement, Error> {
     if let Conflict::Update { raise, .. } = conflict
         && conflict.is_confined()
     {
         return upsert_unnest(raise, table, given, rows, conflict);
     }
+    let wants_xid = answering == Answering::Xid;
     let mut sql = SqlWriter::new(Backend::Postgres);
     if wants_xid {
         sql.push_sql("WITH spakky_w AS (");
@@ -185,7 +214,9 @@ fn insert_unnest(
     sql.push_sql(" AS spakky_input(");
     push_names(&mut sql, given.len());
     sql.push_sql(")");
+    push_draws(&mut sql, given, rows[0]);
     push_conflict(&mut sql, table, conflict);
+    push_returning(&mut sql, table, answering);
     if wants_xid {
         push_end(&mut sql, conflict);
     }
@@ -233,14 +264,54 @@ fn upsert_unnest(
 fn push_selected(sql: &mut SqlWriter, table: &TableDescriptor, given: &[usize], row: &Record) {
     push_target(sql, table, given, row);
     sql.push_sql("SELECT ");
+    let draws = draws_of(given, row);
     let mut number = 0;
     sql.push_list(given, |sql, &at| {
-        push_unnested(sql, &table.columns[at], number);
+        match row[at] {
+            Value::Drawn(id) => {
+                let alias = draws.iter().position(|draw| *draw == id.draw).unwrap_or_default();
+                sql.push_sql(&format!("spakky_d{alias}.ids[spakky_input.c{number}]"));
+            }
+            _ => push_unnested(sql, &table.columns[at], number),
+        }
         number += 1;
     });
     for (_, value) in filled(Backend::Postgres, table, row) {
         sql.push_sql(", ").push_sql(value);
     }
+}
+
+/// The draws from which these columns get their values.
+fn draws_of(given: &[usize], row: &Record) -> Vec<usize> {
+    let mut draws: Vec<usize> = Vec::new();
+    for &at in given {
+        if let Value::Drawn(id) = row[at]
+            && !draws.contains(&id.draw)
+        {
+            draws.push(id.draw);
+        }
+    }
+    draws
+}
+
+/// Joins the ids that were drawn for these columns. `OFFSET 0` keeps the text of the setting from being read for each row.
+fn push_draws(sql: &mut SqlWriter, given: &[usize], row: &Record) {
+    for (alias, number) in draws_of(given, row).into_iter().enumerate() {
+        sql.push_sql(" CROSS JOIN (SELECT ");
+        push_drawn(sql, number);
+        sql.push_sql(&format!(" AS ids OFFSET 0) AS spakky_d{alias}"));
+    }
+}
+
+/// `current_setting($1)::bigint[]`: the ids of a draw.
+fn push_drawn(sql: &mut SqlWriter, number: usize) {
+    sql.push_sql("current_setting(").push_bind(ColumnType::scalar(ScalarType::Text), Value::Text(setting(number)));
+    sql.push_sql(")::bigint[]");
+}
+
+/// The place of a drawn id among those of its draw, which count from 1.
+fn place_of(id: DrawnId) -> Value {
+    Value::I32(i32::try_from(id.position + 1).unwrap_or(i32::MAX))
 }
 
 /// One row: arrays of a native type cannot travel in arrays, as they have no text that is known here.
@@ -249,10 +320,10 @@ fn insert_native(
     given: &[usize],
     row: &Record,
     conflict: Conflict<'_>,
-    wants_xid: bool,
+    answering: Answering,
 ) -> Statement {
     let mut sql = SqlWriter::new(Backend::Postgres);
-    let answers = wants_xid || conflict.is_confined();
+    let answers = answering == Answering::Xid || conflict.is_confined();
     if answers {
         sql.push_sql("WITH spakky_w AS (");
     }
@@ -261,6 +332,7 @@ fn insert_native(
     push_row(&mut sql, table, given, row);
     sql.push_sql(")");
     push_conflict(&mut sql, table, conflict);
+    push_returning(&mut sql, table, answering);
     if answers {
         push_end(&mut sql, conflict);
     }
@@ -269,8 +341,13 @@ fn insert_native(
 
 /// `$1, $2, …`, and what the runtime fills in.
 fn push_row(sql: &mut SqlWriter, table: &TableDescriptor, given: &[usize], row: &Record) {
-    sql.push_list(given, |sql, &at| {
-        sql.push_bind(table.columns[at].ty, row[at].clone());
+    sql.push_list(given, |sql, &at| match row[at] {
+        Value::Drawn(id) if sql.backend() == Backend::Postgres => {
+            sql.push_sql("(");
+            push_drawn(sql, id.draw);
+            sql.push_sql(")[").push_bind(ColumnType::scalar(ScalarType::I32), place_of(id)).push_sql("]");
+        }
+        _ => drop(sql.push_bind(table.columns[at].ty, row[at].clone())),
     });
     for (position, (_, value)) in filled(sql.backend(), table, row).iter().enumerate() {
         sql.push_sql(if position > 0 || !given.is_empty() { ", " } else { "" }).push_sql(value);
@@ -294,11 +371,14 @@ pub(super) fn push_unnest(
             .iter()
             .map(|row| match &row[at] {
                 Value::Array(items) => array_literal(items).map(Value::Text),
+                Value::Drawn(id) => Ok(place_of(*id)),
                 value => Ok(value.clone()),
             })
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| Error::unstorable_value(table, at, error))?;
-        sql.push_bind_list(carrier(column.ty), values);
+        let drawn = matches!(rows.first().map(|row| &row[at]), Some(Value::Drawn(_)));
+        let carrier = if drawn { ColumnType::scalar(ScalarType::I32) } else { carrier(column.ty) };
+        sql.push_bind_list(carrier, values);
     }
     sql.push_sql(")");
     Ok(())
@@ -327,7 +407,13 @@ pub(super) fn push_names(sql: &mut SqlWriter, count: usize) {
     });
 }
 
-fn insert_values(table: &TableDescriptor, given: &[usize], rows: &[&Record], conflict: Conflict<'_>) -> Statement {
+fn insert_values(
+    table: &TableDescriptor,
+    given: &[usize],
+    rows: &[&Record],
+    conflict: Conflict<'_>,
+    answering: Answering,
+) -> Statement {
     let mut sql = SqlWriter::new(Backend::Sqlite);
     push_target(&mut sql, table, given, rows[0]);
     sql.push_sql("VALUES ");
@@ -337,8 +423,13 @@ fn insert_values(table: &TableDescriptor, given: &[usize], rows: &[&Record], con
         sql.push_sql(")");
     });
     push_conflict(&mut sql, table, conflict);
+    push_returning(&mut sql, table, answering);
     sql.means(|| {
-        let returning = if conflict.is_confined() && rows.len() > 1 { names(table, &table.key) } else { Vec::new() };
+        let returning = match answering {
+            Answering::Rows => all_columns(table),
+            _ if conflict.is_confined() && rows.len() > 1 => names(table, &table.key),
+            _ => Vec::new(),
+        };
         insertion(table, given, rows, conflict, returning)
     });
     match (conflict.is_confined(), rows.len()) {
@@ -352,10 +443,10 @@ fn insert_values(table: &TableDescriptor, given: &[usize], rows: &[&Record], con
 }
 
 /// A row of which the database makes everything but what the runtime fills in.
-fn insert_defaults(backend: Backend, table: &TableDescriptor, row: &Record, wants_xid: bool) -> Statement {
+fn insert_defaults(backend: Backend, table: &TableDescriptor, row: &Record, answering: Answering) -> Statement {
     let mut sql = SqlWriter::new(backend);
-    let answers = wants_xid && backend == Backend::Postgres;
-    if answers {
+    let wants_xid = answering == Answering::Xid && backend == Backend::Postgres;
+    if wants_xid {
         sql.push_sql("WITH spakky_w AS (");
     }
     let filled = filled(backend, table, row);
@@ -369,33 +460,14 @@ fn insert_defaults(backend: Backend, table: &TableDescriptor, row: &Record, want
         });
         sql.push_sql(")");
     }
-    if answers {
+    push_returning(&mut sql, table, answering);
+    if wants_xid {
         push_end(&mut sql, Conflict::Fail);
     }
-    sql.means(|| insertion(table, &[], &[row], Conflict::Fail, Vec::new()));
-    sql.finish()
-}
-
-/// Inserts one row whose key the database assigns, and returns it whole.
-pub(crate) fn insert_returning(
-    backend: Backend,
-    table: &TableDescriptor,
-    columns: &[usize],
-    row: &Record,
-) -> Statement {
-    let given: Vec<usize> = columns.iter().copied().filter(|&at| is_given(&table.columns[at])).collect();
-    let mut sql = SqlWriter::new(backend);
-    let filled = filled(backend, table, row);
-    if given.is_empty() && filled.is_empty() {
-        sql.push_sql("INSERT INTO ").push_table(table).push_sql(" DEFAULT VALUES");
-    } else {
-        push_target(&mut sql, table, &given, row);
-        sql.push_sql("VALUES (");
-        push_row(&mut sql, table, &given, row);
-        sql.push_sql(")");
-    }
-    sql.push_sql(" RETURNING ").push_read_list(table);
-    sql.means(|| insertion(table, &given, &[row], Conflict::Fail, all_columns(table)));
+    sql.means(|| {
+        let returning = if answering == Answering::Rows { all_columns(table) } else { Vec::new() };
+        insertion(table, &[], &[row], Conflict::Fail, returning)
+    });
     sql.finish()
 }
 

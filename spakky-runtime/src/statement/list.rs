@@ -159,6 +159,7 @@ fn to_json(value: &Value) -> Result<Document, ValueError> {
         Value::TimestampTz(_) | Value::Timestamp(_) | Value::Date(_) | Value::Time(_) => temporal_text(value).into(),
         Value::Native(value) => to_json(value.sqlite()?)?,
         Value::Unreadable(reason) => return Err(reason.clone()),
+        Value::Drawn(_) => return Err(ValueError::new("an id that is yet to be drawn has no text")),
     })
 }
 

@@ -18,7 +18,9 @@ pub(crate) fn key_of(table: &TableDescriptor, record: &Record) -> Vec<Value> {
 /// Whether the database has yet to assign the row's key.
 pub(crate) fn is_unassigned(table: &TableDescriptor, record: &Record) -> bool {
     table.generates_key()
-        && table.key.iter().any(|&at| matches!(record[at], Value::I16(0) | Value::I32(0) | Value::I64(0) | Value::Null))
+        && table.key.iter().filter(|&&at| table.columns[at].generated).any(|&at| {
+            matches!(record[at], Value::I16(0) | Value::I32(0) | Value::I64(0) | Value::Null | Value::Drawn(_))
+        })
 }
 
 /// Each relation of the table with its rows in the record, if they are known.
@@ -43,20 +45,18 @@ pub(crate) fn adopt(table: &'static TableDescriptor, record: &mut Record) {
     }
 }
 
-/// Refuses children that could not be told apart, and those that need a key that is not there yet.
+/// Whether the database assigns the key of the row, or of one that may be part of it.
+pub(crate) fn draws_keys(table: &TableDescriptor) -> bool {
+    table.generates_key() || table.relations.iter().any(|relation| draws_keys(relation.child()))
+}
+
+/// Refuses children that could not be told apart.
 ///
 /// # Errors
-/// [`ErrorKind::UniqueViolation`], [`ErrorKind::InvalidQuery`].
+/// [`ErrorKind::UniqueViolation`].
 pub(crate) fn check(table: &'static TableDescriptor, record: &Record) -> Result<(), Error> {
     for (_, relation, rows) in relations(table, record) {
         let child = relation.child();
-        if !rows.is_empty() && is_unassigned(table, record) {
-            let message = format!(
-                "write `{}` with rows in `{}`: the database assigns its ids, which those rows need; use `add_now`",
-                table.name, child.name
-            );
-            return Err(Error::new(ErrorKind::InvalidQuery, message).with_table(table.name));
-        }
         let mut seen = HashMap::with_capacity(rows.len());
         for row in rows {
             check(child, row)?;
@@ -75,7 +75,7 @@ pub(crate) fn check(table: &'static TableDescriptor, record: &Record) -> Result<
 }
 
 /// The rows by their keys, those without one left out.
-fn by_key<'r>(table: &TableDescriptor, rows: &'r [Record]) -> HashMap<Vec<Value>, &'r Record> {
+pub(super) fn by_key<'r>(table: &TableDescriptor, rows: &'r [Record]) -> HashMap<Vec<Value>, &'r Record> {
     rows.iter().filter(|row| !is_unassigned(table, row)).map(|row| (key_of(table, row), row)).collect()
 }
 

@@ -1,27 +1,34 @@
 //! From queued writes to statements, and from there to what the session knows afterwards.
 
 mod children;
+mod draw;
 mod explain;
 mod shape;
+mod told;
 
 use std::panic::Location;
 use std::sync::Arc;
 
+pub(crate) use draw::{Drawing, DrawnIds, is_drawn};
 pub(crate) use explain::{constraint_of, show_ids, show_key};
-pub(crate) use shape::{changed, insertable};
+pub(crate) use shape::changed;
+pub(crate) use told::untold;
 
 use self::children::{ChildWrites, Sweep, merge_sweep};
+use self::draw::Draws;
 use self::shape::{Shape, bounded, stamped};
-use super::identity_map::{IdentityMap, RowKey, version_of};
+use self::told::{Returned, Telling};
+use super::aggregate::key_of;
+use super::identity_map::{Entry, IdentityMap, RowKey, version_of};
 use super::order::{Kind, Node, sorted};
-use super::pending::{Change, PendingWrite};
-use crate::backend::{Answer, Backend, Statement};
+use super::pending::{Change, PendingWrite, Told};
+use crate::backend::{Answer, Backend, Draw, Statement};
 use crate::error::Error;
 use crate::mappable::Mapping;
-use crate::mutation::{Mutation, MutationEvent, MutationKind};
+use crate::mutation::{Mutation, MutationKind};
 use crate::schema::{Record, Role, TableDescriptor};
 use crate::scope::{Mark, Reach, tenant_of};
-use crate::statement::{self, Conflict, RaiseStyle, Touch, Within};
+use crate::statement::{self, Answering, Conflict, RaiseStyle, Touch, Within};
 use crate::value::Value;
 
 /// What the statements depend on.
@@ -39,17 +46,21 @@ pub(crate) struct FlushContext {
 #[derive(Debug, Default)]
 pub(crate) struct FlushPlan {
     pub(crate) steps: Vec<FlushStep>,
+    /// The ids that are drawn for its rows.
+    pub(crate) drawn: DrawnIds,
 }
 
 /// One statement of a flush and the rows it writes.
 #[derive(Debug)]
 pub(crate) struct FlushStep {
     statement: Option<Statement>,
+    /// What has to be drawn ahead of it.
+    draws: Vec<Draw>,
     table: &'static TableDescriptor,
     kind: Kind,
     rows: Vec<FlushedRow>,
-    /// It answers with the row it wrote, and not with the transaction's id.
-    returns_row: bool,
+    /// It answers with the rows it wrote, and not with the transaction's id.
+    returns_rows: bool,
     /// Rows that are there already must belong to the same aggregate.
     owned: bool,
     /// What it does to its rows, for those who listen.
@@ -65,6 +76,14 @@ struct FlushedRow {
     effect: Option<Effect>,
     /// Written as part of another row.
     is_child: bool,
+    telling: Option<Telling>,
+}
+
+impl FlushedRow {
+    /// The key, if it is known before the database has answered.
+    fn known_key(&self) -> Option<&[Value]> {
+        self.key.as_deref().filter(|key| !is_drawn(key))
+    }
 }
 
 /// What the session knows of the row once the statement has run.
@@ -99,13 +118,14 @@ struct Write {
     is_child: bool,
     /// The database fills in columns of the row's children.
     children_partial: bool,
-    /// The database assigns keys of the row's children, or what became of them is not known.
-    children_unknown: bool,
+    /// The database assigns keys of the row's children.
+    children_drawn: bool,
+    told: Option<Told>,
 }
 
 impl Write {
     fn of(write: PendingWrite, map: &IdentityMap) -> Self {
-        let PendingWrite { table, key, change, origin, reach } = write;
+        let PendingWrite { table, key, change, origin, reach, told } = write;
         let entry = key.as_ref().and_then(|key| map.get(&RowKey::new(table, key.clone())));
         let (base, expected) = match (&change, entry) {
             (Change::Update { .. }, Some(entry)) => (entry.stored.clone(), entry.version),
@@ -116,7 +136,7 @@ impl Write {
             (Change::Update { record, .. }, Some(expected)) => version_of(table, record) != Some(expected),
             _ => true,
         };
-        Write { base, expected, reach, bumps, is_child: false, ..Write::of_child(table, key, change, origin) }
+        Write { base, expected, reach, bumps, told, is_child: false, ..Write::of_child(table, key, change, origin) }
     }
 
     /// The write of a row that is part of another.
@@ -141,13 +161,14 @@ impl Write {
             owner: None,
             is_child: true,
             children_partial: false,
-            children_unknown: false,
+            children_drawn: false,
+            told: None,
         }
     }
 
     /// Takes note of what the session cannot know of the children that are written with the row.
     fn note_children(&mut self, children: &ChildWrites) {
-        self.children_unknown = children.writes.iter().any(|write| write.key.is_none());
+        self.children_drawn = children.writes.iter().any(|write| write.key.as_deref().is_some_and(is_drawn));
         self.children_partial = children.writes.iter().any(|write| {
             let columns = match &write.change {
                 Change::Insert { columns, .. } | Change::Update { columns, .. } | Change::Upsert { columns, .. } => {
@@ -155,7 +176,7 @@ impl Write {
                 }
                 Change::Delete { .. } => return false,
             };
-            write.key.is_none() || is_partial(write.table, columns, Kind::of(&write.change))
+            is_partial(write.table, columns, Kind::of(&write.change))
         });
     }
 
@@ -180,8 +201,10 @@ impl FlushPlan {
     pub(crate) fn of(writes: Vec<PendingWrite>, map: &IdentityMap, context: &FlushContext) -> Result<Self, Error> {
         let mut groups: Vec<Group> = Vec::new();
         let mut sweeps: Vec<Sweep> = Vec::new();
+        let mut draws = Draws::default();
         for write in writes {
             let mut write = Write::of(write, map);
+            draws.assign(&mut write);
             let children = ChildWrites::of(&write);
             write.note_children(&children);
             let ChildWrites { writes, sweeps: made, .. } = children;
@@ -208,7 +231,15 @@ impl FlushPlan {
                 plan.push_sweep(sweep, context)?;
             }
             for group in groups.iter_mut().filter(|group| same_node(group.node, node)) {
+                let taken = match &group.shape {
+                    Shape::Insert { drawn, .. } => draws.take(context.backend, drawn),
+                    Shape::Upsert { .. } | Shape::Update { .. } | Shape::Delete { .. } => Vec::new(),
+                };
+                let first = plan.steps.len();
                 plan.push(group.node, &group.shape, std::mem::take(&mut group.writes), context)?;
+                if let Some(step) = plan.steps.get_mut(first) {
+                    step.draws = taken;
+                }
             }
         }
         Ok(plan)
@@ -220,7 +251,8 @@ impl FlushPlan {
         let statement = statement::delete_all(context.backend, table, &sweep.condition(), wants_xid)?;
         let statement = Some(statement);
         let does = (MutationKind::Delete, Vec::new());
-        self.steps.push(FlushStep { statement, table, kind, rows: Vec::new(), returns_row: false, owned: false, does });
+        let (draws, rows) = (Vec::new(), Vec::new());
+        self.steps.push(FlushStep { statement, draws, table, kind, rows, returns_rows: false, owned: false, does });
         Ok(())
     }
 
@@ -233,17 +265,19 @@ impl FlushPlan {
     ) -> Result<(), Error> {
         writes.sort_by(|a, b| compare_keys(a.key.as_deref(), b.key.as_deref()));
         let wants_xid = context.wants_xid && self.steps.is_empty();
+        let answering = if wants_xid { Answering::Xid } else { Answering::Nothing };
         let FlushContext { backend, raise, .. } = *context;
         let keys: Vec<Record>;
         let statements = match shape {
-            Shape::Insert { columns, .. } | Shape::Generated { columns } => {
+            Shape::Insert { columns, told, .. } => {
                 let rows: Vec<&Record> = writes.iter().filter_map(|write| record_of(&write.change)).collect();
-                statement::insert(backend, table, columns, &rows, Conflict::Fail, wants_xid)?
+                let answering = if *told { Answering::Rows } else { answering };
+                statement::insert(backend, table, columns, &rows, Conflict::Fail, answering)?
             }
             Shape::Upsert { columns, update, within, restores } => {
                 let rows: Vec<&Record> = writes.iter().filter_map(|write| record_of(&write.change)).collect();
                 let conflict = Conflict::Update { columns: update, within: *within, restores: *restores, raise };
-                statement::insert(backend, table, columns, &rows, conflict, wants_xid)?
+                statement::insert(backend, table, columns, &rows, conflict, answering)?
             }
             Shape::Update { columns, bumps, within, mark, .. } => {
                 let mut columns = bounded(table, columns, &writes);
@@ -260,13 +294,15 @@ impl FlushPlan {
                 statement::delete(backend, raise, table, &rows, *within, *must_exist)?
             }
         };
+        let returns_rows = matches!(shape, Shape::Insert { told: true, .. });
         let owned = matches!(shape, Shape::Upsert { within: Within { owner: Some(_), .. }, .. });
         let mut rows = writes.into_iter().map(|write| flushed(write, kind));
         for (statement, count) in statements {
             let rows = rows.by_ref().take(count).collect();
             let statement = Some(statement);
             let does = shape.does();
-            self.steps.push(FlushStep { statement, table, kind, rows, returns_row: false, owned, does });
+            let draws = Vec::new();
+            self.steps.push(FlushStep { statement, draws, table, kind, rows, returns_rows, owned, does });
         }
         Ok(())
     }
@@ -275,22 +311,17 @@ impl FlushPlan {
     pub(crate) fn mutations(&self) -> Vec<Mutation> {
         let of_step = |step: &FlushStep| {
             let (kind, changed) = &step.does;
-            let ids: Vec<String> = step.rows.iter().filter_map(|row| row.key.as_deref()).map(show_key).collect();
-            let versions = step.rows.iter().filter_map(|row| {
+            let columns = changed.iter().map(|&at| &step.table.columns[at]).filter(|column| !column.generated);
+            let mut made = Mutation::of_many(step.table, *kind, columns.map(|column| column.name.clone()).collect());
+            for row in &step.rows {
+                let Some(key) = row.key.as_deref() else { continue };
                 let version = match &row.effect {
                     Some(Effect::Stored { version, .. }) => *version,
                     _ => row.expected.map(|expected| expected + 1),
                 };
-                Some(((step.table.name, show_key(row.key.as_deref()?)), version?))
-            });
-            let versions: Vec<_> = versions.collect();
-            let told = *kind != MutationKind::Delete && versions.len() == ids.len();
-            let shown = versions.iter().filter(|_| told).map(|(_, version)| *version).collect();
-            let changed = changed.iter().map(|&at| step.table.columns[at].name.clone()).collect();
-            Mutation {
-                event: MutationEvent { ids, versions: shown, ..Mutation::of_many(step.table, *kind, changed).event },
-                versions,
+                made.push(key, version, &self.drawn);
             }
+            made
         };
         self.steps.iter().map(of_step).collect()
     }
@@ -308,6 +339,10 @@ impl FlushPlan {
                 map.expire_dependents(depth, step.table.row_type);
             }
             for row in &mut step.rows {
+                if row.known_key().is_none() {
+                    // Its key comes with the answer.
+                    continue;
+                }
                 let (Some(key), Some(effect)) = (&row.key, row.effect.take()) else { continue };
                 map.update(depth, &RowKey::new(step.table, key.clone()), |entry| match &effect {
                     Effect::Stored { record, version, complete, partial } => {
@@ -352,18 +387,23 @@ fn key_record(table: &TableDescriptor, write: &Write) -> Record {
 
 fn flushed(write: Write, kind: Kind) -> FlushedRow {
     let Write {
-        table, key, change, origin, base, expected, reach, is_child, children_partial, children_unknown, ..
+        table, key, change, origin, base, expected, reach, is_child, children_partial, children_drawn, told, ..
     } = write;
     if is_child {
-        return FlushedRow { key, origin, expected, effect: None, is_child };
+        return FlushedRow { key, origin, expected, effect: None, is_child, telling: None };
     }
-    let stored = |record: Record| Arc::new(if children_unknown { record.without_children() } else { record });
+    let telling = told
+        .zip(record_of(&change).cloned())
+        .map(|(told, record)| Telling { told, record, children_partial });
+    // A row that was there is read again once its children have their keys.
+    let unknown = children_drawn && !key.as_deref().is_some_and(is_drawn);
+    let stored = |record: Record| Arc::new(if unknown { record.without_children() } else { record });
     let effect = match change {
         Change::Insert { record, columns } => Effect::Stored {
             version: version_of(table, &record),
             record: stored(record),
             complete: true,
-            partial: children_partial || is_partial(table, columns, kind),
+            partial: children_partial || unknown || is_partial(table, columns, kind),
         },
         Change::Update { .. } if table.version.is_some() && expected.is_none() => Effect::Unknown,
         Change::Update { record, columns } => Effect::Stored {
@@ -372,13 +412,14 @@ fn flushed(write: Write, kind: Kind) -> FlushedRow {
             complete: base.is_some(),
             partial: base.is_none()
                 || children_partial
+                || unknown
                 || reach.mark == Some(Mark::Deleted)
                 || is_partial(table, columns, kind),
         },
         Change::Upsert { .. } => Effect::Unknown,
         Change::Delete { .. } => Effect::Gone,
     };
-    FlushedRow { key, origin, expected, effect: Some(effect), is_child }
+    FlushedRow { key, origin, expected, effect: Some(effect), is_child, telling }
 }
 
 /// Whether the database fills in columns of a written row that the session can only guess.
@@ -386,7 +427,7 @@ fn is_partial(table: &TableDescriptor, columns: Mapping, kind: Kind) -> bool {
     table.columns.iter().enumerate().any(|(at, column)| match column.role {
         Role::UpdatedAt => true,
         Role::CreatedAt => kind == Kind::Insert,
-        Role::Plain => kind == Kind::Insert && column.default.is_some() && !columns.holds(at),
+        Role::Plain => kind == Kind::Insert && (column.generated || column.default.is_some() && !columns.holds(at)),
         _ => false,
     })
 }
@@ -409,23 +450,15 @@ fn compare(a: &Value, b: &Value) -> std::cmp::Ordering {
         (Value::Timestamp(a), Value::Timestamp(b)) => a.cmp(b),
         (Value::Date(a), Value::Date(b)) => a.cmp(b),
         (Value::Time(a), Value::Time(b)) => a.cmp(b),
+        (Value::Drawn(a), Value::Drawn(b)) => a.cmp(b),
         (a, b) => format!("{a:?}").cmp(&format!("{b:?}")),
     }
 }
 
 impl FlushStep {
-    /// What an INSERT stands for that answers with its one row.
-    pub(crate) fn insert_returning(table: &'static TableDescriptor, origin: &'static Location<'static>) -> Self {
-        let row = FlushedRow { key: None, origin, expected: None, effect: None, is_child: false };
-        FlushStep {
-            statement: None,
-            table,
-            kind: Kind::Insert,
-            rows: vec![row],
-            returns_row: true,
-            owned: false,
-            does: (MutationKind::Insert, Vec::new()),
-        }
+    /// What is drawn ahead of it, which is sent once.
+    pub(crate) fn take_draws(&mut self) -> Vec<Draw> {
+        std::mem::take(&mut self.draws)
     }
 
     /// The statement, which is sent once.
@@ -446,10 +479,32 @@ impl FlushStep {
     /// The transaction's id, if the statement answered with it.
     pub(crate) fn xid(&self, answer: &Answer) -> Option<String> {
         match answer.rows.first()?.first()? {
-            Value::Text(xid) if !self.returns_row && answer.rows.len() == 1 && answer.rows[0].len() == 1 => {
+            Value::Text(xid) if !self.returns_rows && answer.rows.len() == 1 && answer.rows[0].len() == 1 => {
                 Some(xid.clone())
             }
             _ => None,
         }
+    }
+
+    /// Takes note of what the answer tells of new rows: their keys, and how they were stored.
+    pub(crate) fn settle(&mut self, answer: &Answer, ids: &DrawnIds, backend: Backend) -> Vec<(RowKey, Entry)> {
+        let table = self.table;
+        let mut returned = Returned::of(table, answer, backend, self.rows.len() == 1);
+        let mut known = Vec::new();
+        for row in &mut self.rows {
+            let is_known = row.known_key().is_some();
+            let mut stored = None;
+            if let Some(Telling { told, record, children_partial }) = &row.telling {
+                let taken = returned.take(record, ids);
+                stored = taken.as_ref().ok().map(|stored| (stored.clone(), *children_partial));
+                told.tell(taken);
+            }
+            let Some(Effect::Stored { record, partial, .. }) = row.effect.take_if(|_| !is_known) else { continue };
+            if let Some((stored, partial)) = stored.or_else(|| Some((ids.record(&record)?, partial))) {
+                let key = RowKey::new(table, key_of(table, &stored));
+                known.push((key, Entry { partial, ..Entry::loaded(table, Arc::new(stored)) }));
+            }
+        }
+        known
     }
 }

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::panic::Location;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::RowKey;
+use crate::error::Error;
 use crate::mappable::Mapping;
 use crate::schema::{Record, TableDescriptor};
 use crate::scope::{Mark, Reach};
@@ -34,6 +36,22 @@ pub(crate) struct PendingWrite {
     pub(crate) origin: &'static Location<'static>,
     /// What it is confined to; of no interest to an insert.
     pub(crate) reach: Reach,
+    /// Where to tell how a new row was stored, if its caller wants to know.
+    pub(crate) told: Option<Told>,
+}
+
+/// How a new row was stored, with the ids that the database assigned to it and to its children.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Told(Arc<Mutex<Option<Result<Record, Error>>>>);
+
+impl Told {
+    pub(crate) fn tell(&self, stored: Result<Record, Error>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(stored);
+    }
+
+    pub(crate) fn take(&self) -> Option<Result<Record, Error>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// The queued writes of one scope, in the order their rows were first written.
@@ -118,7 +136,7 @@ fn merge(earlier: PendingWrite, later: PendingWrite) -> Option<PendingWrite> {
         }
         (Change::Delete { must_exist }, Change::Update { .. } | Change::Delete { .. }) => Change::Delete { must_exist },
     };
-    Some(PendingWrite { table, key: later.key, change, origin: later.origin, reach })
+    Some(PendingWrite { table, key: later.key, change, origin: later.origin, reach, told: later.told.or(earlier.told) })
 }
 
 #[cfg(test)]
@@ -167,6 +185,7 @@ mod tests {
             change,
             origin: Location::caller(),
             reach: Reach::default(),
+            told: None,
         }
     }
 

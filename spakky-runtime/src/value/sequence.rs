@@ -66,6 +66,7 @@ fn item_to_json(item: &Value) -> Result<Document, ValueError> {
         Value::Native(value) => item_to_json(value.sqlite()?)?,
         Value::Array(_) => return Err(ValueError::new("an array inside an array cannot be stored")),
         Value::Unreadable(reason) => return Err(reason.clone()),
+        Value::Drawn(_) => return Err(ValueError::new("an id that is yet to be drawn has no text")),
     })
 }
 

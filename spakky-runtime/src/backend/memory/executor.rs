@@ -4,17 +4,21 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedMutexGuard, watch};
 
+use super::operation::Drawn;
 use super::table::State;
 use super::{MemoryDatabase, locked, no_sql, operation};
-use crate::backend::{Answer, Burst, BurstFailure, BurstResult, Statement, Step};
+use crate::backend::{Answer, Burst, BurstFailure, BurstResult, Draw, Statement, Step};
 use crate::error::{DatabaseError, ErrorKind};
 use crate::statement::operation::Operation;
+use crate::value::Value;
 
 /// A connection as its task sees it.
 pub(super) struct Executor {
     database: Arc<MemoryDatabase>,
     stops: watch::Receiver<u64>,
     transaction: Option<Transaction>,
+    /// The ids that steps of the burst have drawn.
+    drawn: Drawn,
 }
 
 struct Transaction {
@@ -41,11 +45,12 @@ impl From<DatabaseError> for StepFailure {
 
 impl Executor {
     pub(super) fn new(database: Arc<MemoryDatabase>, stops: watch::Receiver<u64>) -> Self {
-        Executor { database, stops, transaction: None }
+        Executor { database, stops, transaction: None, drawn: Drawn::new() }
     }
 
     /// Runs a burst that was sent after `number` requests to stop, up to the first step that fails.
     pub(super) async fn burst(&mut self, number: u64, burst: Burst) -> BurstResult {
+        self.drawn.clear();
         let mut answers = Vec::with_capacity(burst.len());
         let mut steps = burst.into_iter();
         while let Some(step) = steps.next() {
@@ -81,6 +86,7 @@ impl Executor {
         match step {
             Step::Begin(mode) => self.begin(number, mode.read_only).await?,
             Step::Statement(statement) => return self.answer(number, statement).await,
+            Step::Draw(draw) => return self.draw(&draw),
             Step::Control(sql) => self.control(&sql)?,
             Step::Commit => self.commit()?,
             Step::Rollback => self.rollback(),
@@ -109,6 +115,15 @@ impl Executor {
         }
     }
 
+    fn draw(&mut self, draw: &Draw) -> Result<Answer, StepFailure> {
+        let Some(transaction) = &mut self.transaction else { return Err(no_sql().into()) };
+        transaction.check()?;
+        let ids = operation::draw(&mut transaction.state, draw)?;
+        let rows = ids.iter().map(|&id| vec![Value::I64(id)]).collect();
+        self.drawn.insert(draw.number, ids);
+        Ok(Answer { rows, affected: 0 })
+    }
+
     async fn answer(&mut self, number: u64, statement: Statement) -> Result<Answer, StepFailure> {
         let Some(meaning) = &statement.meaning else { return Err(no_sql().into()) };
         let writes = !matches!(**meaning, Operation::Select(_));
@@ -118,12 +133,12 @@ impl Executor {
                 if writes && transaction.writer.is_none() {
                     return Err(DatabaseError::new(ErrorKind::ReadOnly, "", "the transaction only reads").into());
                 }
-                operation::run(&mut transaction.state, meaning)?
+                operation::run(&mut transaction.state, meaning, &self.drawn)?
             }
             None => {
                 let _writer = if writes { Some(self.write_lock(number).await?) } else { None };
                 let mut state = self.database.committed();
-                let answer = operation::run(&mut state, meaning)?;
+                let answer = operation::run(&mut state, meaning, &self.drawn)?;
                 if writes {
                     state.check_deferred()?;
                     self.database.publish(state);

@@ -1,21 +1,34 @@
 //! Runs one operation. What a failed one has written is undone by its caller, who has a copy.
 
+use std::collections::HashMap;
+
 use super::condition::{matching, value};
 use super::fallback::Fallback;
 use super::table::{State, Table};
 use super::write::{add, change, fill, stored};
 use super::{constraint, fallback, read};
-use crate::backend::Answer;
+use crate::backend::{Answer, Draw};
 use crate::error::DatabaseError;
 use crate::query::{AssignedValue, Condition};
 use crate::statement::operation::{Fill, Found, Insertion, Merge, Operation};
 use crate::value::Value;
 
+/// The ids that were drawn, by the number of the draw.
+pub(super) type Drawn = HashMap<usize, Vec<i64>>;
+
+/// Draws ids as rows that are given none would get them.
+pub(super) fn draw(state: &mut State, draw: &Draw) -> Result<Vec<i64>, DatabaseError> {
+    let table = state.table_mut(draw.table.name)?;
+    let first = table.last_id + 1;
+    table.last_id += i64::try_from(draw.count).unwrap_or_default();
+    Ok((first..=table.last_id).collect())
+}
+
 /// Runs one operation.
-pub(super) fn run(state: &mut State, operation: &Operation) -> Result<Answer, DatabaseError> {
+pub(super) fn run(state: &mut State, operation: &Operation, drawn: &Drawn) -> Result<Answer, DatabaseError> {
     match operation {
         Operation::Select(selection) => read::select(state, selection),
-        Operation::Insert(insertion) => insert(state, insertion),
+        Operation::Insert(insertion) => insert(state, insertion, drawn),
         Operation::Update { found, columns, values, filled } => update(state, found, columns, values, filled),
         Operation::Delete(found) => {
             let table = state.table(found.table)?;
@@ -45,7 +58,7 @@ fn fills(table: &Table, filled: &[(String, Fill)]) -> Result<Vec<(usize, Fill)>,
     filled.iter().map(|(column, fill)| Ok((table.at(column)?, *fill))).collect()
 }
 
-fn insert(state: &mut State, insertion: &Insertion) -> Result<Answer, DatabaseError> {
+fn insert(state: &mut State, insertion: &Insertion, drawn: &Drawn) -> Result<Answer, DatabaseError> {
     let table = state.table(insertion.table)?;
     let descriptor = table.descriptor;
     let columns = positions(table, &insertion.columns)?;
@@ -54,9 +67,20 @@ fn insert(state: &mut State, insertion: &Insertion) -> Result<Answer, DatabaseEr
     let mut written = Vec::with_capacity(insertion.rows.len());
     for values in &insertion.rows {
         let table = state.table_mut(insertion.table)?;
-        let mut row = fallbacks(table)?;
+        let mut row = fallbacks(table, &columns)?;
         for (&at, value) in columns.iter().zip(values) {
-            row[at] = value.clone();
+            row[at] = match value {
+                Value::Drawn(id) => {
+                    let drawn = drawn.get(&id.draw).and_then(|ids| ids.get(id.position));
+                    stored(descriptor, at, drawn.map_or(Value::Null, |id| Value::I64(*id)))?
+                }
+                value => value.clone(),
+            };
+            if descriptor.columns[at].generated
+                && let Some(id) = super::compare::integer(&row[at])
+            {
+                table.last_id = table.last_id.max(i64::try_from(id).unwrap_or_default());
+            }
         }
         for &(at, kind) in &filled {
             fill(descriptor, &mut row, at, kind);
@@ -83,11 +107,12 @@ fn insert(state: &mut State, insertion: &Insertion) -> Result<Answer, DatabaseEr
 }
 
 /// A row with what each column gets that is not given.
-fn fallbacks(table: &mut Table) -> Result<Vec<Value>, DatabaseError> {
+fn fallbacks(table: &mut Table, given: &[usize]) -> Result<Vec<Value>, DatabaseError> {
     let defaults = std::sync::Arc::clone(&table.fallbacks);
     let mut row = Vec::with_capacity(defaults.len());
     for (at, column) in table.descriptor.columns.iter().enumerate() {
         row.push(match &defaults[at] {
+            _ if given.contains(&at) => Value::Null,
             _ if column.generated => {
                 table.last_id += 1;
                 stored(table.descriptor, at, Value::I64(table.last_id))?

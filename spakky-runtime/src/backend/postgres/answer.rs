@@ -142,7 +142,7 @@ fn forget_stale(core: &Core, steps: &[Step], code: Option<&str>) -> bool {
     match code {
         Some("0A000") => {
             for step in steps {
-                if let Step::Statement(statement) = step {
+                if let Some(statement) = step.statement() {
                     outbox.cache.forget(&statement.sql);
                 }
             }

@@ -21,7 +21,7 @@ use super::error::mapping_error;
 use super::statement_cache::Lookup;
 use super::tap::ROLLED_BACK;
 use super::wire::{Param, bind_type};
-use crate::backend::{Burst, Pending, Statement, Step};
+use crate::backend::{Burst, Draw, Pending, Statement, Step};
 use crate::error::DatabaseError;
 
 pub(super) type Running<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -94,7 +94,7 @@ impl Core {
                     }
                     Err(error) => Wait::Done(Err(StepError::Unsent(error))),
                 },
-                Step::Statement(statement) => {
+                Step::Statement(statement) | Step::Draw(Draw { statement, .. }) => {
                     let types = statement.binds.iter().map(|bind| bind_type(&bind.ty).oid());
                     let found = outbox.lookup(&statement.sql, statement.cached, types);
                     if matches!(found, Lookup::Absent) {
@@ -120,7 +120,7 @@ impl Core {
             match step {
                 Step::Begin(_) => outbox.transaction = true,
                 Step::Commit | Step::Rollback => outbox.transaction = false,
-                Step::Statement(_) | Step::Control(_) => {}
+                Step::Statement(_) | Step::Draw(_) | Step::Control(_) => {}
             }
         }
         self.prepare_behind(outbox, prepared_behind(steps, &cold));
@@ -169,7 +169,7 @@ impl Core {
     ) -> Wait<StepResult> {
         let (core, steps) = (self.clone(), steps.clone());
         Wait::start(Box::pin(async move {
-            let Some(Step::Statement(statement)) = steps.get(position) else { return Ok(Rows::default()) };
+            let Some(statement) = steps.get(position).and_then(Step::statement) else { return Ok(Rows::default()) };
             let rows = core.query(statement, prepared.as_ref()).await.map_err(StepError::Driver)?;
             Rows::collect(rows, &core.types).await.map_err(StepError::Driver)
         }))
@@ -270,19 +270,14 @@ pub(super) struct Open {
 /// that stands before a step which may change the tables under it.
 fn prepared_behind(steps: &[Step], cold: &[usize]) -> Vec<Wanted> {
     let risky = steps.iter().rposition(|step| match step {
-        Step::Statement(statement) => !statement.cached,
+        Step::Statement(statement) | Step::Draw(Draw { statement, .. }) => !statement.cached,
         Step::Control(sql) => !control::keeps_schema(sql),
         Step::Rollback => true,
         Step::Begin(_) | Step::Commit => false,
     });
     let safe = risky.map_or(0, |risky| risky + 1);
     let statements = cold.iter().filter(|position| **position >= safe).filter_map(|position| steps.get(*position));
-    statements
-        .filter_map(|step| match step {
-            Step::Statement(statement) => Some(Wanted::of(statement)),
-            _ => None,
-        })
-        .collect()
+    statements.filter_map(|step| step.statement().map(Wanted::of)).collect()
 }
 
 impl Outbox {
@@ -319,7 +314,7 @@ fn is_self_contained(steps: &[Step], in_transaction: bool) -> bool {
         _ if in_transaction => false,
         [Step::Statement(_)] => true,
         [Step::Begin(_), inner @ .., last] => {
-            inner.iter().all(|step| matches!(step, Step::Statement(_) | Step::Control(_)))
+            inner.iter().all(|step| matches!(step, Step::Statement(_) | Step::Draw(_) | Step::Control(_)))
                 && !matches!(last, Step::Begin(_))
         }
         _ => false,

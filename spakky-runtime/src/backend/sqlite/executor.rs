@@ -1,5 +1,6 @@
 //! Runs bursts on the connection's thread, and keeps the books of the open transaction.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -9,10 +10,10 @@ use super::queue::Queue;
 use super::raw::{Database, Failure};
 use super::statement_cache::StatementCache;
 use super::wire;
-use crate::backend::{Answer, Burst, BurstFailure, BurstResult, Statement, Step};
+use crate::backend::{Answer, Bind, Burst, BurstFailure, BurstResult, Draw, Statement, Step};
 use crate::error::{DatabaseError, ErrorKind};
 use crate::transaction::TransactionMode;
-use crate::value::Value;
+use crate::value::{ColumnType, ScalarType, Value};
 
 /// A connection as its thread sees it.
 pub(super) struct Executor {
@@ -23,6 +24,8 @@ pub(super) struct Executor {
     pub(super) transaction: Option<Transaction>,
     /// The database ends with the connection, so that closing it mends nothing.
     in_memory: bool,
+    /// The ids that steps of the burst have drawn.
+    drawn: HashMap<usize, Vec<i64>>,
 }
 
 /// The transaction that we opened. SQLite may have ended it: see [`Executor::is_gone`].
@@ -48,11 +51,12 @@ impl From<DatabaseError> for StepFailure {
 impl Executor {
     pub(super) fn new(options: &SqliteOptions, database: Database, queue: Arc<Queue>) -> Self {
         let statements = StatementCache::new(options.statement_cache_size);
-        Executor { statements, database, queue, transaction: None, in_memory: options.is_memory() }
+        Executor { statements, database, queue, transaction: None, in_memory: options.is_memory(), drawn: HashMap::new() }
     }
 
     /// Runs a burst, up to the first step that fails.
     pub(super) fn burst(&mut self, burst: Burst) -> BurstResult {
+        self.drawn.clear();
         let mut answers = Vec::with_capacity(burst.len());
         let mut steps = burst.into_iter();
         while let Some(step) = steps.next() {
@@ -83,6 +87,7 @@ impl Executor {
         match step {
             Step::Begin(mode) => self.begin(&mode)?,
             Step::Statement(statement) => return self.answer(statement),
+            Step::Draw(draw) => return self.draw(draw),
             Step::Control(sql) => self.control(&sql)?,
             Step::Commit => self.commit()?,
             Step::Rollback => self.rollback(),
@@ -110,7 +115,46 @@ impl Executor {
         })
     }
 
-    fn answer(&mut self, statement: Statement) -> Result<Answer, StepFailure> {
+    /// Draws ids as SQLite would assign them: above all that there are, and with AUTOINCREMENT above all that there were.
+    fn draw(&mut self, draw: Draw) -> Result<Answer, StepFailure> {
+        let mut greatest = self.number(draw.statement)?;
+        let tables = Statement::plain("SELECT count(*) FROM sqlite_master WHERE name = 'sqlite_sequence'", Vec::new());
+        if self.number(tables)? > 0 {
+            let name = Bind { ty: ColumnType::scalar(ScalarType::Text), value: Value::Text(draw.table.name.to_owned()) };
+            let last = Statement::plain("SELECT max(seq) FROM sqlite_sequence WHERE name = ?1", vec![name]);
+            greatest = greatest.max(self.number(last)?);
+        }
+        let count = i64::try_from(draw.count).unwrap_or(i64::MAX);
+        let Some(last) = greatest.checked_add(count) else {
+            let message = format!("draw ids for {}: there are no greater ones left", draw.table.name);
+            return Err(DatabaseError::new(ErrorKind::Database, "", message).into());
+        };
+        let ids: Vec<i64> = (greatest + 1..=last).collect();
+        let rows = ids.iter().map(|&id| vec![Value::I64(id)]).collect();
+        self.drawn.insert(draw.number, ids);
+        Ok(Answer { rows, affected: 0 })
+    }
+
+    /// The one number of a query, 0 for a NULL or anything less.
+    fn number(&mut self, statement: Statement) -> Result<i64, DatabaseError> {
+        let mut number = 0;
+        self.run(statement, |row| {
+            if let Some(Value::I64(found)) = row.first() {
+                number = number.max(*found);
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(number)
+    }
+
+    fn answer(&mut self, mut statement: Statement) -> Result<Answer, StepFailure> {
+        for bind in &mut statement.binds {
+            if let Value::Drawn(id) = &bind.value
+                && let Some(drawn) = self.drawn.get(&id.draw).and_then(|ids| ids.get(id.position))
+            {
+                bind.value = Value::I64(*drawn);
+            }
+        }
         let guard = statement.guard;
         let mut rows = Vec::new();
         let affected = self.run(statement, |row| {

@@ -62,6 +62,7 @@ pub(super) fn encode(value: Value) -> Result<Wire, ValueError> {
         Value::Array(items) => Wire::Text(sequence::to_text(&items)?),
         Value::Native(value) => encode(value.sqlite()?.clone())?,
         Value::Unreadable(reason) => return Err(reason),
+        Value::Drawn(_) => return Err(ValueError::new("an id was not drawn before it was needed")),
     })
 }
 

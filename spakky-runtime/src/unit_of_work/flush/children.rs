@@ -123,7 +123,7 @@ impl ChildWrites {
     }
 
     fn insert(&mut self, table: &'static TableDescriptor, columns: Mapping, row: &Record, origin: Origin) {
-        let key = (!is_unassigned(table, row)).then(|| key_of(table, row));
+        let key = Some(key_of(table, row));
         self.writes.push(Write::of_child(table, key, Change::Insert { record: row.clone(), columns }, origin));
         self.insert_below(table, columns, row, origin);
     }

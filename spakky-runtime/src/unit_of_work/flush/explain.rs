@@ -21,7 +21,7 @@ impl FlushStep {
         error.table.get_or_insert_with(|| self.table.name.to_owned());
         let made = Error::from_database(error);
         // Which of its rows it was the database does not say.
-        let ids = self.rows.iter().filter_map(|row| row.key.as_deref()).map(show_key).collect();
+        let ids = self.rows.iter().filter_map(|row| row.known_key()).map(show_key).collect();
         made.with_ids(ids).with_origins(self.rows.iter().map(|row| row.origin))
     }
 
@@ -52,7 +52,7 @@ impl FlushStep {
 
     fn conflict(&self, missing: &[usize], error: DatabaseError) -> Error {
         let rows: Vec<&FlushedRow> = missing.iter().filter_map(|&position| self.rows.get(position)).collect();
-        let ids: Vec<String> = rows.iter().filter_map(|row| row.key.as_deref()).map(show_key).collect();
+        let ids: Vec<String> = rows.iter().filter_map(|row| row.known_key()).map(show_key).collect();
         let expected = rows.first().and_then(|row| row.expected);
         if self.kind == Kind::Insert {
             let message = format!(
@@ -87,7 +87,7 @@ impl FlushStep {
     /// Children of these keys belong to other rows.
     fn not_owned(&self, missing: &[usize], error: DatabaseError) -> Error {
         let rows: Vec<&FlushedRow> = missing.iter().filter_map(|&position| self.rows.get(position)).collect();
-        let ids: Vec<String> = rows.iter().filter_map(|row| row.key.as_deref()).map(show_key).collect();
+        let ids: Vec<String> = rows.iter().filter_map(|row| row.known_key()).map(show_key).collect();
         let message =
             format!("save to `{}` with id {}: it is part of another aggregate", self.table.name, show_ids(&ids));
         Error::new(ErrorKind::UniqueViolation, message)

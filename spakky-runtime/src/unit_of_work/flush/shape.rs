@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::Write;
+use super::draw::drawn_columns;
 use crate::mappable::Mapping;
 use crate::mutation::MutationKind;
 use crate::schema::{Record, Role, TableDescriptor};
@@ -23,9 +24,10 @@ pub(super) enum Shape {
         columns: Vec<usize>,
         /// Soft-deleted again before it was sent.
         deleted: bool,
-    },
-    Generated {
-        columns: Vec<usize>,
+        /// The columns whose values are drawn, each with its draw.
+        drawn: Vec<(usize, usize)>,
+        /// Somebody wants to know the row as it was stored.
+        told: bool,
     },
     Upsert {
         columns: Vec<usize>,
@@ -58,7 +60,7 @@ impl Shape {
             Change::Insert { record, columns } => {
                 let columns = insertable(table, *columns);
                 let deleted = is_deleted(table, record);
-                if write.key.is_some() { Shape::Insert { columns, deleted } } else { Shape::Generated { columns } }
+                Shape::Insert { columns, deleted, drawn: drawn_columns(record), told: write.told.is_some() }
             }
             Change::Upsert { columns, .. } => {
                 let update = writable(table, *columns).collect();
@@ -88,7 +90,7 @@ impl Shape {
     /// What a statement of this shape does, and to which columns.
     pub(super) fn does(&self) -> (MutationKind, Vec<usize>) {
         match self {
-            Shape::Insert { columns, .. } | Shape::Generated { columns } => (MutationKind::Insert, columns.clone()),
+            Shape::Insert { columns, .. } => (MutationKind::Insert, columns.clone()),
             Shape::Upsert { update, .. } => (MutationKind::Upsert, update.clone()),
             Shape::Update { columns, mark: None, .. } => (MutationKind::Update, columns.clone()),
             Shape::Update { columns, mark: Some(Mark::Deleted), .. } => (MutationKind::SoftDelete, columns.clone()),
@@ -148,15 +150,18 @@ pub(crate) fn changed(
     writable(table, columns).filter(|&at| base[at] != record[at])
 }
 
-/// The columns of a new row that are given: not those the database assigns, nor those with a default that the domain type
-/// says nothing about.
-pub(crate) fn insertable(table: &TableDescriptor, columns: Mapping) -> Vec<usize> {
+/// The columns of a new row that are given: not those the database assigns, unless they are part of the key, which is drawn
+/// before; nor those with a default that the domain type says nothing about.
+fn insertable(table: &TableDescriptor, columns: Mapping) -> Vec<usize> {
     (0..table.columns.len())
         .filter(|&at| {
             let column = &table.columns[at];
             let mapped = columns.holds(at);
             // What the runtime writes is its own business, whatever default others get.
-            !column.generated && (mapped || column.default.is_none() || column.role != Role::Plain)
+            match column.generated {
+                true => table.key.contains(&at),
+                false => mapped || column.default.is_none() || column.role != Role::Plain,
+            }
         })
         .collect()
 }

@@ -177,7 +177,7 @@ fn own_type(value: &Value) -> Result<ScalarType, BoxError> {
         Value::Time(_) => ScalarType::Time,
         Value::Decimal(_) => ScalarType::Decimal,
         Value::Json(_) => ScalarType::Json,
-        Value::Null | Value::Array(_) | Value::Native(_) | Value::Unreadable(_) => {
+        Value::Null | Value::Array(_) | Value::Native(_) | Value::Unreadable(_) | Value::Drawn(_) => {
             return Err(mismatch("a value", value));
         }
     })
