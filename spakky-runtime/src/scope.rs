@@ -197,6 +197,10 @@ impl Scope {
         Ok(match entry.readable() {
             None => Sight::Unknown,
             Some(record) if is_deleted(table, record) && !self.visibility.with_deleted => Sight::Gone,
+            // It was read without the children that are asked for.
+            Some(_) if self.visibility.with_deleted && !entry.with_deleted && table.has_deletable_children() => {
+                Sight::Unknown
+            }
             Some(record) => Sight::Row(record),
         })
     }

@@ -18,7 +18,7 @@ mod tests;
 mod update;
 
 pub(crate) use aggregate::Aggregate;
-pub(crate) use bulk::{delete_all, delete_where, mark_where, update_where};
+pub(crate) use bulk::{Marking, delete_all, delete_where, mark_where, update_where};
 pub(crate) use delete::delete;
 pub(crate) use guard::{CONFLICT_TOKEN, RaiseStyle};
 pub(crate) use insert::{Conflict, insert, insert_returning};

@@ -208,7 +208,7 @@ impl<Row: Table> QueryBuilder<Row> {
         let (scope, condition) = self.scoped()?;
         let deleted_at = table.deleted_at().map(|at| table.columns[at].name.clone()).unwrap_or_default();
         let condition = condition.and(Condition::Null { column: deleted_at, negated: mark == Mark::Restored });
-        let statement = mark_where(table, mark, &condition, &scope, self.repository.manager.backend())?;
+        let statement = mark_where(table, mark.into(), &condition, &scope, self.repository.manager.backend())?;
         let kind = match mark {
             Mark::Deleted => MutationKind::SoftDelete,
             Mark::Restored => MutationKind::Restore,

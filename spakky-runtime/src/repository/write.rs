@@ -320,7 +320,8 @@ pub(super) fn plan_save<Row: Table + Mappable>(
     let saves = entry.saves + 1;
     let tenant = tenant_of(table, &record);
     let reach = scope.reach(table, tenant.as_ref())?;
-    let queued = Entry { current: Some(Arc::new(record.clone())), saves, tenant, ..entry };
+    let with_deleted = entry.with_deleted && session.visibility.with_deleted;
+    let queued = Entry { current: Some(Arc::new(record.clone())), saves, tenant, with_deleted, ..entry };
     let change = Change::Update { record, columns };
     batch.queue(PendingWrite { table, key: Some(key), change, origin, reach }, Some((row_key, queued)))?;
     Ok(next.map(|version| Revision { version: Some(version), save: saves }))

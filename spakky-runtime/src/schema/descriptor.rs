@@ -191,6 +191,14 @@ impl TableDescriptor {
         self.role(Role::DeletedAt)
     }
 
+    /// Whether rows of its relations, at any depth, can be soft-deleted.
+    pub(crate) fn has_deletable_children(&self) -> bool {
+        self.relations
+            .iter()
+            .map(Relation::child)
+            .any(|child| child.deleted_at().is_some() || child.has_deletable_children())
+    }
+
     /// Whether the database assigns the primary key.
     pub fn generates_key(&self) -> bool {
         self.key_columns().any(|column| column.generated)

@@ -247,8 +247,10 @@ impl Session {
             return Err(one_writer(self.inner.name, outer));
         }
 
+        let scope = self.scope();
         let mut context = FlushContext {
             backend,
+            scope: &scope,
             raise: manager.raise_style(),
             wants_xid: false,
             tells: !manager.listeners().is_empty(),
@@ -394,7 +396,7 @@ fn last(mut answers: Vec<Answer>, count: usize) -> Vec<Answer> {
 }
 
 /// The statements of what the frame at `position` has queued, for which the identity map is brought up to date.
-fn plan_flush(state: &mut State, position: usize, context: &FlushContext) -> Result<FlushPlan, Error> {
+fn plan_flush(state: &mut State, position: usize, context: &FlushContext<'_>) -> Result<FlushPlan, Error> {
     let writes = state.frames[position].queue.take();
     for write in &writes {
         if let Some(key) = &write.key {

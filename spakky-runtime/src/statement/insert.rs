@@ -147,7 +147,7 @@ fn push_conflict(sql: &mut SqlWriter, table: &TableDescriptor, conflict: Conflic
         sql.push_identifier(table.name).push_sql(".").push_column(column);
         sql.push_sql(" = excluded.").push_column(column);
     }
-    if same.is_empty() && within.live {
+    if same.is_empty() && (within.live || within.deleted) {
         sql.push_sql(" WHERE TRUE");
     }
     within.push_live(sql, table);
@@ -423,6 +423,7 @@ fn insertion(
                 }),
                 same: names(table, &same),
                 live: within.live,
+                deleted: within.deleted,
             })
         }
     };

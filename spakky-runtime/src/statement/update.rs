@@ -17,6 +17,8 @@ pub(crate) struct Within {
     pub(crate) tenanted: bool,
     /// Rows that are not soft-deleted.
     pub(crate) live: bool,
+    /// For an upsert: rows that are soft-deleted.
+    pub(crate) deleted: bool,
     /// For an upsert: rows with the same value in this column, which tells whose child it is.
     pub(crate) owner: Option<usize>,
 }
@@ -41,6 +43,10 @@ impl Within {
         if let (Some(at), true) = (table.deleted_at(), self.live) {
             sql.push_sql(" AND ").push_identifier(table.name).push_sql(".").push_column(&table.columns[at]);
             sql.push_sql(" IS NULL");
+        }
+        if let (Some(at), true) = (table.deleted_at(), self.deleted) {
+            sql.push_sql(" AND ").push_identifier(table.name).push_sql(".").push_column(&table.columns[at]);
+            sql.push_sql(" IS NOT NULL");
         }
     }
 }

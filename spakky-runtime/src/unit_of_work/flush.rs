@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub(crate) use explain::{constraint_of, show_ids, show_key};
 pub(crate) use shape::{changed, insertable};
 
-use self::children::{ChildWrites, Sweep, merge_sweep};
+use self::children::{Arriving, ChildWrites, Fate, Sweep, merge_sweep, note_arriving};
 use self::shape::{Shape, bounded, stamped};
 use super::identity_map::{IdentityMap, RowKey, version_of};
 use super::order::{Kind, Node, sorted};
@@ -20,15 +20,17 @@ use crate::error::Error;
 use crate::mappable::Mapping;
 use crate::mutation::{Mutation, MutationEvent, MutationKind};
 use crate::schema::{Record, Role, TableDescriptor};
-use crate::scope::{Mark, Reach, tenant_of};
+use crate::scope::{Mark, Reach, Scope, tenant_of};
 use crate::statement::{self, Conflict, RaiseStyle, Touch, Within};
 use crate::value::Value;
 
 /// What the statements depend on.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct FlushContext {
+pub(crate) struct FlushContext<'a> {
     pub(crate) backend: Backend,
     pub(crate) raise: RaiseStyle,
+    /// For whom it is made.
+    pub(crate) scope: &'a Scope,
     /// The transaction's id is not known yet: the first write answers with it.
     pub(crate) wants_xid: bool,
     /// Somebody listens to what is written.
@@ -52,6 +54,8 @@ pub(crate) struct FlushStep {
     returns_row: bool,
     /// Rows that are there already must belong to the same aggregate.
     owned: bool,
+    /// They must be soft-deleted, too.
+    revives: bool,
     /// What it does to its rows, for those who listen.
     does: (MutationKind, Vec<usize>),
 }
@@ -95,6 +99,8 @@ struct Write {
     bumps: bool,
     /// The column that tells whose child it is, where a row of the same key may be another's.
     owner: Option<usize>,
+    /// If the row is there, it is soft-deleted.
+    deleted: bool,
     /// Written as part of another row.
     is_child: bool,
     /// The database fills in columns of the row's children.
@@ -139,6 +145,7 @@ impl Write {
             reach,
             bumps: true,
             owner: None,
+            deleted: false,
             is_child: true,
             children_partial: false,
             children_unknown: false,
@@ -147,21 +154,23 @@ impl Write {
 
     /// Takes note of what the session cannot know of the children that are written with the row.
     fn note_children(&mut self, children: &ChildWrites) {
-        self.children_unknown = children.writes.iter().any(|write| write.key.is_none());
-        self.children_partial = children.writes.iter().any(|write| {
-            let columns = match &write.change {
-                Change::Insert { columns, .. } | Change::Update { columns, .. } | Change::Upsert { columns, .. } => {
-                    *columns
-                }
-                Change::Delete { .. } => return false,
-            };
-            write.key.is_none() || is_partial(write.table, columns, Kind::of(&write.change))
-        });
+        self.children_unknown = children.is_unknown || children.writes.iter().any(|write| write.key.is_none());
+        self.children_partial = children.is_unknown
+            || children.writes.iter().any(|write| {
+                let columns = match &write.change {
+                    Change::Insert { columns, .. }
+                    | Change::Update { columns, .. }
+                    | Change::Upsert { columns, .. } => *columns,
+                    Change::Delete { .. } => return false,
+                };
+                write.key.is_none() || is_partial(write.table, columns, Kind::of(&write.change))
+            });
     }
 
     /// What the write is confined to, besides its key.
     fn within(&self) -> Within {
-        Within { tenanted: self.reach.tenant.is_some(), live: self.reach.live, owner: self.owner }
+        let (live, deleted) = (self.reach.live, self.deleted);
+        Within { tenanted: self.reach.tenant.is_some(), live, deleted, owner: self.owner }
     }
 }
 
@@ -177,12 +186,18 @@ impl FlushPlan {
     ///
     /// # Errors
     /// When a value cannot be stored.
-    pub(crate) fn of(writes: Vec<PendingWrite>, map: &IdentityMap, context: &FlushContext) -> Result<Self, Error> {
+    pub(crate) fn of(writes: Vec<PendingWrite>, map: &IdentityMap, context: &FlushContext<'_>) -> Result<Self, Error> {
         let mut groups: Vec<Group> = Vec::new();
         let mut sweeps: Vec<Sweep> = Vec::new();
-        for write in writes {
-            let mut write = Write::of(write, map);
-            let children = ChildWrites::of(&write);
+        let writes: Vec<Write> = writes.into_iter().map(|write| Write::of(write, map)).collect();
+        let mut arriving = Arriving::new();
+        for write in writes.iter().filter(|write| write.table.has_deletable_children()) {
+            if let Some(record) = record_of(&write.change) {
+                note_arriving(write.table, write.base.as_deref(), record, &mut arriving);
+            }
+        }
+        for mut write in writes {
+            let children = ChildWrites::of(&write, &arriving, context.scope)?;
             write.note_children(&children);
             let ChildWrites { writes, sweeps: made, .. } = children;
             for write in [write].into_iter().chain(writes) {
@@ -196,31 +211,47 @@ impl FlushPlan {
             }
             made.into_iter().for_each(|sweep| merge_sweep(&mut sweeps, sweep));
         }
+        // What is deleted with a row above it is stamped as that is.
+        sweeps.sort_by_key(Sweep::depth);
+        let of_fate = |fate: Fate| sweeps.iter().filter(move |sweep| sweep.fate == fate);
         let mut nodes: Vec<Node> = Vec::new();
-        for node in groups.iter().map(|group| group.node).chain(sweeps.iter().map(Sweep::node)) {
+        for node in groups.iter().map(|group| group.node).chain(of_fate(Fate::Deleted).map(Sweep::node)) {
             if !nodes.iter().any(|known| same_node(*known, node)) {
                 nodes.push(node);
             }
         }
         let mut plan = FlushPlan::default();
+        for sweep in of_fate(Fate::Restored).chain(of_fate(Fate::Replaced)) {
+            plan.push_sweep(sweep, context)?;
+        }
         for node in sorted(&nodes) {
-            for sweep in sweeps.iter().filter(|sweep| same_node(sweep.node(), node)) {
+            for sweep in of_fate(Fate::Deleted).filter(|sweep| same_node(sweep.node(), node)) {
                 plan.push_sweep(sweep, context)?;
             }
             for group in groups.iter_mut().filter(|group| same_node(group.node, node)) {
                 plan.push(group.node, &group.shape, std::mem::take(&mut group.writes), context)?;
             }
         }
+        for sweep in of_fate(Fate::Buried) {
+            plan.push_sweep(sweep, context)?;
+        }
         Ok(plan)
     }
 
-    fn push_sweep(&mut self, sweep: &Sweep, context: &FlushContext) -> Result<(), Error> {
-        let wants_xid = context.wants_xid && self.steps.is_empty();
+    fn push_sweep(&mut self, sweep: &Sweep, context: &FlushContext<'_>) -> Result<(), Error> {
         let (table, kind) = sweep.node();
-        let statement = statement::delete_all(context.backend, table, &sweep.condition(), wants_xid)?;
-        let statement = Some(statement);
-        let does = (MutationKind::Delete, Vec::new());
-        self.steps.push(FlushStep { statement, table, kind, rows: Vec::new(), returns_row: false, owned: false, does });
+        let statement = Some(sweep.statement(context, context.wants_xid && self.steps.is_empty())?);
+        let does = (sweep.does(), Vec::new());
+        self.steps.push(FlushStep {
+            statement,
+            table,
+            kind,
+            rows: Vec::new(),
+            returns_row: false,
+            owned: false,
+            revives: false,
+            does,
+        });
         Ok(())
     }
 
@@ -229,7 +260,7 @@ impl FlushPlan {
         (table, kind): Node,
         shape: &Shape,
         mut writes: Vec<Write>,
-        context: &FlushContext,
+        context: &FlushContext<'_>,
     ) -> Result<(), Error> {
         writes.sort_by(|a, b| compare_keys(a.key.as_deref(), b.key.as_deref()));
         let wants_xid = context.wants_xid && self.steps.is_empty();
@@ -261,12 +292,13 @@ impl FlushPlan {
             }
         };
         let owned = matches!(shape, Shape::Upsert { within: Within { owner: Some(_), .. }, .. });
+        let revives = matches!(shape, Shape::Upsert { within: Within { deleted: true, .. }, .. });
         let mut rows = writes.into_iter().map(|write| flushed(write, kind));
         for (statement, count) in statements {
             let rows = rows.by_ref().take(count).collect();
             let statement = Some(statement);
             let does = shape.does();
-            self.steps.push(FlushStep { statement, table, kind, rows, returns_row: false, owned, does });
+            self.steps.push(FlushStep { statement, table, kind, rows, returns_row: false, owned, revives, does });
         }
         Ok(())
     }
@@ -424,6 +456,7 @@ impl FlushStep {
             rows: vec![row],
             returns_row: true,
             owned: false,
+            revives: false,
             does: (MutationKind::Insert, Vec::new()),
         }
     }

@@ -88,8 +88,8 @@ impl FlushStep {
     fn not_owned(&self, missing: &[usize], error: DatabaseError) -> Error {
         let rows: Vec<&FlushedRow> = missing.iter().filter_map(|&position| self.rows.get(position)).collect();
         let ids: Vec<String> = rows.iter().filter_map(|row| row.key.as_deref()).map(show_key).collect();
-        let message =
-            format!("save to `{}` with id {}: it is part of another aggregate", self.table.name, show_ids(&ids));
+        let why = if self.revives { "a row with it is there, or is part of" } else { "it is part of" };
+        let message = format!("save to `{}` with id {}: {why} another aggregate", self.table.name, show_ids(&ids));
         Error::new(ErrorKind::UniqueViolation, message)
             .with_table(self.table.name)
             .with_constraint(Some(self.table.key_name.to_owned()))
