@@ -14,13 +14,15 @@ mod query;
 mod scoped;
 mod search;
 mod soft_delete;
+mod stream;
 mod write;
 mod write_now;
 
 pub use aggregate::{Holds, NumberColumn};
 pub use find::LockWait;
 pub(crate) use project::Source;
-pub use query::{QueryBuilder, RowStream};
+pub use query::QueryBuilder;
+pub use stream::RowStream;
 
 use std::marker::PhantomData;
 

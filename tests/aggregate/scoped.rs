@@ -1,6 +1,7 @@
 //! Children are confined to the tenant and to living rows as their row is.
 
 use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt;
 use spakky::prelude::*;
 use spakky::{Error, RequestContext};
 
@@ -13,6 +14,7 @@ on_each_backend![
     the_children_of_another_tenant_are_out_of_reach,
     a_soft_deleted_child_is_not_loaded_and_stays_when_the_others_are_replaced,
     children_are_stamped_with_the_actor,
+    a_stream_is_confined_to_the_context_in_which_it_was_made,
 ];
 
 #[derive(Debug, Clone, PartialEq, Table, Mappable)]
@@ -185,6 +187,20 @@ async fn children_are_stamped_with_the_actor(db: Database) {
         );
     })
     .await;
+}
+
+async fn a_stream_is_confined_to_the_context_in_which_it_was_made(db: Database) {
+    let carts = create(&db).await;
+    for (tenant, id) in [("acme", 1), ("globex", 2)] {
+        as_tenant(tenant, carts.autocommit().add_now(&mut cart(id, vec![good(id * 10, tenant)]))).await.unwrap();
+    }
+    let rows = as_tenant("acme", carts.query().stream()).await.unwrap();
+    let read: Vec<Cart> = as_tenant("globex", rows.try_collect()).await.unwrap();
+    assert_eq!((read.len(), names(&read[0])), (1, vec!["acme"]));
+    let rows = as_tenant("acme", carts.query().stream()).await.unwrap();
+    let read: Vec<Cart> = rows.try_collect().await.unwrap();
+    assert_eq!((read.len(), names(&read[0])), (1, vec!["acme"]));
+    assert!(carts.query().stream().await.is_err_and(|error| error.is_tenant_required()));
 }
 
 /// A cart that can be soft-deleted, with what is in it.
