@@ -15,6 +15,7 @@ mod scoped;
 mod search;
 mod soft_delete;
 mod stream;
+mod upsert_by;
 mod write;
 mod write_now;
 

@@ -80,7 +80,7 @@ fn line(id: i64, sku: &str, quantity: i32) -> Line {
     Line { id, sku: sku.to_owned(), quantity }
 }
 
-fn order(id: i64) -> Order {
+pub(super) fn order(id: i64) -> Order {
     Order {
         id,
         customer: format!("customer {id}"),

@@ -13,6 +13,7 @@ mod random;
 mod save;
 mod scope;
 mod stamped;
+mod upsert_by;
 mod write_where;
 
 use std::time::Duration;

@@ -17,14 +17,14 @@ use crate::transaction::TransactionOptions;
 use crate::unit_of_work::{Entry, RowKey, adopt, check, insertable, key_of, stamp_children, version_of};
 
 /// Where a call executes: in a scope, or in a transaction of its own.
-struct Executing {
-    session: Session,
+pub(super) struct Executing {
+    pub(super) session: Session,
     own: Option<ScopeGuard>,
 }
 
 impl Executing {
     /// Sends what was queued, and commits if the transaction is the call's own. After a failure it is undone.
-    async fn finish(mut self, done: Result<(), Error>) -> Result<(), Error> {
+    pub(super) async fn finish(mut self, done: Result<(), Error>) -> Result<(), Error> {
         let Some(mut guard) = self.own.take() else {
             done?;
             return self.session.flush().await;
@@ -42,7 +42,7 @@ impl Executing {
 }
 
 impl<Row: Table + Mappable> Repository<Row> {
-    fn executing(&self) -> Result<Executing, Error> {
+    pub(super) fn executing(&self) -> Result<Executing, Error> {
         let table = Row::descriptor().name;
         match self.place() {
             None if self.autocommit => {

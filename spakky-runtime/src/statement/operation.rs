@@ -93,6 +93,8 @@ pub(crate) struct Merge {
     pub(crate) live: bool,
     /// The row is left alone unless it is soft-deleted.
     pub(crate) deleted: bool,
+    /// The unique key by which the row is found; `None` for the primary key.
+    pub(crate) by: Option<String>,
 }
 
 /// Rows by key, and what they must be like.

@@ -52,10 +52,8 @@ pub(crate) struct FlushStep {
     rows: Vec<FlushedRow>,
     /// It answers with the row it wrote, and not with the transaction's id.
     returns_row: bool,
-    /// Rows that are there already must belong to the same aggregate.
-    owned: bool,
-    /// They must be soft-deleted, too.
-    revives: bool,
+    /// What rows that are there already must be like.
+    within: Within,
     /// What it does to its rows, for those who listen.
     does: (MutationKind, Vec<usize>),
 }
@@ -134,7 +132,7 @@ impl Write {
     ) -> Self {
         let record = record_of(&change);
         let tenant = record.and_then(|record| tenant_of(table, record));
-        let reach = Reach { tenant, live: table.deleted_at().is_some(), mark: None };
+        let reach = Reach { tenant, live: table.deleted_at().is_some(), mark: None, by: None };
         Write {
             table,
             key,
@@ -169,8 +167,17 @@ impl Write {
 
     /// What the write is confined to, besides its key.
     fn within(&self) -> Within {
-        let (live, deleted) = (self.reach.live, self.deleted);
-        Within { tenanted: self.reach.tenant.is_some(), live, deleted, owner: self.owner }
+        let Reach { live, by, .. } = self.reach;
+        Within { tenanted: self.reach.tenant.is_some(), live, deleted: self.deleted, owner: self.owner, by }
+    }
+
+    /// What the row is found by, in the order in which rows are written.
+    fn found_by(&self) -> Vec<Value> {
+        match (&self.key, self.reach.by, record_of(&self.change)) {
+            (Some(key), ..) => key.clone(),
+            (None, Some(by), Some(record)) => self.table.uniques[by].values(self.table, record),
+            (None, ..) => Vec::new(),
+        }
     }
 }
 
@@ -179,6 +186,13 @@ struct Group {
     node: Node,
     shape: Shape,
     writes: Vec<Write>,
+}
+
+impl Group {
+    /// Whether a row is written already, which one statement cannot do twice.
+    fn holds(&self, write: &Write) -> bool {
+        write.reach.by.is_some() && self.writes.iter().any(|other| other.found_by() == write.found_by())
+    }
 }
 
 impl FlushPlan {
@@ -203,7 +217,10 @@ impl FlushPlan {
             for write in [write].into_iter().chain(writes) {
                 let Some(shape) = Shape::of(&write) else { continue };
                 let node = (write.table, Kind::of(&write.change));
-                let same = groups.iter_mut().position(|group| same_node(group.node, node) && group.shape.takes(&shape));
+                let fits = |group: &mut Group| {
+                    same_node(group.node, node) && !group.holds(&write) && group.shape.takes(&shape)
+                };
+                let same = groups.iter_mut().position(fits);
                 match same {
                     Some(at) => groups[at].writes.push(write),
                     None => groups.push(Group { node, shape, writes: vec![write] }),
@@ -242,16 +259,8 @@ impl FlushPlan {
         let (table, kind) = sweep.node();
         let statement = Some(sweep.statement(context, context.wants_xid && self.steps.is_empty())?);
         let does = (sweep.does(), Vec::new());
-        self.steps.push(FlushStep {
-            statement,
-            table,
-            kind,
-            rows: Vec::new(),
-            returns_row: false,
-            owned: false,
-            revives: false,
-            does,
-        });
+        let (rows, within) = (Vec::new(), Within::default());
+        self.steps.push(FlushStep { statement, table, kind, rows, returns_row: false, within, does });
         Ok(())
     }
 
@@ -262,7 +271,7 @@ impl FlushPlan {
         mut writes: Vec<Write>,
         context: &FlushContext<'_>,
     ) -> Result<(), Error> {
-        writes.sort_by(|a, b| compare_keys(a.key.as_deref(), b.key.as_deref()));
+        writes.sort_by(|a, b| compare_keys(&a.found_by(), &b.found_by()));
         let wants_xid = context.wants_xid && self.steps.is_empty();
         let FlushContext { backend, raise, .. } = *context;
         let keys: Vec<Record>;
@@ -291,14 +300,16 @@ impl FlushPlan {
                 statement::delete(backend, raise, table, &rows, *within, *must_exist)?
             }
         };
-        let owned = matches!(shape, Shape::Upsert { within: Within { owner: Some(_), .. }, .. });
-        let revives = matches!(shape, Shape::Upsert { within: Within { deleted: true, .. }, .. });
+        let within = match shape {
+            Shape::Upsert { within, .. } => *within,
+            _ => Within::default(),
+        };
         let mut rows = writes.into_iter().map(|write| flushed(write, kind));
         for (statement, count) in statements {
             let rows = rows.by_ref().take(count).collect();
             let statement = Some(statement);
             let does = shape.does();
-            self.steps.push(FlushStep { statement, table, kind, rows, returns_row: false, owned, revives, does });
+            self.steps.push(FlushStep { statement, table, kind, rows, returns_row: false, within, does });
         }
         Ok(())
     }
@@ -332,7 +343,7 @@ impl FlushPlan {
     pub(crate) fn apply(&mut self, map: &mut IdentityMap, depth: usize) {
         for step in &mut self.steps {
             // What the session knows of these rows by themselves, or as parts of others, is read again.
-            if step.rows.is_empty() || step.rows.iter().any(|row| row.is_child) {
+            if step.rows.is_empty() || step.within.by.is_some() || step.rows.iter().any(|row| row.is_child) {
                 map.expire(depth, Some(step.table.row_type));
             }
             map.expire_holders(depth, step.table.row_type);
@@ -424,8 +435,7 @@ fn is_partial(table: &TableDescriptor, columns: Mapping, kind: Kind) -> bool {
 }
 
 /// The order of keys within a statement: any that is the same for everybody.
-fn compare_keys(a: Option<&[Value]>, b: Option<&[Value]>) -> std::cmp::Ordering {
-    let (a, b) = (a.unwrap_or_default(), b.unwrap_or_default());
+fn compare_keys(a: &[Value], b: &[Value]) -> std::cmp::Ordering {
     a.iter().zip(b).map(|(a, b)| compare(a, b)).find(|order| order.is_ne()).unwrap_or_else(|| a.len().cmp(&b.len()))
 }
 
@@ -455,8 +465,7 @@ impl FlushStep {
             kind: Kind::Insert,
             rows: vec![row],
             returns_row: true,
-            owned: false,
-            revives: false,
+            within: Within::default(),
             does: (MutationKind::Insert, Vec::new()),
         }
     }

@@ -64,8 +64,8 @@ fn insert(state: &mut State, insertion: &Insertion) -> Result<Answer, DatabaseEr
         for &(at, kind) in &filled {
             fill(descriptor, &mut row, at, kind);
         }
-        let key: Vec<Value> = descriptor.key.iter().map(|&at| row[at].clone()).collect();
-        let number = match (&insertion.merge, table.by_key(&key)) {
+        let there = insertion.merge.as_ref().and_then(|merge| table.twin(merge.by.as_deref(), &row));
+        let number = match (&insertion.merge, there) {
             (Some(merge), Some(number)) => {
                 if !merge_into(state, insertion.table, number, &row, merge)? {
                     continue;

@@ -322,7 +322,7 @@ impl ChildWrites {
         let base = Some(Arc::new(row.without_children()));
         let change = Change::Update { record, columns: Mapping::WHOLE };
         let write = Write::of_child(child, Some(key), change, work.origin);
-        let reach = Reach { tenant, live: true, mark: Some(Mark::Deleted) };
+        let reach = Reach { tenant, live: true, mark: Some(Mark::Deleted), by: None };
         self.writes.push(Write { base, expected, reach, ..write });
         Ok(())
     }
