@@ -248,7 +248,11 @@ mod tests {
             changed: Vec::new(),
             tenant: None,
         };
-        Mutation { versions, event: event.clone(), ..Mutation::of_many(crate::fixture::customers(), event.kind, Vec::new()) }
+        Mutation {
+            versions,
+            event: event.clone(),
+            ..Mutation::of_many(crate::fixture::customers(), event.kind, Vec::new())
+        }
     }
 
     #[tokio::test]

@@ -14,13 +14,16 @@ mod query;
 mod scoped;
 mod search;
 mod soft_delete;
+mod stream;
+mod upsert_by;
 mod write;
 mod write_now;
 
 pub use aggregate::{Holds, NumberColumn};
 pub use find::LockWait;
 pub(crate) use project::Source;
-pub use query::{QueryBuilder, RowStream};
+pub use query::QueryBuilder;
+pub use stream::RowStream;
 
 use std::marker::PhantomData;
 
@@ -31,7 +34,7 @@ use crate::mutation::Mutation;
 use crate::schema::{Record, RecordReader, RecordWriter, Table};
 use crate::scope::Visibility;
 use crate::session::{Call, HasSessions, Session, SessionManager};
-use crate::unit_of_work::{RowKey, constraint_of, key_of, show_key};
+use crate::unit_of_work::{RowKey, constraint_of, key_of, leave_out_deleted, show_key};
 use crate::value::Value;
 
 /// The aggregates stored in the table of `Row`.
@@ -193,8 +196,11 @@ impl<Row: Table> Repository<Row> {
 
 impl<Row: Table + Mappable> Repository<Row> {
     /// The domain value of a record.
-    fn domain(&self, record: Record, saves: u64) -> Result<Row::Domain, Error> {
+    fn domain(&self, mut record: Record, saves: u64) -> Result<Row::Domain, Error> {
         let table = Row::descriptor();
+        if !self.visibility.with_deleted {
+            leave_out_deleted(table, &mut record);
+        }
         let version = crate::unit_of_work::version_of(table, &record);
         let key = show_key(&key_of(table, &record));
         let row = Row::decode(&mut RecordReader::new(table, record))?;
@@ -214,7 +220,8 @@ impl<Row: Table + Mappable> Repository<Row> {
         let key = RowKey::new(table, key_of(table, &record));
         let (record, saves) = {
             let mut state = session.state();
-            let record = state.map.note_loaded(session.depth, table, key.clone(), record);
+            let with_deleted = self.visibility.with_deleted && table.has_deletable_children();
+            let record = state.map.note_loaded(session.depth, table, key.clone(), record, with_deleted);
             let saves = state.map.get(&key).map_or(0, |entry| entry.saves);
             (record, saves)
         };

@@ -30,7 +30,7 @@ pub(crate) use record::canonical;
 pub use record::{Record, RecordReader, RecordWriter};
 pub use registry::SchemaRegistry;
 pub use relation::{ChildRows, Relation};
-pub(crate) use relation::{dependents, holders};
+pub(crate) use relation::{Lineage, dependents, holders};
 pub use request::RequestField;
 pub use role::{StampColumn, VersionColumn};
 pub use tagged::{Tagged, TaggedColumns};

@@ -45,6 +45,8 @@ pub(crate) struct Reach {
     pub(crate) live: bool,
     /// The row is soft-deleted or restored.
     pub(crate) mark: Option<Mark>,
+    /// The unique key, by its position, that an upsert finds the row by instead of its id.
+    pub(crate) by: Option<usize>,
 }
 
 /// What is done to the life of a row that stays.
@@ -156,7 +158,7 @@ impl Scope {
     pub(crate) fn reach(&self, table: &TableDescriptor, known: Option<&Value>) -> Result<Reach, Error> {
         let known = known.filter(|tenant| table.tenant().is_some() && !is_blank(tenant)).cloned();
         let live = table.deleted_at().is_some() && !self.visibility.with_deleted;
-        Ok(Reach { tenant: self.tenant(table)?.or(known), live, mark: None })
+        Ok(Reach { tenant: self.tenant(table)?.or(known), live, mark: None, by: None })
     }
 
     /// The last gate before the queue: whoever made the write, on a table with tenants it is confined to that of the context.
@@ -197,6 +199,10 @@ impl Scope {
         Ok(match entry.readable() {
             None => Sight::Unknown,
             Some(record) if is_deleted(table, record) && !self.visibility.with_deleted => Sight::Gone,
+            // It was read without the children that are asked for.
+            Some(_) if self.visibility.with_deleted && !entry.with_deleted && table.has_deletable_children() => {
+                Sight::Unknown
+            }
             Some(record) => Sight::Row(record),
         })
     }
@@ -258,7 +264,14 @@ mod tests {
         let record = vec![Value::I64(1), Value::Text(tenant.into())];
         let columns = crate::mappable::Mapping::WHOLE;
         let change = Change::Insert { record: record.into(), columns };
-        PendingWrite { table: notes(), key: Some(vec![Value::I64(1)]), change, origin: Location::caller(), reach, told: None }
+        PendingWrite {
+            table: notes(),
+            key: Some(vec![Value::I64(1)]),
+            change,
+            origin: Location::caller(),
+            reach,
+            told: None,
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod tests;
 mod update;
 
 pub(crate) use aggregate::Aggregate;
-pub(crate) use bulk::{delete_all, delete_where, mark_where, update_where};
+pub(crate) use bulk::{Marking, delete_all, delete_where, mark_where, update_where};
 pub(crate) use delete::delete;
 pub(crate) use draw::draw;
 pub(crate) use guard::{CONFLICT_TOKEN, RaiseStyle};

@@ -9,7 +9,12 @@ mod identity_map;
 mod order;
 mod pending;
 
-pub(crate) use aggregate::{adopt, check, differs, draws_keys, keep, key_of, stamp_children};
-pub(crate) use flush::{Drawing, DrawnIds, FlushContext, FlushPlan, FlushStep, constraint_of, is_drawn, show_ids, show_key, untold};
+pub(crate) use aggregate::{
+    adopt, check, differs, draws_keys, keep, key_of, leave_out_deleted, mark_children, stamp_children,
+};
+pub(crate) use flush::{
+    Drawing, DrawnIds, FlushContext, FlushPlan, FlushStep, constraint_of, insertable, is_drawn, show_ids, show_key,
+    untold,
+};
 pub(crate) use identity_map::{Entry, IdentityMap, RowKey, version_of};
 pub(crate) use pending::{Change, PendingQueue, PendingWrite, Told};

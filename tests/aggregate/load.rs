@@ -14,7 +14,6 @@ on_each_backend![
     a_second_get_costs_no_query_and_sees_what_was_saved,
     a_locked_aggregate_is_read_with_its_children,
     changes_of_children_by_others_means_are_seen,
-    a_stream_of_rows_with_children_is_refused,
     plain_sql_reads_no_row_with_children,
     more_than_one_row_is_no_has_one,
 ];
@@ -121,16 +120,6 @@ async fn changes_of_children_by_others_means_are_seen(db: Database) {
         })
         .await
         .unwrap();
-}
-
-async fn a_stream_of_rows_with_children_is_refused(db: Database) {
-    let orders = create(&db).await;
-    let error = orders.query().stream().await.unwrap_err();
-    assert!(error.is_invalid_query());
-    assert_eq!(
-        error.to_string(),
-        "stream `orders`: the rows of `lines` are read with each of its rows, which a stream cannot; use `all` with limits, or pages"
-    );
 }
 
 async fn plain_sql_reads_no_row_with_children(db: Database) {

@@ -6,3 +6,4 @@ mod query;
 mod save;
 mod scoped;
 mod shape;
+mod stream;

@@ -1,5 +1,6 @@
 //! Rows with the rows that are part of them.
 
+use futures_util::TryStreamExt;
 use spakky::prelude::*;
 
 use super::{Store, on_each_store};
@@ -10,6 +11,7 @@ on_each_store![
     a_deleted_root_takes_its_children_along,
     a_root_is_found_by_its_children,
     an_upsert_replaces_the_children,
+    a_stream_brings_the_children_along,
     a_child_of_another_is_not_taken,
 ];
 
@@ -78,7 +80,7 @@ fn line(id: i64, sku: &str, quantity: i32) -> Line {
     Line { id, sku: sku.to_owned(), quantity }
 }
 
-fn order(id: i64) -> Order {
+pub(super) fn order(id: i64) -> Order {
     Order {
         id,
         customer: format!("customer {id}"),
@@ -165,4 +167,22 @@ async fn a_child_of_another_is_not_taken(store: Store) {
     assert!(error.is_unique_violation(), "{error:?}");
     assert_eq!(error.table(), Some("order_lines"));
     assert_eq!(orders.get(2).await.unwrap().lines.len(), 2);
+}
+
+async fn a_stream_brings_the_children_along(store: Store) {
+    let orders = store.of::<OrderRow>();
+    let expected: Vec<Order> = store
+        .work(async |_| {
+            for id in [2, 1, 3] {
+                orders.add(&mut order(id))?;
+            }
+            orders.query().order_by(OrderRow::COLUMNS.id.desc()).all().await
+        })
+        .await
+        .unwrap();
+    let rows = orders.query().order_by(OrderRow::COLUMNS.id.desc()).stream().await.unwrap();
+    let found: Vec<Order> = rows.try_collect().await.unwrap();
+    assert_eq!(found.len(), 3);
+    let shown = |orders: &[Order]| orders.iter().map(|order| (order.id, order.lines.clone())).collect::<Vec<_>>();
+    assert_eq!(shown(&found), shown(&expected));
 }

@@ -3,6 +3,7 @@
 //! Nothing here sends SQL. Where the databases cannot be the same, [`Kind`] says so in the test.
 
 mod aggregate;
+mod buried;
 mod conflict;
 mod constraint;
 mod limits;
@@ -12,6 +13,7 @@ mod random;
 mod save;
 mod scope;
 mod stamped;
+mod upsert_by;
 mod write_where;
 
 use std::time::Duration;

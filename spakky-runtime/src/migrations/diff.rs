@@ -48,7 +48,9 @@ impl DiffOptions {
     }
 
     fn ignores(&self, table: &TableName) -> bool {
-        table.name == VERSIONS || table.name == commit_token::TABLE || self.ignored.iter().any(|name| *name == table.to_string())
+        table.name == VERSIONS
+            || table.name == commit_token::TABLE
+            || self.ignored.iter().any(|name| *name == table.to_string())
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a row must fulfil, without the row's type.
 
 use super::{Pattern, Term};
-use crate::schema::{TableDescriptor, Way};
+use crate::schema::{Lineage, TableDescriptor, Way};
 use crate::value::{Value, ValueError};
 
 /// How two sides compare.
@@ -56,6 +56,8 @@ pub(crate) enum Condition {
     Row { columns: Vec<String>, comparison: Comparison, values: Vec<Value> },
     /// The row leads to a row of another table that fulfils the condition.
     Exists { way: Way, condition: Box<Condition> },
+    /// The row was soft-deleted with a row above it: at the same instant.
+    DeletedWith(Lineage),
     /// All of them; true if there are none.
     All(Vec<Condition>),
     /// One of them; false if there are none.

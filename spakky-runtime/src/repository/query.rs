@@ -1,23 +1,16 @@
 //! Queries by condition.
 
-use std::marker::PhantomData;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use futures_util::Stream;
-
-use super::find::LockWait;
 use super::Repository;
-use crate::backend::{Backend, Statement};
+use super::find::LockWait;
+use crate::backend::Statement;
 use crate::error::{Error, ErrorKind};
 use crate::mappable::Mappable;
 use crate::mutation::{Mutation, MutationKind};
 use crate::query::{Assignment, Condition, Order, Ordering, Predicate};
-use crate::schema::{RecordReader, SoftDelete, Table, canonical};
+use crate::schema::{SoftDelete, Table};
 use crate::scope::{Mark, Scope};
-use crate::session::{Call, SessionStream};
+use crate::session::Call;
 use crate::statement::{Lock, Select, delete_where, mark_where, update_where};
-use crate::unit_of_work::{key_of, show_key};
 use crate::value::Value;
 
 /// A query under construction, from [`Repository::filter`], [`Repository::query`] or, of a request from outside,
@@ -30,9 +23,9 @@ pub struct QueryBuilder<Row> {
     pub(super) repository: Repository<Row>,
     pub(super) condition: Condition,
     pub(super) order: Vec<Ordering>,
-    limit: Option<u64>,
-    offset: Option<u64>,
-    lock: Option<Lock>,
+    pub(super) limit: Option<u64>,
+    pub(super) offset: Option<u64>,
+    pub(super) lock: Option<Lock>,
     /// Part of it comes from a request, so that its text may be any.
     pub(super) requested: bool,
 }
@@ -106,7 +99,7 @@ impl<Row: Table> QueryBuilder<Row> {
         })
     }
 
-    fn rows(&self) -> Result<Statement, Error> {
+    pub(super) fn rows(&self) -> Result<Statement, Error> {
         self.select()?.rows(self.repository.manager.backend()).map(unnamed)
     }
 
@@ -208,7 +201,7 @@ impl<Row: Table> QueryBuilder<Row> {
         let (scope, condition) = self.scoped()?;
         let deleted_at = table.deleted_at().map(|at| table.columns[at].name.clone()).unwrap_or_default();
         let condition = condition.and(Condition::Null { column: deleted_at, negated: mark == Mark::Restored });
-        let statement = mark_where(table, mark, &condition, &scope, self.repository.manager.backend())?;
+        let statement = mark_where(table, mark.into(), &condition, &scope, self.repository.manager.backend())?;
         let kind = match mark {
             Mark::Deleted => MutationKind::SoftDelete,
             Mark::Restored => MutationKind::Restore,
@@ -301,71 +294,6 @@ impl<Row: Table + Mappable> QueryBuilder<Row> {
     pub async fn first(self) -> Result<Option<Row::Domain>, Error> {
         let limit = self.limit.map_or(1, |limit| limit.min(1));
         Ok(self.limit(limit).all().await?.pop())
-    }
-
-    /// The aggregates one by one as they arrive, for results too large to hold. The session does not remember them. The
-    /// session's connection is taken until the stream ends or is dropped: other calls in the scope are refused meanwhile.
-    ///
-    /// # Errors
-    /// As [`all`](Self::all); an error after the start is the stream's last item.
-    pub async fn stream(self) -> Result<RowStream<Row>, Error> {
-        let statement = self.rows()?;
-        if self.lock.is_some() {
-            let message = "stream rows with a lock on them: use `all`, or leave the lock out";
-            return Err(Error::new(ErrorKind::InvalidQuery, message).with_table(Row::descriptor().name));
-        }
-        if let Some(relation) = Row::descriptor().relations.first() {
-            let table = Row::descriptor().name;
-            let message = format!(
-                "stream `{table}`: the rows of `{}` are read with each of its rows, which a stream cannot; use `all` with \
-                 limits, or pages",
-                relation.field
-            );
-            return Err(Error::new(ErrorKind::InvalidQuery, message).with_table(table));
-        }
-        let source = match self.repository.place() {
-            Some(session) => session.stream(statement).await?,
-            None => self.repository.manager.stream_alone(statement).await?,
-        };
-        let backend = self.repository.manager.backend();
-        Ok(RowStream { source, backend, ended: false, marker: PhantomData })
-    }
-}
-
-/// The aggregates of a query, one by one.
-///
-/// Polled after the scope it was made in has ended, it gives [`is_no_session`](Error::is_no_session).
-pub struct RowStream<Row> {
-    source: SessionStream,
-    backend: Backend,
-    ended: bool,
-    marker: PhantomData<fn() -> Row>,
-}
-
-impl<Row: Table + Mappable> Stream for RowStream<Row> {
-    type Item = Result<Row::Domain, Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.ended {
-            return Poll::Ready(None);
-        }
-        let item = std::task::ready!(self.source.poll_record(context)).map(|result| {
-            let table = Row::descriptor();
-            let record = canonical(table, result?, self.backend)?;
-            let key = show_key(&key_of(table, &record));
-            let row = Row::decode(&mut RecordReader::new(table, record))?;
-            row.to_domain().map_err(|error| error.into_error::<Row>(&key))
-        });
-        if !matches!(item, Some(Ok(_))) {
-            self.ended = true;
-        }
-        Poll::Ready(item)
-    }
-}
-
-impl<Row> std::fmt::Debug for RowStream<Row> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RowStream").field("ended", &self.ended).finish_non_exhaustive()
     }
 }
 

@@ -10,11 +10,13 @@ use crate::error::{Error, ErrorKind};
 use crate::mappable::{Mappable, Revision};
 use crate::schema::{Record, SoftDelete, Table};
 use crate::scope::{Mark, is_deleted, tenant_of};
-use crate::unit_of_work::{Change, Entry, PendingWrite, RowKey, show_key};
+use crate::unit_of_work::{Change, Entry, PendingWrite, RowKey, mark_children, show_key};
+use crate::value::Value;
 
 impl<Row: Table + Mappable> Repository<Row> {
     /// Queues the soft deletion of an aggregate that this session knows, if its row still has the version it was loaded
-    /// with: the row is stamped with the time and the actor, its version goes up, and reads skip it from now on.
+    /// with: the row is stamped with the time and the actor, its version goes up, and reads skip it from now on. Its children
+    /// go along where their table knows soft deletion.
     ///
     /// # Errors
     /// As [`save`](Self::save).
@@ -48,7 +50,8 @@ impl<Row: Table + Mappable> Repository<Row> {
     }
 
     /// Queues the restoration of a soft-deleted aggregate, which a repository [`with_deleted`](Self::with_deleted) loads,
-    /// if its row still has the version it was loaded with. One that is not deleted stays as it is.
+    /// if its row still has the version it was loaded with; the children that were soft-deleted with it come back as well. One
+    /// that is not deleted stays as it is.
     ///
     /// # Errors
     /// As [`save`](Self::save). A unique value that was taken meanwhile is reported by the flush.
@@ -197,13 +200,16 @@ fn plan_mark<Row: Table + Mappable>(
     let mut record = match &entry.current {
         Some(current) => Record::clone(current),
         None => {
-            // The children stay, whatever they are.
+            // The children are those that there are.
             let mut record = whole(session, table, encode(&row)?)?.without_children();
             scope.keep(table, &mut record, None)?;
             record
         }
     };
+    let before = table.deleted_at().map_or(Value::Null, |at| record[at].clone());
     scope.mark(table, &mut record, mark)?;
+    let now = table.deleted_at().map_or(Value::Null, |at| record[at].clone());
+    mark_children(&scope, table, mark, if mark == Mark::Deleted { &now } else { &before }, &mut record)?;
     let next = entry.version.map(|version| version + 1);
     if let Some(next) = next {
         set_version(table, &mut record, next);

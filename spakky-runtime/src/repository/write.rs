@@ -300,7 +300,8 @@ pub(super) fn plan_save<Row: Table + Mappable>(
     let saves = entry.saves + 1;
     let tenant = tenant_of(table, &record);
     let reach = scope.reach(table, tenant.as_ref())?;
-    let queued = Entry { current: Some(Arc::new(record.clone())), saves, tenant, ..entry };
+    let with_deleted = entry.with_deleted && session.visibility.with_deleted;
+    let queued = Entry { current: Some(Arc::new(record.clone())), saves, tenant, with_deleted, ..entry };
     let change = Change::Update { record, columns };
     batch.queue(PendingWrite { table, key: Some(key), change, origin, reach, told: None }, Some((row_key, queued)))?;
     Ok(next.map(|version| Revision { version: Some(version), save: saves }))
@@ -385,7 +386,8 @@ pub(super) fn queue_delete_keys<Row: Table>(
         let change = Change::Delete { must_exist: false };
         let reach = session.scope().reach(table, None)?;
         let gone = Entry { deleted: true, ..Entry::attached(None).of(reach.tenant.clone()) };
-        batch.queue(PendingWrite { table, key: Some(key), change, origin, reach, told: None }, Some((row_key, gone)))?;
+        batch
+            .queue(PendingWrite { table, key: Some(key), change, origin, reach, told: None }, Some((row_key, gone)))?;
     }
     batch.finish()
 }

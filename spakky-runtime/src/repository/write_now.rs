@@ -2,9 +2,9 @@
 
 use std::panic::Location;
 
+use super::Repository;
 use super::batch::{Batch, queue_each};
 use super::find::no_version;
-use super::Repository;
 use super::write::{Origin, plan_add, plan_delete, plan_save, plan_upsert, queue_delete_keys};
 use crate::error::Error;
 use crate::mappable::{Mappable, Revision};
@@ -14,14 +14,14 @@ use crate::transaction::TransactionOptions;
 use crate::unit_of_work::{Told, draws_keys, untold};
 
 /// Where a call executes: in a scope, or in a transaction of its own.
-struct Executing {
-    session: Session,
+pub(super) struct Executing {
+    pub(super) session: Session,
     own: Option<ScopeGuard>,
 }
 
 impl Executing {
     /// Sends what was queued, and commits if the transaction is the call's own. After a failure it is undone.
-    async fn finish(mut self, done: Result<(), Error>) -> Result<(), Error> {
+    pub(super) async fn finish(mut self, done: Result<(), Error>) -> Result<(), Error> {
         let Some(mut guard) = self.own.take() else {
             done?;
             return self.session.flush().await;
@@ -39,7 +39,7 @@ impl Executing {
 }
 
 impl<Row: Table + Mappable> Repository<Row> {
-    fn executing(&self) -> Result<Executing, Error> {
+    pub(super) fn executing(&self) -> Result<Executing, Error> {
         let table = Row::descriptor().name;
         match self.place() {
             None if self.autocommit => {

@@ -142,6 +142,18 @@ pub struct ForeignKey {
     pub on_delete: ForeignKeyAction,
 }
 
+impl UniqueKey {
+    /// The positions of its columns.
+    pub(crate) fn positions(&self, table: &TableDescriptor) -> Vec<usize> {
+        self.columns.iter().filter_map(|column| table.position(column)).collect()
+    }
+
+    /// What a row has in its columns.
+    pub(crate) fn values(&self, table: &TableDescriptor, record: &[Value]) -> Vec<Value> {
+        self.positions(table).into_iter().map(|at| record[at].clone()).collect()
+    }
+}
+
 impl std::fmt::Debug for ForeignKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ForeignKey")
@@ -189,6 +201,14 @@ impl TableDescriptor {
     /// Position of the column that says when a row was soft-deleted.
     pub fn deleted_at(&self) -> Option<usize> {
         self.role(Role::DeletedAt)
+    }
+
+    /// Whether rows of its relations, at any depth, can be soft-deleted.
+    pub(crate) fn has_deletable_children(&self) -> bool {
+        self.relations
+            .iter()
+            .map(Relation::child)
+            .any(|child| child.deleted_at().is_some() || child.has_deletable_children())
     }
 
     /// Whether the database assigns the primary key.

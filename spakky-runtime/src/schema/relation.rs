@@ -45,6 +45,39 @@ impl Relation {
     }
 }
 
+/// The way from a child up to a row above it that can be soft-deleted: at each step the column that refers to the row above,
+/// and that row's table.
+#[derive(Debug, Clone)]
+pub(crate) struct Lineage {
+    pub(crate) steps: Vec<(String, &'static TableDescriptor)>,
+}
+
+impl Lineage {
+    /// The way from the children at the end of `path` to the nearest row above them whose table knows soft deletion. `root`
+    /// is the table that the path begins at, if its rows count.
+    pub(crate) fn of(path: &[&'static Relation], root: Option<&'static TableDescriptor>) -> Option<Self> {
+        let mut steps = Vec::new();
+        for (at, relation) in path.iter().enumerate().rev() {
+            let above = match at.checked_sub(1) {
+                Some(above) => path[above].child(),
+                None => root?,
+            };
+            steps.push((relation.column.clone(), above));
+            if above.deleted_at().is_some() {
+                return Some(Lineage { steps });
+            }
+        }
+        None
+    }
+
+    /// The same up to the first row of the path, whatever is between.
+    pub(crate) fn whole(path: &[&'static Relation], root: &'static TableDescriptor) -> Self {
+        let above = |at: usize| if at == 0 { root } else { path[at - 1].child() };
+        let steps = path.iter().enumerate().rev().map(|(at, relation)| (relation.column.clone(), above(at)));
+        Lineage { steps: steps.collect() }
+    }
+}
+
 /// A relation as derived code writes it down.
 #[derive(Debug, Clone, Copy)]
 pub struct RelationSpec {

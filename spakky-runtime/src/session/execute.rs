@@ -66,10 +66,9 @@ pub(super) enum Part {
 impl Part {
     fn depth(&self) -> usize {
         match self {
-            Part::Control { depth }
-            | Part::Draw { depth, .. }
-            | Part::Flush { depth, .. }
-            | Part::Query { depth } => *depth,
+            Part::Control { depth } | Part::Draw { depth, .. } | Part::Flush { depth, .. } | Part::Query { depth } => {
+                *depth
+            }
             Part::Probe | Part::Token | Part::Commit => 0,
         }
     }
@@ -236,8 +235,10 @@ impl Session {
             return Err(one_writer(self.inner.name, outer));
         }
 
+        let scope = self.scope();
         let mut context = FlushContext {
             backend,
+            scope: &scope,
             raise: manager.raise_style(),
             wants_xid: false,
             tells: !manager.listeners().is_empty(),
@@ -427,7 +428,7 @@ fn last(mut answers: Vec<Answer>, count: usize) -> Vec<Answer> {
 }
 
 /// The statements of what the frame at `position` has queued, for which the identity map is brought up to date.
-fn plan_flush(state: &mut State, position: usize, context: &FlushContext) -> Result<FlushPlan, Error> {
+fn plan_flush(state: &mut State, position: usize, context: &FlushContext<'_>) -> Result<FlushPlan, Error> {
     let writes = state.frames[position].queue.take();
     for write in &writes {
         if let Some(key) = &write.key {

@@ -79,7 +79,8 @@ impl Session {
         let sent = SessionStatistics { statements: 1, round_trips: u64::from(alone), ..Default::default() };
         self.state().statistics += sent;
         self.inner.manager.count(sent);
-        let streaming = Arc::new(Streaming { open: Mutex::new(Some(Open { source, _wire: wire, watch, reader: None })) });
+        let streaming =
+            Arc::new(Streaming { open: Mutex::new(Some(Open { source, _wire: wire, watch, reader: None })) });
         let mut state = self.state();
         // Until its end was read it may hold a failure that nobody saw.
         state.unobserved = true;

@@ -1,13 +1,13 @@
 //! Writes to every row that fulfils a condition, whoever has loaded it.
 
 use super::SqlWriter;
-use super::condition::{find, invalid};
+use super::condition::{find, invalid, no_deletion};
 use super::guard::push_xid;
 use super::operation::{Fill, Operation, filled_by};
 use crate::backend::{Backend, Statement};
 use crate::error::Error;
 use crate::query::{AssignedValue, Condition, Term};
-use crate::schema::{Role, TableDescriptor};
+use crate::schema::{Lineage, Role, TableDescriptor};
 use crate::scope::{Mark, Scope};
 use crate::value::{Value, ValueError};
 
@@ -78,6 +78,7 @@ pub(crate) fn update_where(
         table: table.name,
         set: assignments.iter().cloned().chain(actor).collect(),
         filled: stamps(table, assignments, None),
+        above: None,
         condition: condition.clone(),
     });
     Ok(sql.finish())
@@ -87,6 +88,22 @@ fn unstorable(table: &TableDescriptor, column: &str, error: ValueError) -> Error
     Error::unstorable_value(table, table.position(column).unwrap_or_default(), error)
 }
 
+/// What is done to the life of rows, and how.
+#[derive(Debug, Clone)]
+pub(crate) struct Marking {
+    pub(crate) mark: Mark,
+    /// They are deleted at the instant at which this row above them was, if it is.
+    pub(crate) above: Option<Lineage>,
+    /// The statement answers with the transaction's id.
+    pub(crate) wants_xid: bool,
+}
+
+impl From<Mark> for Marking {
+    fn from(mark: Mark) -> Self {
+        Marking { mark, above: None, wants_xid: false }
+    }
+}
+
 /// `UPDATE … SET deleted_at = … WHERE …`: soft-deletes or restores every row of the condition.
 ///
 /// # Errors
@@ -94,20 +111,25 @@ fn unstorable(table: &TableDescriptor, column: &str, error: ValueError) -> Error
 /// none.
 pub(crate) fn mark_where(
     table: &TableDescriptor,
-    mark: Mark,
+    marking: Marking,
     condition: &Condition,
     scope: &Scope,
     backend: Backend,
 ) -> Result<Statement, Error> {
-    let Some(at) = table.deleted_at() else {
-        return Err(invalid(table, "the table has no column that says when a row was deleted"));
-    };
-    let deleted_at = &table.columns[at];
+    let Marking { mark, above, wants_xid } = marking;
+    let answers = wants_xid && backend == Backend::Postgres;
+    let deleted_at = &table.columns[table.deleted_at().ok_or_else(|| no_deletion(table))?];
     let mut sql = SqlWriter::new(backend);
-    sql.push_sql("UPDATE ").push_table(table).push_sql(" SET ").push_column(deleted_at).push_sql(" = ");
-    match mark {
-        Mark::Deleted => sql.push_clock(deleted_at.ty.scalar),
-        Mark::Restored => sql.push_sql("NULL"),
+    sql.push_sql(if answers { "WITH spakky_w AS (UPDATE " } else { "UPDATE " });
+    sql.push_table(table).push_sql(" SET ").push_column(deleted_at).push_sql(" = ");
+    match (mark, &above) {
+        (Mark::Deleted, None) => sql.push_clock(deleted_at.ty.scalar),
+        (Mark::Deleted, Some(above)) => {
+            sql.push_sql("COALESCE(");
+            sql.push_stamp_above(table, deleted_at, above)?;
+            sql.push_sql(", ").push_clock(deleted_at.ty.scalar).push_sql(")")
+        }
+        (Mark::Restored, _) => sql.push_sql("NULL"),
     };
     let mut set = Vec::new();
     if let Some(at) = table.role(Role::DeletedBy) {
@@ -127,10 +149,15 @@ pub(crate) fn mark_where(
     }
     set.extend(push_stamps(&mut sql, table, &[], scope)?);
     sql.push_where(table, condition)?;
+    if answers {
+        sql.push_sql(" RETURNING 1)");
+        push_xid(&mut sql);
+    }
     sql.means(|| Operation::UpdateWhere {
         table: table.name,
         set,
         filled: stamps(table, &[], Some(mark)),
+        above: above.filter(|_| mark == Mark::Deleted),
         condition: condition.clone(),
     });
     Ok(sql.finish())

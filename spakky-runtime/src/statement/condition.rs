@@ -6,7 +6,7 @@ use crate::backend::Backend;
 use crate::error::{Error, ErrorKind};
 use crate::query::NullsPlace;
 use crate::query::{Comparison, Condition, Ordering, Pattern, Term};
-use crate::schema::{ColumnDescriptor, TableDescriptor, Way};
+use crate::schema::{ColumnDescriptor, Lineage, TableDescriptor, Way};
 use crate::value::{ColumnType, ScalarType, Value};
 
 /// How many parts are written one behind the other on SQLite.
@@ -60,6 +60,11 @@ impl SqlWriter {
             Condition::Like { column, pattern } => self.push_pattern(table, find(table, column)?, pattern)?,
             Condition::Row { columns, comparison, values } => self.push_row(table, columns, *comparison, values)?,
             Condition::Exists { way, condition } => self.push_exists(table, way, condition)?,
+            Condition::DeletedWith(lineage) => {
+                let at = table.deleted_at().ok_or_else(|| no_deletion(table))?;
+                self.push_column(&table.columns[at]).push_sql(" = ");
+                self.push_stamp_above(table, &table.columns[at], lineage)?;
+            }
             Condition::All(parts) => self.push_parts(table, parts, " AND ", "TRUE")?,
             Condition::Any(parts) => self.push_parts(table, parts, " OR ", "FALSE")?,
             Condition::Not(inner) => {
@@ -233,6 +238,54 @@ impl SqlWriter {
         Ok(())
     }
 
+    /// Appends when the row at the end of the lineage was soft-deleted, in the type of `column` of `table`, whose row the
+    /// lineage begins at.
+    ///
+    /// # Errors
+    /// When the table at its end knows no soft deletion, or a column is not there.
+    pub(super) fn push_stamp_above(
+        &mut self,
+        table: &TableDescriptor,
+        column: &ColumnDescriptor,
+        lineage: &Lineage,
+    ) -> Result<(), Error> {
+        let Some((_, last)) = lineage.steps.last() else { return Err(no_deletion(table)) };
+        let at = last.deleted_at().ok_or_else(|| no_deletion(last))?;
+        let (stamp, wanted) = (last.columns[at].ty.scalar, column.ty.scalar);
+        let (before, behind) = match (self.backend(), wanted) {
+            _ if stamp == wanted => ("", ""),
+            (Backend::Postgres, _) => ("", " AT TIME ZONE 'UTC'"),
+            (Backend::Sqlite, ScalarType::TimestampTz) => ("", " || 'Z'"),
+            (Backend::Sqlite, _) => ("rtrim(", ", 'Z')"),
+        };
+        self.push_sql(before);
+        self.push_above(table, &lineage.steps, &last.columns[at].name)?;
+        self.push_sql(behind);
+        Ok(())
+    }
+
+    /// `(SELECT "orders"."deleted_at" FROM "orders" WHERE "orders"."id" = "lines"."order_id")`
+    fn push_above(
+        &mut self,
+        table: &TableDescriptor,
+        steps: &[(String, &'static TableDescriptor)],
+        wanted: &str,
+    ) -> Result<(), Error> {
+        let Some(((refers, above), below)) = steps.split_last() else { return Ok(()) };
+        let key = above.key_columns().next().ok_or_else(|| invalid(above, "the table has no key"))?;
+        self.push_sql("(SELECT ").push_identifier(above.name).push_sql(".").push_column(find(above, wanted)?);
+        self.push_sql(" FROM ").push_table(above).push_sql(" WHERE ").push_identifier(above.name).push_sql(".");
+        self.push_column(key).push_sql(" = ");
+        match below {
+            [] => {
+                self.push_identifier(table.name).push_sql(".").push_column(find(table, refers)?);
+            }
+            below => self.push_above(table, below, refers)?,
+        }
+        self.push_sql(")");
+        Ok(())
+    }
+
     fn push_pattern(
         &mut self,
         table: &TableDescriptor,
@@ -344,6 +397,11 @@ pub(super) fn shortest_decimal(value: &Value) -> Value {
         }
         other => other.clone(),
     }
+}
+
+/// A table without the column that soft deletion needs.
+pub(super) fn no_deletion(table: &TableDescriptor) -> Error {
+    invalid(table, "the table has no column that says when a row was deleted")
 }
 
 pub(super) fn find<'a>(table: &'a TableDescriptor, name: &str) -> Result<&'a ColumnDescriptor, Error> {

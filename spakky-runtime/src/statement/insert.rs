@@ -123,11 +123,16 @@ fn push_returning(sql: &mut SqlWriter, table: &TableDescriptor, answering: Answe
 
 fn push_conflict(sql: &mut SqlWriter, table: &TableDescriptor, conflict: Conflict<'_>) {
     let Conflict::Update { columns, within, restores, .. } = conflict else { return };
+    let target = within.target(table);
     sql.push_sql(" ON CONFLICT (");
-    sql.push_list(table.key_columns(), |sql, column| {
-        sql.push_column(column);
+    sql.push_list(&target, |sql, &at| {
+        sql.push_column(&table.columns[at]);
     });
-    sql.push_sql(") DO UPDATE SET ");
+    sql.push_sql(")");
+    if let (Some(at), true) = (table.deleted_at(), within.by.is_some_and(|by| table.uniques[by].live)) {
+        sql.push_sql(" WHERE ").push_column(&table.columns[at]).push_sql(" IS NULL");
+    }
+    sql.push_sql(" DO UPDATE SET ");
     let backend = sql.backend();
     let mut first = true;
     let mut comma = |sql: &mut SqlWriter| {
@@ -164,7 +169,7 @@ fn push_conflict(sql: &mut SqlWriter, table: &TableDescriptor, conflict: Conflic
     }
     if first {
         // Nothing but the key: the row is there, which is all that was asked.
-        let key = &table.columns[table.key[0]];
+        let key = &table.columns[target[0]];
         sql.push_column(key).push_sql(" = excluded.").push_column(key);
     }
     let tenant = table.tenant().filter(|_| within.tenanted);
@@ -175,7 +180,7 @@ fn push_conflict(sql: &mut SqlWriter, table: &TableDescriptor, conflict: Conflic
         sql.push_identifier(table.name).push_sql(".").push_column(column);
         sql.push_sql(" = excluded.").push_column(column);
     }
-    if same.is_empty() && within.live {
+    if same.is_empty() && (within.live || within.deleted) {
         sql.push_sql(" WHERE TRUE");
     }
     within.push_live(sql, table);
@@ -241,7 +246,12 @@ fn upsert_unnest(
     sql.push_sql(" FROM spakky_input");
     push_conflict(&mut sql, table, conflict);
     sql.push_sql(" RETURNING ");
-    sql.push_list(table.key_columns().enumerate(), |sql, (number, column)| {
+    let target = match conflict {
+        Conflict::Update { within, .. } => within.target(table),
+        Conflict::Fail => table.key.clone(),
+    };
+    sql.push_list(target.iter().enumerate(), |sql, (number, &at)| {
+        let column = &table.columns[at];
         sql.push_identifier(table.name).push_sql(".").push_column(column).push_sql(&format!(" AS k{number}"));
     });
     sql.push_sql(")");
@@ -250,7 +260,7 @@ fn upsert_unnest(
         "(SELECT string_agg(spakky_input.position::text, ',' ORDER BY spakky_input.position) FROM spakky_input WHERE NOT EXISTS (SELECT 1 \
          FROM spakky_w WHERE ",
     );
-    for (number, at) in table.key.iter().enumerate() {
+    for (number, at) in target.iter().enumerate() {
         let carried = given.iter().position(|given| given == at).unwrap_or_default();
         missing.push_sql(if number > 0 { " AND " } else { "" }).push_sql(&format!("spakky_w.k{number} = "));
         push_unnested(&mut missing, &table.columns[*at], carried);
@@ -495,6 +505,8 @@ fn insertion(
                 }),
                 same: names(table, &same),
                 live: within.live,
+                deleted: within.deleted,
+                by: within.by.map(|by| table.uniques[by].name.clone()),
             })
         }
     };

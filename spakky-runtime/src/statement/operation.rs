@@ -6,7 +6,7 @@
 #![cfg_attr(not(feature = "testing"), expect(dead_code, reason = "only the in-memory database reads it"))]
 
 use crate::query::{AssignedValue, Condition, Ordering};
-use crate::schema::{ColumnDescriptor, Role, TableDescriptor};
+use crate::schema::{ColumnDescriptor, Lineage, Role, TableDescriptor};
 use crate::value::Value;
 
 /// What a statement does. Tables and columns are named as in the database.
@@ -30,7 +30,14 @@ pub(crate) enum Operation {
     /// Removes rows by key.
     Delete(Found),
     /// Writes every row that fulfils the condition.
-    UpdateWhere { table: &'static str, set: Vec<AssignedValue>, filled: Vec<(String, Fill)>, condition: Condition },
+    UpdateWhere {
+        table: &'static str,
+        set: Vec<AssignedValue>,
+        filled: Vec<(String, Fill)>,
+        /// The rows are deleted at the instant at which this row above them was, if it is.
+        above: Option<Lineage>,
+        condition: Condition,
+    },
     /// Removes every row that fulfils the condition.
     DeleteWhere { table: &'static str, condition: Condition },
 }
@@ -84,6 +91,10 @@ pub(crate) struct Merge {
     pub(crate) same: Vec<String>,
     /// The row is left alone if it is soft-deleted.
     pub(crate) live: bool,
+    /// The row is left alone unless it is soft-deleted.
+    pub(crate) deleted: bool,
+    /// The unique key by which the row is found; `None` for the primary key.
+    pub(crate) by: Option<String>,
 }
 
 /// Rows by key, and what they must be like.

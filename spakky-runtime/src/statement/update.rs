@@ -17,14 +17,23 @@ pub(crate) struct Within {
     pub(crate) tenanted: bool,
     /// Rows that are not soft-deleted.
     pub(crate) live: bool,
+    /// For an upsert: rows that are soft-deleted.
+    pub(crate) deleted: bool,
     /// For an upsert: rows with the same value in this column, which tells whose child it is.
     pub(crate) owner: Option<usize>,
+    /// For an upsert: rows are found by this unique key, and not by their id.
+    pub(crate) by: Option<usize>,
 }
 
 impl Within {
     /// The columns whose values find a row: the key, and the tenant.
     pub(super) fn found_by(self, table: &TableDescriptor) -> Vec<usize> {
         table.key.iter().copied().chain(table.tenant().filter(|_| self.tenanted)).collect()
+    }
+
+    /// The columns by which an upsert finds a row that is there.
+    pub(super) fn target(self, table: &TableDescriptor) -> Vec<usize> {
+        self.by.map_or_else(|| table.key.clone(), |by| table.uniques[by].positions(table))
     }
 
     /// Which rows a write by key is about.
@@ -41,6 +50,10 @@ impl Within {
         if let (Some(at), true) = (table.deleted_at(), self.live) {
             sql.push_sql(" AND ").push_identifier(table.name).push_sql(".").push_column(&table.columns[at]);
             sql.push_sql(" IS NULL");
+        }
+        if let (Some(at), true) = (table.deleted_at(), self.deleted) {
+            sql.push_sql(" AND ").push_identifier(table.name).push_sql(".").push_column(&table.columns[at]);
+            sql.push_sql(" IS NOT NULL");
         }
     }
 }

@@ -8,8 +8,8 @@
 
 use std::time::Duration;
 
-use uuid::timestamp::{Timestamp, context::NoContext};
 use uuid::Uuid;
+use uuid::timestamp::{Timestamp, context::NoContext};
 
 use crate::backend::{Bind, Statement};
 use crate::error::{DatabaseError, Error, ErrorKind};

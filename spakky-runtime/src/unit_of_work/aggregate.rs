@@ -7,7 +7,7 @@ use super::{show_key, version_of};
 use crate::error::{Error, ErrorKind};
 use crate::mappable::Mapping;
 use crate::schema::{Record, Relation, Role, TableDescriptor};
-use crate::scope::Scope;
+use crate::scope::{Mark, Scope, is_deleted};
 use crate::value::Value;
 
 /// The key in a record.
@@ -149,6 +149,45 @@ pub(crate) fn stamp_children(
     Ok(())
 }
 
+/// Stamps what is soft-deleted or restored with a row: `stamp` is when the row is deleted, or was.
+///
+/// # Errors
+/// As those of [`Scope::mark`].
+pub(crate) fn mark_children(
+    scope: &Scope,
+    table: &'static TableDescriptor,
+    mark: Mark,
+    stamp: &Value,
+    record: &mut Record,
+) -> Result<(), Error> {
+    for (relation, rows) in table.relations.iter().zip(record.children_mut()) {
+        let child = relation.child();
+        for row in rows {
+            mark_children(scope, child, mark, stamp, row)?;
+            let Some(at) = child.deleted_at() else { continue };
+            let own = stamp.clone().at_same_instant(child.columns[at].ty.scalar);
+            match mark {
+                Mark::Deleted if row[at].is_null() => {
+                    scope.mark(child, row, mark)?;
+                    row[at] = own;
+                }
+                Mark::Restored if row[at] == own => scope.mark(child, row, mark)?,
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Leaves out the children that are soft-deleted.
+pub(crate) fn leave_out_deleted(table: &'static TableDescriptor, record: &mut Record) {
+    for (relation, rows) in table.relations.iter().zip(record.children_mut()) {
+        let child = relation.child();
+        rows.retain(|row| !is_deleted(child, row));
+        rows.iter_mut().for_each(|row| leave_out_deleted(child, row));
+    }
+}
+
 /// Whether the row or one of its children is another than it was. With `versioned`, only what raises the row's version.
 /// `true` where it is not known what the children were.
 pub(crate) fn differs(
@@ -168,9 +207,9 @@ pub(crate) fn differs(
         let Some(mapping) = mapping.child(at).filter(|_| relation.versioned || !versioned) else { return false };
         let child = relation.child();
         let known_rows = by_key(child, &known[at]);
-        rows.len() != known_rows.len()
-            || rows.iter().any(|row| {
-                known_rows.get(&key_of(child, row)).is_none_or(|before| differs(child, mapping, before, row, versioned))
-            })
+        let mut left = known_rows;
+        rows.iter().any(|row| {
+            left.remove(&key_of(child, row)).is_none_or(|before| differs(child, mapping, before, row, versioned))
+        }) || left.values().any(|row| !is_deleted(child, row))
     })
 }

@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 pub(crate) use draw::{Drawing, DrawnIds, is_drawn};
 pub(crate) use explain::{constraint_of, show_ids, show_key};
-pub(crate) use shape::changed;
+pub(crate) use shape::{changed, insertable};
 pub(crate) use told::untold;
 
-use self::children::{ChildWrites, Sweep, merge_sweep};
+use self::children::{Arriving, ChildWrites, Fate, Sweep, merge_sweep, note_arriving};
 use self::draw::Draws;
 use self::shape::{Shape, bounded, stamped};
 use self::told::{Returned, Telling};
@@ -27,15 +27,17 @@ use crate::error::Error;
 use crate::mappable::Mapping;
 use crate::mutation::{Mutation, MutationKind};
 use crate::schema::{Record, Role, TableDescriptor};
-use crate::scope::{Mark, Reach, tenant_of};
+use crate::scope::{Mark, Reach, Scope, tenant_of};
 use crate::statement::{self, Answering, Conflict, RaiseStyle, Touch, Within};
 use crate::value::Value;
 
 /// What the statements depend on.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct FlushContext {
+pub(crate) struct FlushContext<'a> {
     pub(crate) backend: Backend,
     pub(crate) raise: RaiseStyle,
+    /// For whom it is made.
+    pub(crate) scope: &'a Scope,
     /// The transaction's id is not known yet: the first write answers with it.
     pub(crate) wants_xid: bool,
     /// Somebody listens to what is written.
@@ -61,8 +63,8 @@ pub(crate) struct FlushStep {
     rows: Vec<FlushedRow>,
     /// It answers with the rows it wrote, and not with the transaction's id.
     returns_rows: bool,
-    /// Rows that are there already must belong to the same aggregate.
-    owned: bool,
+    /// What rows that are there already must be like.
+    within: Within,
     /// What it does to its rows, for those who listen.
     does: (MutationKind, Vec<usize>),
 }
@@ -114,12 +116,14 @@ struct Write {
     bumps: bool,
     /// The column that tells whose child it is, where a row of the same key may be another's.
     owner: Option<usize>,
+    /// If the row is there, it is soft-deleted.
+    deleted: bool,
     /// Written as part of another row.
     is_child: bool,
     /// The database fills in columns of the row's children.
     children_partial: bool,
-    /// The database assigns keys of the row's children.
-    children_drawn: bool,
+    /// The session cannot know what becomes of the row's children, or what keys they get.
+    children_unknown: bool,
     told: Option<Told>,
 }
 
@@ -148,7 +152,7 @@ impl Write {
     ) -> Self {
         let record = record_of(&change);
         let tenant = record.and_then(|record| tenant_of(table, record));
-        let reach = Reach { tenant, live: table.deleted_at().is_some(), mark: None };
+        let reach = Reach { tenant, live: table.deleted_at().is_some(), mark: None, by: None };
         Write {
             table,
             key,
@@ -159,30 +163,43 @@ impl Write {
             reach,
             bumps: true,
             owner: None,
+            deleted: false,
             is_child: true,
             children_partial: false,
-            children_drawn: false,
+            children_unknown: false,
             told: None,
         }
     }
 
     /// Takes note of what the session cannot know of the children that are written with the row.
     fn note_children(&mut self, children: &ChildWrites) {
-        self.children_drawn = children.writes.iter().any(|write| write.key.as_deref().is_some_and(is_drawn));
-        self.children_partial = children.writes.iter().any(|write| {
-            let columns = match &write.change {
-                Change::Insert { columns, .. } | Change::Update { columns, .. } | Change::Upsert { columns, .. } => {
-                    *columns
-                }
-                Change::Delete { .. } => return false,
-            };
-            is_partial(write.table, columns, Kind::of(&write.change))
-        });
+        let is_drawn = |write: &Write| write.key.as_deref().is_some_and(is_drawn);
+        self.children_unknown = children.is_unknown || children.writes.iter().any(is_drawn);
+        self.children_partial = children.is_unknown
+            || children.writes.iter().any(|write| {
+                let columns = match &write.change {
+                    Change::Insert { columns, .. }
+                    | Change::Update { columns, .. }
+                    | Change::Upsert { columns, .. } => *columns,
+                    Change::Delete { .. } => return false,
+                };
+                is_partial(write.table, columns, Kind::of(&write.change))
+            });
     }
 
     /// What the write is confined to, besides its key.
     fn within(&self) -> Within {
-        Within { tenanted: self.reach.tenant.is_some(), live: self.reach.live, owner: self.owner }
+        let Reach { live, by, .. } = self.reach;
+        Within { tenanted: self.reach.tenant.is_some(), live, deleted: self.deleted, owner: self.owner, by }
+    }
+
+    /// What the row is found by, in the order in which rows are written.
+    fn found_by(&self) -> Vec<Value> {
+        match (&self.key, self.reach.by, record_of(&self.change)) {
+            (Some(key), ..) => key.clone(),
+            (None, Some(by), Some(record)) => self.table.uniques[by].values(self.table, record),
+            (None, ..) => Vec::new(),
+        }
     }
 }
 
@@ -193,25 +210,41 @@ struct Group {
     writes: Vec<Write>,
 }
 
+impl Group {
+    /// Whether a row is written already, which one statement cannot do twice.
+    fn holds(&self, write: &Write) -> bool {
+        write.reach.by.is_some() && self.writes.iter().any(|other| other.found_by() == write.found_by())
+    }
+}
+
 impl FlushPlan {
     /// Turns queued writes into statements.
     ///
     /// # Errors
     /// When a value cannot be stored.
-    pub(crate) fn of(writes: Vec<PendingWrite>, map: &IdentityMap, context: &FlushContext) -> Result<Self, Error> {
+    pub(crate) fn of(writes: Vec<PendingWrite>, map: &IdentityMap, context: &FlushContext<'_>) -> Result<Self, Error> {
         let mut groups: Vec<Group> = Vec::new();
         let mut sweeps: Vec<Sweep> = Vec::new();
         let mut draws = Draws::default();
-        for write in writes {
-            let mut write = Write::of(write, map);
-            draws.assign(&mut write);
-            let children = ChildWrites::of(&write);
+        let mut writes: Vec<Write> = writes.into_iter().map(|write| Write::of(write, map)).collect();
+        let mut arriving = Arriving::new();
+        for write in &mut writes {
+            draws.assign(write);
+            if let Some(record) = record_of(&write.change).filter(|_| write.table.has_deletable_children()) {
+                note_arriving(write.table, write.base.as_deref(), record, &mut arriving);
+            }
+        }
+        for mut write in writes {
+            let children = ChildWrites::of(&write, &arriving, context.scope)?;
             write.note_children(&children);
             let ChildWrites { writes, sweeps: made, .. } = children;
             for write in [write].into_iter().chain(writes) {
                 let Some(shape) = Shape::of(&write) else { continue };
                 let node = (write.table, Kind::of(&write.change));
-                let same = groups.iter_mut().position(|group| same_node(group.node, node) && group.shape.takes(&shape));
+                let fits = |group: &mut Group| {
+                    same_node(group.node, node) && !group.holds(&write) && group.shape.takes(&shape)
+                };
+                let same = groups.iter_mut().position(fits);
                 match same {
                     Some(at) => groups[at].writes.push(write),
                     None => groups.push(Group { node, shape, writes: vec![write] }),
@@ -219,15 +252,21 @@ impl FlushPlan {
             }
             made.into_iter().for_each(|sweep| merge_sweep(&mut sweeps, sweep));
         }
+        // What is deleted with a row above it is stamped as that is.
+        sweeps.sort_by_key(Sweep::depth);
+        let of_fate = |fate: Fate| sweeps.iter().filter(move |sweep| sweep.fate == fate);
         let mut nodes: Vec<Node> = Vec::new();
-        for node in groups.iter().map(|group| group.node).chain(sweeps.iter().map(Sweep::node)) {
+        for node in groups.iter().map(|group| group.node).chain(of_fate(Fate::Deleted).map(Sweep::node)) {
             if !nodes.iter().any(|known| same_node(*known, node)) {
                 nodes.push(node);
             }
         }
         let mut plan = FlushPlan::default();
+        for sweep in of_fate(Fate::Restored).chain(of_fate(Fate::Replaced)) {
+            plan.push_sweep(sweep, context)?;
+        }
         for node in sorted(&nodes) {
-            for sweep in sweeps.iter().filter(|sweep| same_node(sweep.node(), node)) {
+            for sweep in of_fate(Fate::Deleted).filter(|sweep| same_node(sweep.node(), node)) {
                 plan.push_sweep(sweep, context)?;
             }
             for group in groups.iter_mut().filter(|group| same_node(group.node, node)) {
@@ -242,17 +281,18 @@ impl FlushPlan {
                 }
             }
         }
+        for sweep in of_fate(Fate::Buried) {
+            plan.push_sweep(sweep, context)?;
+        }
         Ok(plan)
     }
 
-    fn push_sweep(&mut self, sweep: &Sweep, context: &FlushContext) -> Result<(), Error> {
-        let wants_xid = context.wants_xid && self.steps.is_empty();
+    fn push_sweep(&mut self, sweep: &Sweep, context: &FlushContext<'_>) -> Result<(), Error> {
         let (table, kind) = sweep.node();
-        let statement = statement::delete_all(context.backend, table, &sweep.condition(), wants_xid)?;
-        let statement = Some(statement);
-        let does = (MutationKind::Delete, Vec::new());
-        let (draws, rows) = (Vec::new(), Vec::new());
-        self.steps.push(FlushStep { statement, draws, table, kind, rows, returns_rows: false, owned: false, does });
+        let statement = Some(sweep.statement(context, context.wants_xid && self.steps.is_empty())?);
+        let does = (sweep.does(), Vec::new());
+        let (draws, rows, within) = (Vec::new(), Vec::new(), Within::default());
+        self.steps.push(FlushStep { statement, draws, table, kind, rows, returns_rows: false, within, does });
         Ok(())
     }
 
@@ -261,9 +301,9 @@ impl FlushPlan {
         (table, kind): Node,
         shape: &Shape,
         mut writes: Vec<Write>,
-        context: &FlushContext,
+        context: &FlushContext<'_>,
     ) -> Result<(), Error> {
-        writes.sort_by(|a, b| compare_keys(a.key.as_deref(), b.key.as_deref()));
+        writes.sort_by(|a, b| compare_keys(&a.found_by(), &b.found_by()));
         let wants_xid = context.wants_xid && self.steps.is_empty();
         let answering = if wants_xid { Answering::Xid } else { Answering::Nothing };
         let FlushContext { backend, raise, .. } = *context;
@@ -295,14 +335,17 @@ impl FlushPlan {
             }
         };
         let returns_rows = matches!(shape, Shape::Insert { told: true, .. });
-        let owned = matches!(shape, Shape::Upsert { within: Within { owner: Some(_), .. }, .. });
+        let within = match shape {
+            Shape::Upsert { within, .. } => *within,
+            _ => Within::default(),
+        };
         let mut rows = writes.into_iter().map(|write| flushed(write, kind));
         for (statement, count) in statements {
             let rows = rows.by_ref().take(count).collect();
             let statement = Some(statement);
             let does = shape.does();
             let draws = Vec::new();
-            self.steps.push(FlushStep { statement, draws, table, kind, rows, returns_rows, owned, does });
+            self.steps.push(FlushStep { statement, draws, table, kind, rows, returns_rows, within, does });
         }
         Ok(())
     }
@@ -331,7 +374,7 @@ impl FlushPlan {
     pub(crate) fn apply(&mut self, map: &mut IdentityMap, depth: usize) {
         for step in &mut self.steps {
             // What the session knows of these rows by themselves, or as parts of others, is read again.
-            if step.rows.is_empty() || step.rows.iter().any(|row| row.is_child) {
+            if step.rows.is_empty() || step.within.by.is_some() || step.rows.iter().any(|row| row.is_child) {
                 map.expire(depth, Some(step.table.row_type));
             }
             map.expire_holders(depth, step.table.row_type);
@@ -387,16 +430,26 @@ fn key_record(table: &TableDescriptor, write: &Write) -> Record {
 
 fn flushed(write: Write, kind: Kind) -> FlushedRow {
     let Write {
-        table, key, change, origin, base, expected, reach, is_child, children_partial, children_drawn, told, ..
+        table,
+        key,
+        change,
+        origin,
+        base,
+        expected,
+        reach,
+        is_child,
+        children_partial,
+        children_unknown,
+        told,
+        ..
     } = write;
     if is_child {
         return FlushedRow { key, origin, expected, effect: None, is_child, telling: None };
     }
-    let telling = told
-        .zip(record_of(&change).cloned())
-        .map(|(told, record)| Telling { told, record, children_partial });
-    // A row that was there is read again once its children have their keys.
-    let unknown = children_drawn && !key.as_deref().is_some_and(is_drawn);
+    let telling =
+        told.zip(record_of(&change).cloned()).map(|(told, record)| Telling { told, record, children_partial });
+    // A row that was there is read again.
+    let unknown = children_unknown && !key.as_deref().is_some_and(is_drawn);
     let stored = |record: Record| Arc::new(if unknown { record.without_children() } else { record });
     let effect = match change {
         Change::Insert { record, columns } => Effect::Stored {
@@ -433,8 +486,7 @@ fn is_partial(table: &TableDescriptor, columns: Mapping, kind: Kind) -> bool {
 }
 
 /// The order of keys within a statement: any that is the same for everybody.
-fn compare_keys(a: Option<&[Value]>, b: Option<&[Value]>) -> std::cmp::Ordering {
-    let (a, b) = (a.unwrap_or_default(), b.unwrap_or_default());
+fn compare_keys(a: &[Value], b: &[Value]) -> std::cmp::Ordering {
     a.iter().zip(b).map(|(a, b)| compare(a, b)).find(|order| order.is_ne()).unwrap_or_else(|| a.len().cmp(&b.len()))
 }
 

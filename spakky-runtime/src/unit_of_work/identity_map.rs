@@ -47,6 +47,8 @@ pub(crate) struct Entry {
     pub(crate) tenant: Option<Value>,
     /// The database filled in columns that `current` only guesses (stamps, defaults): the next read asks it.
     pub(crate) partial: bool,
+    /// The children that are soft-deleted are among those known.
+    pub(crate) with_deleted: bool,
 }
 
 impl Entry {
@@ -61,13 +63,15 @@ impl Entry {
             queued: false,
             deleted: false,
             partial: false,
+            with_deleted: false,
         }
     }
 
     /// A row of which only the version is known.
     pub(crate) fn attached(version: Option<i64>) -> Self {
         let (stored, current, tenant) = (None, None, None);
-        Entry { stored, current, version, saves: 0, queued: false, deleted: false, tenant, partial: true }
+        let (queued, deleted, with_deleted) = (false, false, false);
+        Entry { stored, current, version, saves: 0, queued, deleted, tenant, partial: true, with_deleted }
     }
 
     /// The same, of a row of this tenant.
@@ -154,6 +158,7 @@ impl IdentityMap {
         table: &TableDescriptor,
         key: RowKey,
         record: Record,
+        with_deleted: bool,
     ) -> Arc<Record> {
         let record = Arc::new(record);
         let tenant = tenant_of(table, &record);
@@ -167,8 +172,12 @@ impl IdentityMap {
             Some(entry) if is_older(entry) || is_other(entry) && entry.queued => return record,
             // Another tenant's when it was read across tenants, and replaced since.
             Some(entry) if is_other(entry) => {}
-            Some(entry) if entry.queued || !entry.partial => {
+            Some(entry) if entry.queued || !entry.partial && (entry.with_deleted || !with_deleted) => {
                 return entry.current.as_ref().map_or(record, Arc::clone);
+            }
+            // A copy in hand has children that this reader did not ask for.
+            Some(entry) if entry.with_deleted && !with_deleted && entry.version == version_of(table, &record) => {
+                return record;
             }
             Some(entry) if entry.version == version_of(table, &record) => {
                 // What this session wrote itself, completed by the database; copies in hand stay valid.
@@ -177,6 +186,7 @@ impl IdentityMap {
                     entry.current = Some(Arc::clone(&record));
                     entry.tenant.clone_from(&tenant);
                     entry.partial = false;
+                    entry.with_deleted = with_deleted;
                 });
                 return record;
             }
@@ -185,7 +195,7 @@ impl IdentityMap {
             _ if self.is_changed_below(depth, &key) => return record,
             _ => {}
         }
-        self.insert(depth, key, Entry::loaded(table, Arc::clone(&record)));
+        self.insert(depth, key, Entry { with_deleted, ..Entry::loaded(table, Arc::clone(&record)) });
         record
     }
 

@@ -318,7 +318,7 @@ mod tests {
         };
         let columns = Mapping::of(&[true, false]);
         let update = |deleted, mark| {
-            let reach = Reach { live: mark != Some(Mark::Restored) && row == Some(false), mark, tenant: None };
+            let reach = Reach { live: mark != Some(Mark::Restored) && row == Some(false), mark, ..Reach::default() };
             (Some(deleted), Change::Update { record: record(deleted), columns }, reach)
         };
         Some(match (step, row) {

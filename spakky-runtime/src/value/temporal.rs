@@ -49,6 +49,17 @@ pub(crate) fn to_text(value: &Value) -> Option<String> {
     })
 }
 
+impl Value {
+    /// A timestamp as one of the other type, for the same instant. Those without a time zone are in UTC.
+    pub(crate) fn at_same_instant(self, scalar: ScalarType) -> Self {
+        match (self, scalar) {
+            (Value::TimestampTz(value), ScalarType::Timestamp) => Value::Timestamp(value.naive_utc()),
+            (Value::Timestamp(value), ScalarType::TimestampTz) => Value::TimestampTz(value.and_utc()),
+            (value, _) => value,
+        }
+    }
+}
+
 fn parsed<T>(text: &str, expected: &str, result: Result<T, chrono::ParseError>) -> Result<T, ValueError> {
     result.map_err(|_| ValueError::new(format!("the stored text `{text}` is not a {expected}")))
 }

@@ -7,7 +7,7 @@ use super::refused;
 use super::table::{Row, State, Table};
 use crate::error::DatabaseError;
 use crate::query::{Condition, Operator, Pattern, Term};
-use crate::schema::Way;
+use crate::schema::{Lineage, Way};
 use crate::value::Value;
 
 /// Whether a row fulfils a condition.
@@ -56,6 +56,10 @@ pub(super) fn holds(
             all.map(|all| fits(all, *comparison))
         }
         Condition::Exists { way, condition } => Some(leads(state, table, row, way, condition)?),
+        Condition::DeletedWith(lineage) => {
+            let stamp = stamp_above(state, table, row, lineage)?;
+            table.descriptor.deleted_at().and_then(|at| compare(&row[at], crate::query::Comparison::Eq, &stamp))
+        }
         Condition::All(parts) => every(parts, false, |part| holds(state, table, row, part))?,
         Condition::Any(parts) => every(parts, true, |part| holds(state, table, row, part))?,
         Condition::Not(part) => holds(state, table, row, part)?.map(|holds| !holds),
@@ -93,6 +97,28 @@ pub(super) fn matching<'t>(
         }
     }
     Ok(found)
+}
+
+/// When the row at the end of the lineage was soft-deleted, in the type that the table of `row` has for that.
+pub(super) fn stamp_above(
+    state: &State,
+    table: &Table,
+    row: &[Value],
+    lineage: &Lineage,
+) -> Result<Value, DatabaseError> {
+    let mut from = (table, row);
+    for (column, above) in &lineage.steps {
+        let (table, row) = from;
+        let above = state.table(above.name)?;
+        let key = std::slice::from_ref(&row[table.at(column)?]);
+        let Some(found) = above.by_key(key).and_then(|number| above.rows.get(&number)) else { return Ok(Value::Null) };
+        from = (above, found);
+    }
+    let stamp = from.0.descriptor.deleted_at().map_or(Value::Null, |at| from.1[at].clone());
+    Ok(match table.descriptor.deleted_at() {
+        Some(at) => stamp.at_same_instant(table.descriptor.columns[at].ty.scalar),
+        None => Value::Null,
+    })
 }
 
 /// The keys that a condition names, if no other row can fulfil it.

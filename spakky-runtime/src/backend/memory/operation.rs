@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::condition::{matching, value};
+use super::condition::{matching, stamp_above, value};
 use super::fallback::Fallback;
 use super::table::{State, Table};
 use super::write::{add, change, fill, stored};
@@ -10,6 +10,7 @@ use super::{constraint, fallback, read};
 use crate::backend::{Answer, Draw};
 use crate::error::DatabaseError;
 use crate::query::{AssignedValue, Condition};
+use crate::schema::Lineage;
 use crate::statement::operation::{Fill, Found, Insertion, Merge, Operation};
 use crate::value::Value;
 
@@ -40,7 +41,9 @@ pub(super) fn run(state: &mut State, operation: &Operation, drawn: &Drawn) -> Re
             let affected = constraint::delete(state, found.table, numbers)?;
             Ok(Answer { rows, affected })
         }
-        Operation::UpdateWhere { table, set, filled, condition } => update_where(state, table, set, filled, condition),
+        Operation::UpdateWhere { table, set, filled, above, condition } => {
+            update_where(state, table, set, filled, above.as_ref(), condition)
+        }
         Operation::DeleteWhere { table, condition } => {
             let found = matching(state, state.table(table)?, condition)?;
             let numbers = found.into_iter().map(|(number, _)| number).collect();
@@ -85,8 +88,8 @@ fn insert(state: &mut State, insertion: &Insertion, drawn: &Drawn) -> Result<Ans
         for &(at, kind) in &filled {
             fill(descriptor, &mut row, at, kind);
         }
-        let key: Vec<Value> = descriptor.key.iter().map(|&at| row[at].clone()).collect();
-        let number = match (&insertion.merge, table.by_key(&key)) {
+        let there = insertion.merge.as_ref().and_then(|merge| table.twin(merge.by.as_deref(), &row));
+        let number = match (&insertion.merge, there) {
             (Some(merge), Some(number)) => {
                 if !merge_into(state, insertion.table, number, &row, merge)? {
                     continue;
@@ -138,7 +141,7 @@ fn merge_into(
     let old = &table.rows[&number];
     let same = positions(table, &merge.same)?;
     let deleted = descriptor.deleted_at().is_some_and(|at| !old[at].is_null());
-    if (merge.live && deleted) || same.iter().any(|&at| old[at] != new[at]) {
+    if (merge.live && deleted) || (merge.deleted && !deleted) || same.iter().any(|&at| old[at] != new[at]) {
         return Ok(false);
     }
     let columns = positions(table, &merge.columns)?;
@@ -216,6 +219,7 @@ fn update_where(
     name: &'static str,
     set: &[AssignedValue],
     filled: &[(String, Fill)],
+    above: Option<&Lineage>,
     condition: &Condition,
 ) -> Result<Answer, DatabaseError> {
     let table = state.table(name)?;
@@ -223,23 +227,27 @@ fn update_where(
     let filled = fills(table, filled)?;
     let mut changes = Vec::new();
     for (number, row) in matching(state, table, condition)? {
-        let mut assigned = Vec::with_capacity(set.len());
+        let mut assigned = Vec::with_capacity(set.len() + 1);
+        let stamp = above.map(|above| stamp_above(state, table, row, above)).transpose()?;
         for AssignedValue { column, term } in set {
             let at = table.at(column)?;
             let Ok(term) = term else { return Err(super::refused("write a value that cannot be stored")) };
             assigned.push((at, stored(descriptor, at, value(table, row, term)?)?));
         }
-        changes.push((number, assigned));
+        changes.push((number, assigned, stamp.filter(|stamp| !stamp.is_null())));
     }
     let affected = changes.len() as u64;
-    let numbers: Vec<u64> = changes.iter().map(|(number, _)| *number).collect();
-    for (number, assigned) in changes {
+    let numbers: Vec<u64> = changes.iter().map(|(number, ..)| *number).collect();
+    for (number, assigned, stamp) in changes {
         change(state, name, number, |row| {
             for (at, value) in assigned {
                 row[at] = value;
             }
             for &(at, kind) in &filled {
                 fill(descriptor, row, at, kind);
+            }
+            if let (Some(at), Some(stamp)) = (descriptor.deleted_at(), stamp) {
+                row[at] = stamp;
             }
             Ok(())
         })?;

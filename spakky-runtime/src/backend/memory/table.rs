@@ -117,6 +117,12 @@ impl Table {
         })
     }
 
+    /// The row that has the same values in a unique key, by its name, or in the primary key.
+    pub(super) fn twin(&self, unique: Option<&str>, row: &[Value]) -> Option<u64> {
+        let index = self.uniques.iter().find(|index| unique.is_none_or(|name| index.name == name))?;
+        index.rows.get(&index.entry(self.descriptor, row)?).copied()
+    }
+
     /// The row with this primary key.
     pub(super) fn by_key(&self, key: &[Value]) -> Option<u64> {
         let key: Vec<Value> = key.iter().map(key_form).collect();

@@ -13,7 +13,11 @@ impl FlushStep {
     pub(crate) fn explain(&self, error: DatabaseError, answer: Option<&Answer>) -> Error {
         let missing = self.missing(&error, answer);
         if let Some(missing) = missing {
-            return if self.owned { self.not_owned(&missing, error) } else { self.conflict(&missing, error) };
+            return if self.within.owner.is_some() {
+                self.not_owned(&missing, error)
+            } else {
+                self.conflict(&missing, error)
+            };
         }
         let constraint = error.constraint.clone().or_else(|| constraint_of(self.table, error.kind, &error.columns));
         let mut error = error;
@@ -55,10 +59,13 @@ impl FlushStep {
         let ids: Vec<String> = rows.iter().filter_map(|row| row.known_key()).map(show_key).collect();
         let expected = rows.first().and_then(|row| row.expected);
         if self.kind == Kind::Insert {
+            let which = match self.within.by {
+                Some(by) => format!("by `{}`", self.table.uniques[by].name),
+                None => format!("with id {}", show_ids(&ids)),
+            };
             let message = format!(
-                "upsert into `{}` with id {}: the row there is another tenant's, or is soft-deleted",
-                self.table.name,
-                show_ids(&ids)
+                "upsert into `{}` {which}: the row there is another tenant's, or is soft-deleted",
+                self.table.name
             );
             return Error::new(ErrorKind::Conflict, message)
                 .with_table(self.table.name)
@@ -88,8 +95,8 @@ impl FlushStep {
     fn not_owned(&self, missing: &[usize], error: DatabaseError) -> Error {
         let rows: Vec<&FlushedRow> = missing.iter().filter_map(|&position| self.rows.get(position)).collect();
         let ids: Vec<String> = rows.iter().filter_map(|row| row.known_key()).map(show_key).collect();
-        let message =
-            format!("save to `{}` with id {}: it is part of another aggregate", self.table.name, show_ids(&ids));
+        let why = if self.within.deleted { "a row with it is there, or is part of" } else { "it is part of" };
+        let message = format!("save to `{}` with id {}: {why} another aggregate", self.table.name, show_ids(&ids));
         Error::new(ErrorKind::UniqueViolation, message)
             .with_table(self.table.name)
             .with_constraint(Some(self.table.key_name.to_owned()))

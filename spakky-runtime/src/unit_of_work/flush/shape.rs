@@ -65,7 +65,10 @@ impl Shape {
             Change::Upsert { columns, .. } => {
                 let update = writable(table, *columns).collect();
                 let restores = write.reach.mark == Some(Mark::Restored);
-                Shape::Upsert { columns: insertable(table, *columns), update, within: write.within(), restores }
+                let mut columns = insertable(table, *columns);
+                // A row that is found by another key keeps its id, and nobody knows yet whether one is found.
+                columns.retain(|&at| write.reach.by.is_none() || !table.columns[at].generated);
+                Shape::Upsert { columns, update, within: write.within(), restores }
             }
             Change::Update { record, columns } => {
                 let bumps = table.version.is_some() && write.bumps;
@@ -152,7 +155,7 @@ pub(crate) fn changed(
 
 /// The columns of a new row that are given: not those the database assigns, unless they are part of the key, which is drawn
 /// before; nor those with a default that the domain type says nothing about.
-fn insertable(table: &TableDescriptor, columns: Mapping) -> Vec<usize> {
+pub(crate) fn insertable(table: &TableDescriptor, columns: Mapping) -> Vec<usize> {
     (0..table.columns.len())
         .filter(|&at| {
             let column = &table.columns[at];
