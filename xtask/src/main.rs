@@ -1,7 +1,9 @@
-//! The commands of this repository: `cargo xtask test`, `cargo xtask services`, `cargo xtask ui`, `cargo xtask orders-data`.
+//! The commands of this repository: `cargo xtask test`, `cargo xtask services`, `cargo xtask ui`, `cargo xtask bench`,
+//! `cargo xtask orders-data`.
 //!
 //! CI calls the same commands as people do, so that what passes here passes there.
 
+mod bench;
 mod example;
 mod orders;
 mod program;
@@ -11,6 +13,7 @@ mod test;
 mod ui;
 mod workspace;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -44,6 +47,13 @@ enum Command {
         #[arg(long)]
         bless: bool,
     },
+    /// Measure Spakky against peers; `cargo xtask bench --help` says what else it takes
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// For the bench, as they are
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Write `examples/data` anew, always the same
     OrdersData,
 }
@@ -65,6 +75,7 @@ fn main() -> ExitCode {
         Command::Services { action: ServicesAction::Down } => services::command::down(),
         Command::Services { action: ServicesAction::Status } => services::command::status(),
         Command::Ui { bless } => ui::run(if bless { ui::Mode::Bless } else { ui::Mode::Compare }),
+        Command::Bench { arguments } => bench::run(&arguments),
         Command::OrdersData => orders::write(),
     };
     match outcome {

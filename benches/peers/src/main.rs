@@ -1,0 +1,100 @@
+//! Spakky against peers: the same work on the same database in one run.
+//!
+//! `cargo xtask bench` provides the server and runs this. Times are measured in rounds in which all contenders have their
+//! turn; what goes over the line is counted by a proxy; and after each turn the database must hold what the work must
+//! have left there.
+
+mod backend;
+mod contender;
+mod domain;
+mod measure;
+mod network;
+mod report;
+mod workload;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::backend::Backend;
+use crate::contender::Name;
+use crate::measure::{Extent, Scope};
+use crate::network::Network;
+use crate::workload::Workload;
+
+/// Whatever went wrong, in a contender or beside it.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Result<T> = std::result::Result<T, Failure>;
+
+/// Where the server is.
+const SERVER: &str = "SPAKKY_TEST_POSTGRES_URL";
+
+#[derive(Parser)]
+#[command(name = "cargo xtask bench", about = "Spakky against peers")]
+struct Arguments {
+    /// Few rounds: all of it in less than a minute and a half
+    #[arg(long)]
+    quick: bool,
+    /// Write one JSON object a line for each workload and contender
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Only these contenders
+    #[arg(long, value_enum, value_delimiter = ',')]
+    contenders: Option<Vec<Name>>,
+    /// Only these workloads
+    #[arg(long, value_enum, value_delimiter = ',')]
+    workloads: Option<Vec<Workload>>,
+    /// Only these backends
+    #[arg(long, value_enum, value_delimiter = ',')]
+    backends: Option<Vec<Backend>>,
+    /// Only these networks
+    #[arg(long, value_enum, value_delimiter = ',')]
+    networks: Option<Vec<Network>>,
+    /// How often each contender has its turn
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// How long a turn takes, in milliseconds
+    #[arg(long)]
+    turn: Option<u64>,
+}
+
+impl Arguments {
+    fn scope(&self) -> Scope {
+        let (rounds, turn) = if self.quick { (3, 70) } else { (15, 200) };
+        let extent =
+            Extent { rounds: self.rounds.unwrap_or(rounds), turn: Duration::from_millis(self.turn.unwrap_or(turn)) };
+        let given = |names: &Option<Vec<Name>>| names.clone().unwrap_or_else(|| Name::ALL.to_vec());
+        Scope {
+            contenders: given(&self.contenders),
+            workloads: self.workloads.clone().unwrap_or_else(|| Workload::ALL.to_vec()),
+            backends: self.backends.clone().unwrap_or_else(|| vec![Backend::Postgres, Backend::Sqlite]),
+            networks: self.networks.clone().unwrap_or_else(|| vec![Network::Direct, Network::Millisecond]),
+            extent,
+        }
+    }
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> ExitCode {
+    // On a worker of the runtime, where the requests of a server run.
+    match tokio::spawn(run(Arguments::parse())).await.map_err(Into::into).flatten() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
+    let url = std::env::var(SERVER).map_err(|_| format!("set `{SERVER}`, or run `cargo xtask bench`"))?;
+    let server = backend::postgres::Server::prepare(&url).await?;
+    let outcomes = measure::run(&arguments.scope(), &server).await?;
+    print!("{}", report::table(&outcomes));
+    if let Some(file) = &arguments.json {
+        report::write_json(&outcomes, file)?;
+    }
+    Ok(())
+}
