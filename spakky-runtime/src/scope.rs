@@ -258,7 +258,14 @@ mod tests {
         let record = vec![Value::I64(1), Value::Text(tenant.into())];
         let columns = crate::mappable::Mapping::WHOLE;
         let change = Change::Insert { record: record.into(), columns };
-        PendingWrite { table: notes(), key: Some(vec![Value::I64(1)]), change, origin: Location::caller(), reach, told: None }
+        PendingWrite {
+            table: notes(),
+            key: Some(vec![Value::I64(1)]),
+            change,
+            origin: Location::caller(),
+            reach,
+            told: None,
+        }
     }
 
     #[test]

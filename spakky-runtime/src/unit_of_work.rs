@@ -10,6 +10,8 @@ mod order;
 mod pending;
 
 pub(crate) use aggregate::{adopt, check, differs, draws_keys, keep, key_of, stamp_children};
-pub(crate) use flush::{Drawing, DrawnIds, FlushContext, FlushPlan, FlushStep, constraint_of, is_drawn, show_ids, show_key, untold};
+pub(crate) use flush::{
+    Drawing, DrawnIds, FlushContext, FlushPlan, FlushStep, constraint_of, is_drawn, show_ids, show_key, untold,
+};
 pub(crate) use identity_map::{Entry, IdentityMap, RowKey, version_of};
 pub(crate) use pending::{Change, PendingQueue, PendingWrite, Told};

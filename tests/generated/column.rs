@@ -68,7 +68,8 @@ async fn a_narrower_serial_column_is_drawn_from(db: Database) {
 
 async fn an_identity_column_is_drawn_from(db: Database) {
     for kind in ["ALWAYS", "BY DEFAULT"] {
-        let sql = format!("CREATE TABLE events (id bigint GENERATED {kind} AS IDENTITY PRIMARY KEY, text text NOT NULL)");
+        let sql =
+            format!("CREATE TABLE events (id bigint GENERATED {kind} AS IDENTITY PRIMARY KEY, text text NOT NULL)");
         assert_eq!(ids(&db, &[&sql]).await, [1, 2, 3]);
         db.execute("DROP TABLE events").await;
     }

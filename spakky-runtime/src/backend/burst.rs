@@ -8,8 +8,8 @@ use std::sync::Arc;
 use futures_util::Stream;
 
 use crate::error::DatabaseError;
-use crate::statement::operation::Operation;
 use crate::schema::TableDescriptor;
+use crate::statement::operation::Operation;
 use crate::transaction::TransactionMode;
 use crate::value::{ColumnType, Value};
 

@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 
 use futures_util::Stream;
 
-use super::find::LockWait;
 use super::Repository;
+use super::find::LockWait;
 use crate::backend::{Backend, Statement};
 use crate::error::{Error, ErrorKind};
 use crate::mappable::Mappable;

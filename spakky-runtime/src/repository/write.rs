@@ -385,7 +385,8 @@ pub(super) fn queue_delete_keys<Row: Table>(
         let change = Change::Delete { must_exist: false };
         let reach = session.scope().reach(table, None)?;
         let gone = Entry { deleted: true, ..Entry::attached(None).of(reach.tenant.clone()) };
-        batch.queue(PendingWrite { table, key: Some(key), change, origin, reach, told: None }, Some((row_key, gone)))?;
+        batch
+            .queue(PendingWrite { table, key: Some(key), change, origin, reach, told: None }, Some((row_key, gone)))?;
     }
     batch.finish()
 }

@@ -2,9 +2,9 @@
 
 use std::panic::Location;
 
+use super::Repository;
 use super::batch::{Batch, queue_each};
 use super::find::no_version;
-use super::Repository;
 use super::write::{Origin, plan_add, plan_delete, plan_save, plan_upsert, queue_delete_keys};
 use crate::error::Error;
 use crate::mappable::{Mappable, Revision};

@@ -64,10 +64,9 @@ pub(super) enum Part {
 impl Part {
     fn depth(&self) -> usize {
         match self {
-            Part::Control { depth }
-            | Part::Draw { depth, .. }
-            | Part::Flush { depth, .. }
-            | Part::Query { depth } => *depth,
+            Part::Control { depth } | Part::Draw { depth, .. } | Part::Flush { depth, .. } | Part::Query { depth } => {
+                *depth
+            }
             Part::Probe | Part::Commit => 0,
         }
     }
@@ -244,7 +243,7 @@ impl Session {
         let mut flushes = Vec::with_capacity(flushed.len());
         for (position, flushed) in flushed.into_iter().enumerate() {
             let plan = if flushed { plan_flush(state, position, &context)? } else { FlushPlan::default() };
-            context.wants_xid &= plan.steps.is_empty();
+            context.wants_xid &= !plan.tells_xid();
             flushes.push(plan);
         }
 

@@ -50,7 +50,8 @@ fn push_draw(sql: &mut SqlWriter, table: &TableDescriptor, column: usize, number
     );
     sql.push_bind(text, Value::Text(name)).push_sql("::text AS relation, ");
     sql.push_bind(text, Value::Text(table.columns[column].name.clone())).push_sql("::text AS attribute, ");
-    sql.push_bind(ColumnType::scalar(ScalarType::I64), Value::I64(count)).push_sql("::bigint AS wanted) AS i OFFSET 0)");
+    sql.push_bind(ColumnType::scalar(ScalarType::I64), Value::I64(count))
+        .push_sql("::bigint AS wanted) AS i OFFSET 0)");
     sql.push_sql(" AS spakky_s");
 }
 

@@ -245,8 +245,13 @@ impl FlushPlan {
         Ok(plan)
     }
 
+    /// Whether one of the statements answers with the transaction's id, if it was asked to.
+    pub(crate) fn tells_xid(&self) -> bool {
+        self.steps.iter().any(FlushStep::tells_xid)
+    }
+
     fn push_sweep(&mut self, sweep: &Sweep, context: &FlushContext) -> Result<(), Error> {
-        let wants_xid = context.wants_xid && self.steps.is_empty();
+        let wants_xid = context.wants_xid && !self.tells_xid();
         let (table, kind) = sweep.node();
         let statement = statement::delete_all(context.backend, table, &sweep.condition(), wants_xid)?;
         let statement = Some(statement);
@@ -264,7 +269,7 @@ impl FlushPlan {
         context: &FlushContext,
     ) -> Result<(), Error> {
         writes.sort_by(|a, b| compare_keys(a.key.as_deref(), b.key.as_deref()));
-        let wants_xid = context.wants_xid && self.steps.is_empty();
+        let wants_xid = context.wants_xid && !self.tells_xid();
         let answering = if wants_xid { Answering::Xid } else { Answering::Nothing };
         let FlushContext { backend, raise, .. } = *context;
         let keys: Vec<Record>;
@@ -387,14 +392,24 @@ fn key_record(table: &TableDescriptor, write: &Write) -> Record {
 
 fn flushed(write: Write, kind: Kind) -> FlushedRow {
     let Write {
-        table, key, change, origin, base, expected, reach, is_child, children_partial, children_drawn, told, ..
+        table,
+        key,
+        change,
+        origin,
+        base,
+        expected,
+        reach,
+        is_child,
+        children_partial,
+        children_drawn,
+        told,
+        ..
     } = write;
     if is_child {
         return FlushedRow { key, origin, expected, effect: None, is_child, telling: None };
     }
-    let telling = told
-        .zip(record_of(&change).cloned())
-        .map(|(told, record)| Telling { told, record, children_partial });
+    let telling =
+        told.zip(record_of(&change).cloned()).map(|(told, record)| Telling { told, record, children_partial });
     // A row that was there is read again once its children have their keys.
     let unknown = children_drawn && !key.as_deref().is_some_and(is_drawn);
     let stored = |record: Record| Arc::new(if unknown { record.without_children() } else { record });
@@ -466,6 +481,11 @@ impl FlushStep {
         self.statement.take()
     }
 
+    /// Whether it answers with the transaction's id, if it was asked to.
+    pub(crate) fn tells_xid(&self) -> bool {
+        !self.returns_rows
+    }
+
     /// How many rows it writes.
     pub(crate) fn row_count(&self) -> usize {
         self.rows.len()
@@ -484,7 +504,8 @@ impl FlushStep {
     /// Takes note of what the answer tells of new rows: their keys, and how they were stored.
     pub(crate) fn settle(&mut self, answer: &Answer, ids: &DrawnIds, backend: Backend) -> Vec<(RowKey, Entry)> {
         let table = self.table;
-        let mut returned = Returned::of(table, answer, backend, self.rows.len() == 1);
+        let returned = if self.returns_rows { answer.rows.as_slice() } else { &[] };
+        let mut returned = Returned::of(table, returned, backend, self.rows.len() == 1);
         let mut known = Vec::new();
         for row in &mut self.rows {
             let is_known = row.known_key().is_some();

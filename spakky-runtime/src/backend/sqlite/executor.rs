@@ -51,7 +51,14 @@ impl From<DatabaseError> for StepFailure {
 impl Executor {
     pub(super) fn new(options: &SqliteOptions, database: Database, queue: Arc<Queue>) -> Self {
         let statements = StatementCache::new(options.statement_cache_size);
-        Executor { statements, database, queue, transaction: None, in_memory: options.is_memory(), drawn: HashMap::new() }
+        Executor {
+            statements,
+            database,
+            queue,
+            transaction: None,
+            in_memory: options.is_memory(),
+            drawn: HashMap::new(),
+        }
     }
 
     /// Runs a burst, up to the first step that fails.
@@ -120,7 +127,8 @@ impl Executor {
         let mut greatest = self.number(draw.statement)?;
         let tables = Statement::plain("SELECT count(*) FROM sqlite_master WHERE name = 'sqlite_sequence'", Vec::new());
         if self.number(tables)? > 0 {
-            let name = Bind { ty: ColumnType::scalar(ScalarType::Text), value: Value::Text(draw.table.name.to_owned()) };
+            let name =
+                Bind { ty: ColumnType::scalar(ScalarType::Text), value: Value::Text(draw.table.name.to_owned()) };
             let last = Statement::plain("SELECT max(seq) FROM sqlite_sequence WHERE name = ?1", vec![name]);
             greatest = greatest.max(self.number(last)?);
         }
