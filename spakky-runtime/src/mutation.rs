@@ -81,11 +81,9 @@ impl Mutation {
             self.drawn.push((self.event.ids.len(), key.to_vec()));
             self.ids = ids.clone();
         }
+        self.event.versions.extend(version);
         self.versions.extend(version.map(|version| ((self.event.table, name.clone()), version)));
         self.event.ids.push(name);
-        let told = self.event.kind != MutationKind::Delete && self.versions.len() == self.event.ids.len();
-        let versions = self.versions.iter().filter(|_| told).map(|(_, version)| *version);
-        self.event.versions = versions.collect();
     }
 
     /// The event, with the ids that were drawn meanwhile.
@@ -93,11 +91,11 @@ impl Mutation {
         for (at, key) in std::mem::take(&mut self.drawn).into_iter().rev() {
             match self.ids.values(&key) {
                 Some(key) => self.event.ids[at] = show_key(&key),
-                None => {
-                    self.event.ids.remove(at);
-                    self.event.versions.clear();
-                }
+                None => drop(self.event.ids.remove(at)),
             }
+        }
+        if self.event.kind == MutationKind::Delete || self.event.versions.len() != self.event.ids.len() {
+            self.event.versions.clear();
         }
         MutationEvent { tenant: tenant.map(str::to_owned), ..self.event.clone() }
     }
@@ -197,9 +195,9 @@ impl Telling {
             let before = earliest.unwrap_or(*version) - 1;
             let unnamed = (row.0, String::new());
             let count = |others: &Vec<i64>| others.iter().filter(|other| **other == before).count();
-            let unnamed_own = own().filter(|(other, version)| *other == unnamed && *version == before).count();
+            let own_unnamed = || own().filter(|(other, version)| *other == unnamed && *version == before).count();
             committing.get(row).is_some_and(|others| others.contains(&before))
-                || committing.get(&unnamed).is_some_and(|others| count(others) > unnamed_own)
+                || committing.get(&unnamed).is_some_and(|others| count(others) > own_unnamed())
         })
     }
 

@@ -13,6 +13,7 @@ on_each_store![
     an_upsert_replaces_the_children,
     a_stream_brings_the_children_along,
     a_child_of_another_is_not_taken,
+    ids_are_assigned_at_any_depth,
 ];
 
 #[derive(Debug, Clone, PartialEq)]
@@ -185,4 +186,78 @@ async fn a_stream_brings_the_children_along(store: Store) {
     assert_eq!(found.len(), 3);
     let shown = |orders: &[Order]| orders.iter().map(|order| (order.id, order.lines.clone())).collect::<Vec<_>>();
     assert_eq!(shown(&found), shown(&expected));
+}
+
+/// The database assigns its id, and those of its parcels and their labels.
+#[derive(Debug, Clone, PartialEq, Table, Mappable)]
+#[table(name = "crates")]
+#[mappable(domain = Self)]
+pub(super) struct Crate {
+    #[table(id, generated)]
+    id: i64,
+    text: String,
+    #[table(has_many(by = crate_id))]
+    parcels: Vec<Parcel>,
+    #[table(version)]
+    version: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Table, Mappable)]
+#[table(name = "parcels")]
+#[mappable(domain = Self)]
+pub(super) struct Parcel {
+    #[table(id, generated)]
+    id: i32,
+    #[table(references(Crate))]
+    crate_id: i64,
+    #[table(has_many(by = parcel_id))]
+    labels: Vec<Label>,
+}
+
+#[derive(Debug, Clone, PartialEq, Table, Mappable)]
+#[table(name = "labels")]
+#[mappable(domain = Self)]
+pub(super) struct Label {
+    #[table(id, generated)]
+    id: i64,
+    #[table(references(Parcel))]
+    parcel_id: i32,
+    text: String,
+}
+
+fn parcel(texts: &[&str]) -> Parcel {
+    let label = |text: &&str| Label { id: 0, parcel_id: 0, text: (*text).to_owned() };
+    Parcel { id: 0, crate_id: 0, labels: texts.iter().map(label).collect() }
+}
+
+async fn ids_are_assigned_at_any_depth(store: Store) {
+    let crates = store.of::<Crate>();
+    let new = |text: &str| Crate {
+        id: 0,
+        text: text.to_owned(),
+        parcels: vec![parcel(&["a", "b"]), parcel(&[]), parcel(&["c"])],
+        version: 0,
+    };
+    let (mut one, mut two) = (new("one"), new("two"));
+    store
+        .sessions
+        .transaction(TransactionOptions::new(), async |session| {
+            crates.add_all([&mut new("queued"), &mut new("queued too")])?;
+            crates.add_all_now([&mut one, &mut two]).await?;
+            let spent = session.statistics().round_trips;
+            assert_eq!(crates.get(2).await?.text, "queued too");
+            assert_eq!(crates.get(4).await?, two);
+            assert_eq!(session.statistics().round_trips, spent);
+            two.parcels.remove(0);
+            two.parcels.push(parcel(&["d"]));
+            crates.save(&mut two)
+        })
+        .await
+        .unwrap();
+    assert_eq!((one.id, one.parcels[2].id, one.parcels[2].labels[0].id), (3, 9, 9));
+    assert_eq!(crates.get(3).await.unwrap(), one);
+    let two = crates.get(4).await.unwrap();
+    assert_eq!(two.parcels.iter().map(|parcel| parcel.id).collect::<Vec<_>>(), [11, 12, 13]);
+    assert_eq!(two.parcels[2].labels, [Label { id: 13, parcel_id: 13, text: "d".to_owned() }]);
+    assert_eq!(two.version, 2);
 }

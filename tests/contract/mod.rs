@@ -169,8 +169,10 @@ pub(crate) struct Ticket {
 
 fn tables() -> SchemaRegistry {
     let all = schema![Buyer, Purchase, TicketRow, aggregate::OrderRow, aggregate::LineRow, aggregate::InvoiceRow];
+    let drawn = schema![aggregate::Crate, aggregate::Parcel, aggregate::Label];
     let stamped = [stamped::DocumentRow::descriptor()];
-    SchemaRegistry::of(all.tables().unwrap().iter().copied().chain(stamped))
+    let all = all.tables().unwrap().iter().chain(drawn.tables().unwrap()).copied();
+    SchemaRegistry::of(all.chain(stamped))
 }
 
 fn buyer(id: i64, name: &str) -> Buyer {

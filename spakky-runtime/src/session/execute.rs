@@ -247,7 +247,7 @@ impl Session {
         let mut flushes = Vec::with_capacity(flushed.len());
         for (position, flushed) in flushed.into_iter().enumerate() {
             let plan = if flushed { plan_flush(state, position, &context)? } else { FlushPlan::default() };
-            context.wants_xid &= plan.steps.is_empty();
+            context.wants_xid &= !plan.tells_xid();
             flushes.push(plan);
         }
 

@@ -287,9 +287,14 @@ impl FlushPlan {
         Ok(plan)
     }
 
+    /// Whether one of the statements answers with the transaction's id, if it was asked to.
+    pub(crate) fn tells_xid(&self) -> bool {
+        self.steps.iter().any(FlushStep::tells_xid)
+    }
+
     fn push_sweep(&mut self, sweep: &Sweep, context: &FlushContext<'_>) -> Result<(), Error> {
         let (table, kind) = sweep.node();
-        let statement = Some(sweep.statement(context, context.wants_xid && self.steps.is_empty())?);
+        let statement = Some(sweep.statement(context, context.wants_xid && !self.tells_xid())?);
         let does = (sweep.does(), Vec::new());
         let (draws, rows, within) = (Vec::new(), Vec::new(), Within::default());
         self.steps.push(FlushStep { statement, draws, table, kind, rows, returns_rows: false, within, does });
@@ -304,7 +309,7 @@ impl FlushPlan {
         context: &FlushContext<'_>,
     ) -> Result<(), Error> {
         writes.sort_by(|a, b| compare_keys(&a.found_by(), &b.found_by()));
-        let wants_xid = context.wants_xid && self.steps.is_empty();
+        let wants_xid = context.wants_xid && !self.tells_xid();
         let answering = if wants_xid { Answering::Xid } else { Answering::Nothing };
         let FlushContext { backend, raise, .. } = *context;
         let keys: Vec<Record>;
@@ -518,6 +523,11 @@ impl FlushStep {
         self.statement.take()
     }
 
+    /// Whether it answers with the transaction's id, if it was asked to.
+    pub(crate) fn tells_xid(&self) -> bool {
+        !self.returns_rows
+    }
+
     /// How many rows it writes.
     pub(crate) fn row_count(&self) -> usize {
         self.rows.len()
@@ -541,7 +551,8 @@ impl FlushStep {
     /// Takes note of what the answer tells of new rows: their keys, and how they were stored.
     pub(crate) fn settle(&mut self, answer: &Answer, ids: &DrawnIds, backend: Backend) -> Vec<(RowKey, Entry)> {
         let table = self.table;
-        let mut returned = Returned::of(table, answer, backend, self.rows.len() == 1);
+        let returned = if self.returns_rows { answer.rows.as_slice() } else { &[] };
+        let mut returned = Returned::of(table, returned, backend, self.rows.len() == 1);
         let mut known = Vec::new();
         for row in &mut self.rows {
             let is_known = row.known_key().is_some();

@@ -86,14 +86,25 @@ pub(super) async fn run(client: TcpStream, server: TcpStream, shared: Arc<Shared
     tokio::select! {
         ended = &mut answers => ended.map(|_| ()),
         ended = &mut requests => {
-            let (end, mut server_write) = ended?;
+            let ((end, mut from_client), mut server_write) = ended?;
             match end {
                 // As the client's own close would look to the server; what is on its way back is still given.
                 End::Closed => {
                     server_write.shutdown().await?;
                     answers.await.map(|_| ())
                 }
-                End::Draining => answers.await.map(|_| ()),
+                // What the client goes on to send is taken off the line: closed over it, the line would be reset, and the
+                // client lose answers that it was given.
+                End::Draining => {
+                    let discard = async {
+                        while let Ok(Some(_)) = from_client.next().await {}
+                        std::future::pending::<()>().await;
+                    };
+                    tokio::select! {
+                        ended = answers => ended.map(|_| ()),
+                        () = discard => Ok(()),
+                    }
+                }
                 End::Cut => Ok(()),
             }
         }
@@ -134,14 +145,14 @@ async fn read_requests(
     to_server: mpsc::UnboundedSender<Parcel>,
     line: &Line,
     shared: &Shared,
-) -> io::Result<End> {
+) -> io::Result<(End, Reader<OwnedReadHalf>)> {
     while let Some(frame) = from_client.next().await? {
         let (mut verdict, mut cut) = (Verdict::Forward, false);
         let mut bytes = frame.bytes.clone();
         if line.signed_in.load(Ordering::SeqCst) {
             verdict = note(&frame, line, shared);
             if verdict == Verdict::Drop {
-                return Ok(End::Draining);
+                return Ok((End::Draining, from_client));
             }
             if let Some(passing) = cut_bytes(shared, Direction::ToServer, bytes.len()) {
                 bytes.truncate(passing);
@@ -152,13 +163,13 @@ async fn read_requests(
         let due = Instant::now() + shared.settings.borrow().delay_to_server;
         let _ = to_server.send(Parcel { due, bytes, ends_unit: false });
         if cut {
-            return Ok(End::Cut);
+            return Ok((End::Cut, from_client));
         }
         if verdict == Verdict::ForwardLast {
-            return Ok(End::Draining);
+            return Ok((End::Draining, from_client));
         }
     }
-    Ok(End::Closed)
+    Ok((End::Closed, from_client))
 }
 
 /// Counts and records a message, and looks whether the line is to be cut at it.

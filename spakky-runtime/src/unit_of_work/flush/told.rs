@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::draw::DrawnIds;
-use crate::backend::{Answer, Backend};
+use crate::backend::Backend;
 use crate::error::{Error, ErrorKind};
 use crate::schema::{Record, TableDescriptor, canonical};
 use crate::unit_of_work::aggregate::key_of;
@@ -32,9 +32,9 @@ pub(super) struct Returned {
 }
 
 impl Returned {
-    pub(super) fn of(table: &'static TableDescriptor, answer: &Answer, backend: Backend, only: bool) -> Self {
-        let mut made = Returned { table, by_key: HashMap::with_capacity(answer.rows.len()), failure: None, only };
-        for row in &answer.rows {
+    pub(super) fn of(table: &'static TableDescriptor, rows: &[Vec<Value>], backend: Backend, only: bool) -> Self {
+        let mut made = Returned { table, by_key: HashMap::with_capacity(rows.len()), failure: None, only };
+        for row in rows {
             match canonical(table, row.clone(), backend) {
                 Ok(record) => drop(made.by_key.insert(key_of(table, &record), record)),
                 Err(error) => made.failure = Some(error),
