@@ -9,6 +9,7 @@ mod condition;
 mod delete;
 mod guard;
 mod insert;
+mod linked;
 mod list;
 pub(crate) mod operation;
 mod select;
@@ -22,6 +23,7 @@ pub(crate) use bulk::{Marking, delete_all, delete_where, mark_where, update_wher
 pub(crate) use delete::delete;
 pub(crate) use guard::{CONFLICT_TOKEN, RaiseStyle};
 pub(crate) use insert::{Conflict, insert, insert_returning};
+pub(crate) use linked::Linked;
 pub(crate) use select::{Lock, Select};
 pub(crate) use sql::{SqlWriter, clock, quote_identifier};
 pub(crate) use update::{Touch, Within, update};
