@@ -235,13 +235,16 @@ keys! {
     /// Inside `has_one(..)`.
     enum ProjectedHasOneKey in "has_one" on "a field" {
         By = "by",
+        Filter = "filter",
         Profile = "profile",
     }
 
     /// Inside `has_many(..)`.
     enum ProjectedHasManyKey in "has_many" on "a field" {
         By = "by",
+        Filter = "filter",
         OrderBy = "order_by",
+        Limit = "limit",
         Profile = "profile",
     }
 
@@ -250,23 +253,28 @@ keys! {
         Through = "through",
         From = "from",
         To = "to",
+        Filter = "filter",
         OrderBy = "order_by",
+        Limit = "limit",
         Profile = "profile",
     }
 
     /// Inside `count(..)`.
     enum ProjectedCountKey in "count" on "a field" {
         By = "by",
+        Filter = "filter",
     }
 
     /// Inside `exists(..)`.
     enum ProjectedExistsKey in "exists" on "a field" {
         By = "by",
+        Filter = "filter",
     }
 
     /// Inside `sum(..)`.
     enum ProjectedSumKey in "sum" on "a field" {
         By = "by",
+        Filter = "filter",
     }
 
     /// `#[transactional(..)]`.

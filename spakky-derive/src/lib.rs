@@ -138,7 +138,9 @@ pub fn derive_mappable(input: TokenStream) -> TokenStream {
 /// | `has_one(by = order_id)` | the one row whose column refers to this one, likewise |
 /// | `has_many(by = order_id, order_by = (position desc, id))` | the rows whose column refers to this one, as a `Vec` of projections |
 /// | `many_to_many(through = OrderTagRow, from = order_id, to = tag_id, order_by = name)` | the rows that those of a third table link to this one |
-/// | `profile = brief`, in each of these | which profile of the other projection is loaded; all its fields by default |
+/// | `filter = function`, in `has_one`, `has_many`, `many_to_many`, `count`, `exists`, `sum` | those rows alone that fulfil what a `fn() -> Predicate<LineRow>` gives |
+/// | `limit = 3`, in `has_many` and `many_to_many` | the first rows alone, so many for each row |
+/// | `profile = brief`, in those that hold projections | which profile of the other projection is loaded; all its fields by default |
 /// | `joined(CustomerRow.name, by = customer_id)` | a column of the row that a column refers to |
 /// | `count(LineRow, by = order_id)` | how many rows refer to this one: an `i64` |
 /// | `exists(LineRow, by = order_id)` | whether one does: a `bool` |

@@ -17,5 +17,6 @@ mod url;
 mod validate;
 
 pub use credentials::{Credentials, CredentialsFuture, CredentialsProvider, SharedCredentials};
+pub(crate) use cursor_keys::CursorKeys;
 pub use mode::{PoolKind, Pooler, SslMode};
 pub use settings::DatabaseConfig;

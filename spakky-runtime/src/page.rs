@@ -5,16 +5,24 @@
 //! behind the last row of the page before, wherever that is now: it costs the same at any depth, and no row that stays is
 //! seen twice or missed.
 
+mod chunk;
 mod codec;
 mod cursor;
 mod key;
 mod keyset;
 #[cfg(test)]
 mod tests;
+mod total;
+mod walk;
 
-pub(crate) use cursor::{Cursor, Direction, binding};
+pub(crate) use chunk::Chunks;
 pub(crate) use key::process_key;
-pub(crate) use keyset::{Keyset, complete};
+pub(crate) use keyset::complete;
+pub(crate) use total::{read_total, totals};
+pub(crate) use walk::Walk;
+
+use cursor::{Cursor, Direction, binding};
+use keyset::Keyset;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 

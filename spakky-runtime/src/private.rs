@@ -6,7 +6,7 @@ pub use crate::error::Error;
 pub use crate::mappable::{Mappable, Mapping, MappingError, Revision, VersionField};
 pub use crate::projection::{
     Batch, Cells, Field, FieldSpec, LinkKey, LoadInput, LoadedValues, Profile, ProjectedLoad, ProjectedMany,
-    ProjectedOne, Projection, ProjectionEntry, ProjectionSpec, gathered,
+    ProjectedOne, Projection, ProjectionEntry, ProjectionSpec, filtered, gathered,
 };
 pub use crate::schema::relation::RelationSpec;
 pub use crate::schema::role::{SingleKey, check};

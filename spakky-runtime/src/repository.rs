@@ -23,6 +23,7 @@ pub use aggregate::{Holds, NumberColumn};
 pub use find::LockWait;
 pub(crate) use project::Source;
 pub use query::QueryBuilder;
+pub(crate) use query::{unexpected, unnamed};
 pub use stream::RowStream;
 
 use std::marker::PhantomData;

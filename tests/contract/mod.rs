@@ -14,6 +14,7 @@ mod save;
 mod scope;
 mod stamped;
 mod upsert_by;
+mod view;
 mod write_where;
 
 use std::time::Duration;

@@ -20,7 +20,7 @@ on_each_backend![
 ];
 
 /// What makes another repository or query, or describes one, and sends nothing.
-const BUILDERS: [&str; 19] = [
+const BUILDERS: [&str; 20] = [
     "Repository::new",
     "Repository::in_session",
     "Repository::autocommit",
@@ -31,6 +31,7 @@ const BUILDERS: [&str; 19] = [
     "Repository::filter",
     // Confined by its own tests.
     "Repository::project",
+    "QueryBuilder::project",
     "Repository::search",
     "Repository::search_within",
     "QueryBuilder::apply",

@@ -67,6 +67,13 @@ fn rows_are_in_the_order_of_a_native_enum() {
         let next = query().cursor_page(CursorRequest::first(2).at(first.next.unwrap())).await?;
         let walked: Vec<i64> = first.items.iter().chain(&next.items).map(|row| row.id).collect();
         assert_eq!(walked, expected);
+        let mood = Plain::COLUMNS.mood;
+        let (first, last) = (rows.query().min(mood).await?, rows.query().max(mood).await?);
+        let extremes = [Some(Mood::SoSo), Some(Mood::Glad)];
+        assert_eq!(
+            [first, last],
+            if place.backend() == Backend::Postgres { extremes } else { [extremes[1], extremes[0]] }
+        );
         Ok(())
     });
 }

@@ -17,7 +17,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Ident, Type};
 
-use super::model::{Field, Projection, Source};
+use super::model::{Field, Projection, Source, Which};
 use crate::syntax::case::screaming_snake;
 use crate::syntax::ident::plain;
 use crate::syntax::input::{projection as associated, span_of};
@@ -116,36 +116,34 @@ fn value(projection: &Projection, field: &Field) -> TokenStream {
             let profile = profile_of(ty, &quote!(__p::ProjectedOne), profile.as_ref());
             quote_spanned!(span=> #make(#name, #by, #profile))
         }
-        Source::HasOne { by, profile } => {
-            let by = column(&child(ty, &quote!(__p::ProjectedOne)), by);
+        Source::HasOne { by, profile, which } => {
+            let child = child(ty, &quote!(__p::ProjectedOne));
+            let (by, which) = (column(&child, by), expand_which(&child, which));
             let profile = profile_of(ty, &quote!(__p::ProjectedOne), profile.as_ref());
-            quote_spanned!(span=> #make::<#row, _>(#name, #by, #profile))
+            quote_spanned!(span=> #make::<#row, _>(#name, #by, #profile) #which)
         }
-        Source::HasMany { by, order, profile } => {
+        Source::HasMany { by, profile, which } => {
             let child = child(ty, &quote!(__p::ProjectedMany));
-            let (by, order) = (column(&child, by), ordering(&child, order));
+            let (by, which) = (column(&child, by), expand_which(&child, which));
             let profile = profile_of(ty, &quote!(__p::ProjectedMany), profile.as_ref());
-            quote_spanned!(span=> #make::<#row, _>(#name, #by, #profile) #order)
+            quote_spanned!(span=> #make::<#row, _>(#name, #by, #profile) #which)
         }
-        Source::ManyToMany { through, from, to, order, profile } => {
-            let order = ordering(&child(ty, &quote!(__p::ProjectedMany)), order);
+        Source::ManyToMany { through, from, to, profile, which } => {
+            let which = expand_which(&child(ty, &quote!(__p::ProjectedMany)), which);
             let (from, to) = (column(&quote!(#through), from), column(&quote!(#through), to));
             let profile = profile_of(ty, &quote!(__p::ProjectedMany), profile.as_ref());
             quote_spanned! {span=>
-                #make::<#row, _, _, _>(#name, #from, #to, #profile) #order
+                #make::<#row, _, _, _>(#name, #from, #to, #profile) #which
             }
         }
-        Source::Count { row: other, by } => {
-            let by = column(&quote!(#other), by);
-            quote_spanned!(span=> #make::<#row, _, _>(#name, #by))
+        Source::Count { row: other, by, which } | Source::Exists { row: other, by, which } => {
+            let (by, which) = (column(&quote!(#other), by), expand_which(&quote!(#other), which));
+            quote_spanned!(span=> #make::<#row, _, _>(#name, #by) #which)
         }
-        Source::Exists { row: other, by } => {
-            let by = column(&quote!(#other), by);
-            quote_spanned!(span=> #make::<#row, _, _>(#name, #by))
-        }
-        Source::Sum { row: other, column: path, by } => {
+        Source::Sum { row: other, column: path, by, which } => {
             let (path, by) = (column(&quote!(#other), path), column(&quote!(#other), by));
-            quote_spanned!(span=> #make::<#row, _, _, _>(#name, #path, #by))
+            let which = expand_which(&quote!(#other), which);
+            quote_spanned!(span=> #make::<#row, _, _, _>(#name, #path, #by) #which)
         }
         Source::Load(function) => {
             let after: Vec<usize> = field
@@ -193,16 +191,19 @@ fn child(ty: &Type, kind: &TokenStream) -> TokenStream {
     associated(ty, kind, "Row")
 }
 
-/// `.order(&[(<LineRow>::COLUMNS.position.parts(), false)])`
-fn ordering(row: &TokenStream, order: &[(FieldPath, bool)]) -> TokenStream {
-    if order.is_empty() {
-        return TokenStream::new();
-    }
-    let order = order.iter().map(|(path, descending)| {
+/// `.filter(|| filtered::<LineRow>(open())).order(&[(<LineRow>::COLUMNS.position.parts(), false)]).limit(3)`
+fn expand_which(row: &TokenStream, which: &Which) -> TokenStream {
+    let filter = which.filter.iter().map(|function| {
+        let at = Span::call_site().located_at(span_of(function));
+        quote_spanned!(at=> .filter(|| __p::filtered::<#row>(#function())))
+    });
+    let order = which.order.iter().map(|(path, descending)| {
         let fields = path.idents();
         quote!((<#row>::COLUMNS #(.#fields)* .parts(), #descending))
     });
-    quote!(.order(&[#(#order),*]))
+    let order = (!which.order.is_empty()).then(|| quote!(.order(&[#(#order),*])));
+    let limit = which.limit.iter().map(|limit| quote!(.limit(#limit)));
+    quote!(#(#filter)* #order #(#limit)*)
 }
 
 /// `LineView::BRIEF`, or all fields.

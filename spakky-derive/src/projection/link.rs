@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::{Ident, Path, Token};
+use syn::{ExprPath, Ident, LitInt, Path, Token};
 
 use crate::attr::{Entry, Spanned, parse_keys, set_once};
 use crate::diagnostics::Diagnostics;
@@ -14,6 +14,9 @@ use crate::keys::{
 use crate::table::attr::FieldPath;
 use crate::table::field::parse_order;
 
+/// The greatest `limit`.
+const MOST_ROWS: u64 = 1_000_000;
+
 /// A relation as written.
 #[derive(Default)]
 pub(crate) struct LinkAttr {
@@ -23,7 +26,9 @@ pub(crate) struct LinkAttr {
     pub(crate) column: Option<FieldPath>,
     pub(crate) by: Option<Spanned<FieldPath>>,
     pub(crate) profile: Option<Spanned<Ident>>,
+    pub(crate) filter: Option<Spanned<ExprPath>>,
     pub(crate) order: Option<Spanned<Vec<(FieldPath, bool)>>>,
+    pub(crate) limit: Option<Spanned<LitInt>>,
     pub(crate) through: Option<Spanned<Path>>,
     pub(crate) from: Option<Spanned<FieldPath>>,
     pub(crate) to: Option<Spanned<FieldPath>>,
@@ -57,7 +62,9 @@ impl Shape {
 pub(crate) enum Part {
     By,
     Profile,
+    Filter,
     OrderBy,
+    Limit,
     Through,
     From,
     To,
@@ -83,12 +90,12 @@ macro_rules! link_keys {
 link_keys! {
     ProjectedJoinedKey { By }
     ProjectedBelongsToKey { By Profile }
-    ProjectedHasOneKey { By Profile }
-    ProjectedHasManyKey { By OrderBy Profile }
-    ProjectedManyToManyKey { Through From To OrderBy Profile }
-    ProjectedCountKey { By }
-    ProjectedExistsKey { By }
-    ProjectedSumKey { By }
+    ProjectedHasOneKey { By Filter Profile }
+    ProjectedHasManyKey { By Filter OrderBy Limit Profile }
+    ProjectedManyToManyKey { Through From To Filter OrderBy Limit Profile }
+    ProjectedCountKey { By Filter }
+    ProjectedExistsKey { By Filter }
+    ProjectedSumKey { By Filter }
 }
 
 impl LinkAttr {
@@ -128,6 +135,17 @@ impl LinkAttr {
             Part::To => set_once(&mut self.to, at, field()?, diagnostics),
             Part::Profile => {
                 set_once(&mut self.profile, at, entry.value_with("name", Ident::parse_any)?, diagnostics);
+            }
+            Part::Filter => {
+                set_once(&mut self.filter, at, entry.value("path::to::function")?, diagnostics);
+            }
+            Part::Limit => {
+                let limit: LitInt = entry.value("3")?;
+                if !limit.base10_parse::<u64>().is_ok_and(|limit| (1..=MOST_ROWS).contains(&limit)) {
+                    let message = format!("a limit is 1 to {MOST_ROWS} rows, of each row that they belong to");
+                    diagnostics.error(&limit, message);
+                }
+                set_once(&mut self.limit, at, limit, diagnostics);
             }
             Part::OrderBy => {
                 set_once(&mut self.order, at, entry.value_with("(field, other desc)", parse_order)?, diagnostics);

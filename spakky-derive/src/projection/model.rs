@@ -1,7 +1,7 @@
 //! One read model, as `#[derive(Projection)]` understood it.
 
 use syn::ext::IdentExt;
-use syn::{DeriveInput, ExprPath, Ident, Path, Type, Visibility};
+use syn::{DeriveInput, ExprPath, Ident, LitInt, Path, Type, Visibility};
 
 use super::attr::{ProjectedAttrs, ProjectionAttrs, SourceAttr};
 use super::link::LinkAttr;
@@ -45,35 +45,49 @@ pub(crate) enum Source {
     HasOne {
         by: FieldPath,
         profile: Option<Ident>,
+        which: Which,
     },
     HasMany {
         by: FieldPath,
-        order: Vec<(FieldPath, bool)>,
         profile: Option<Ident>,
+        which: Which,
     },
     ManyToMany {
         through: Path,
         from: FieldPath,
         to: FieldPath,
-        order: Vec<(FieldPath, bool)>,
         profile: Option<Ident>,
+        which: Which,
     },
     Count {
         row: Path,
         by: FieldPath,
+        which: Which,
     },
     Exists {
         row: Path,
         by: FieldPath,
+        which: Which,
     },
     Sum {
         row: Path,
         column: FieldPath,
         by: FieldPath,
+        which: Which,
     },
     Load(ExprPath),
     /// A mistake that is reported.
     Broken,
+}
+
+/// Which of the related rows are meant.
+#[derive(Default)]
+pub(crate) struct Which {
+    /// A function that makes their condition.
+    pub(crate) filter: Option<ExprPath>,
+    pub(crate) order: Vec<(FieldPath, bool)>,
+    /// How many of them for each row.
+    pub(crate) limit: Option<LitInt>,
 }
 
 impl Projection {
@@ -159,21 +173,25 @@ impl Source {
     }
 
     fn from_link(key: ProjectedKey, link: LinkAttr) -> Option<Self> {
-        let LinkAttr { row, column, by, profile, order, through, from, to } = link;
+        let LinkAttr { row, column, by, profile, filter, order, limit, through, from, to } = link;
         let by = by.map(|by| by.value);
         let profile = profile.map(|profile| profile.value);
-        let order = order.map(|order| order.value).unwrap_or_default();
+        let which = Which {
+            filter: filter.map(|filter| filter.value),
+            order: order.map(|order| order.value).unwrap_or_default(),
+            limit: limit.map(|limit| limit.value),
+        };
         Some(match key {
             ProjectedKey::Joined => Source::Joined { row: row?, column: column?, by: by? },
             ProjectedKey::BelongsTo => Source::BelongsTo { by: by?, profile },
-            ProjectedKey::HasOne => Source::HasOne { by: by?, profile },
-            ProjectedKey::HasMany => Source::HasMany { by: by?, order, profile },
+            ProjectedKey::HasOne => Source::HasOne { by: by?, profile, which },
+            ProjectedKey::HasMany => Source::HasMany { by: by?, profile, which },
             ProjectedKey::ManyToMany => {
-                Source::ManyToMany { through: through?.value, from: from?.value, to: to?.value, order, profile }
+                Source::ManyToMany { through: through?.value, from: from?.value, to: to?.value, profile, which }
             }
-            ProjectedKey::Count => Source::Count { row: row?, by: by? },
-            ProjectedKey::Exists => Source::Exists { row: row?, by: by? },
-            ProjectedKey::Sum => Source::Sum { row: row?, column: column?, by: by? },
+            ProjectedKey::Count => Source::Count { row: row?, by: by?, which },
+            ProjectedKey::Exists => Source::Exists { row: row?, by: by?, which },
+            ProjectedKey::Sum => Source::Sum { row: row?, column: column?, by: by?, which },
             ProjectedKey::Column | ProjectedKey::Load | ProjectedKey::DependsOn | ProjectedKey::Profiles => {
                 return None;
             }

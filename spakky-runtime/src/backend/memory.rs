@@ -14,6 +14,7 @@ mod executor;
 mod fallback;
 mod operation;
 mod read;
+mod related;
 mod table;
 mod write;
 

@@ -3,7 +3,7 @@
 use super::cursor::invalid;
 use crate::error::{Error, ErrorKind};
 use crate::query::{Comparison, Condition, NullsPlace, Ordering, Term};
-use crate::schema::{Record, TableDescriptor};
+use crate::schema::TableDescriptor;
 use crate::value::{ColumnType, ScalarType, Value};
 
 /// A total order of a table's rows: sort keys, and the key columns that are not among them.
@@ -52,9 +52,9 @@ impl Keyset {
         self.keys.iter().map(|key| key.directed(backward).ordering).collect()
     }
 
-    /// A row's place in the order.
-    pub(crate) fn place(&self, record: &Record) -> Vec<Value> {
-        self.keys.iter().map(|key| record[key.position].clone()).collect()
+    /// The positions of the columns whose values are a row's place in the order.
+    pub(crate) fn positions(&self) -> impl Iterator<Item = usize> {
+        self.keys.iter().map(|key| key.position)
     }
 
     /// Refuses values that can be no place in the order.

@@ -7,6 +7,7 @@ use super::{
     Projection, ProjectionSpec,
 };
 use crate::error::Error;
+use crate::query::{Condition, Predicate};
 use crate::schema::spec::ColumnName;
 use crate::schema::{Column, Table, TableDescriptor};
 use crate::value::{ColumnType, ColumnValue, ScalarType};
@@ -28,19 +29,59 @@ pub(super) enum Source {
     /// The row that a column refers to.
     BelongsTo { by: ColumnName, view: View },
     /// The rows that refer to this one.
-    Has { by: ColumnName, order: Order, view: View },
+    Has { by: ColumnName, which: Which, view: View },
     /// The rows that another table links to this one.
-    Through { link: Descriptor, from: ColumnName, to: ColumnName, order: Order, view: View },
+    Through { link: Descriptor, from: ColumnName, to: ColumnName, which: Which, view: View },
     /// A column of the row that a column refers to.
     Joined { by: ColumnName, table: Descriptor, column: ColumnName },
     /// Something computed of the rows that refer to this one.
-    Computed { table: Descriptor, by: ColumnName, what: Computed },
+    Computed { table: Descriptor, by: ColumnName, which: Which, what: Computed },
     /// A loader of the user's own, and the fields that it needs.
     Load { after: &'static [usize], load: LoadFn },
 }
 
 pub(super) type Descriptor = fn() -> &'static TableDescriptor;
 pub(super) type Order = &'static [(ColumnName, bool)];
+
+/// Which of the related rows are meant.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Which {
+    pub(super) filter: Option<Filter>,
+    pub(super) order: Order,
+    /// How many for each row.
+    pub(super) limit: Option<u64>,
+}
+
+impl Which {
+    const ALL: Which = Which { filter: None, order: &[], limit: None };
+}
+
+/// What makes the condition of related rows, anew for each query.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Filter(fn() -> Filtered);
+
+impl Filter {
+    pub(super) fn condition(self) -> Condition {
+        (self.0)().condition
+    }
+}
+
+impl PartialEq for Filter {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::fn_addr_eq(self.0, other.0)
+    }
+}
+
+/// The condition of related rows, without their type.
+#[derive(Debug)]
+pub struct Filtered {
+    condition: Condition,
+}
+
+/// What the predicate says, which is one for rows of this type.
+pub fn filtered<Row: Table>(predicate: Predicate<Row>) -> Filtered {
+    Filtered { condition: predicate.condition }
+}
 
 /// Views of related rows, and which of their fields are loaded.
 #[derive(Debug, Clone, Copy)]
@@ -95,8 +136,28 @@ impl<F> Field<F> {
     /// The order of related rows.
     #[must_use]
     pub const fn order(mut self, by: Order) -> Self {
-        if let Source::Has { order, .. } | Source::Through { order, .. } = &mut self.spec.source {
-            *order = by;
+        if let Source::Has { which, .. } | Source::Through { which, .. } = &mut self.spec.source {
+            which.order = by;
+        }
+        self
+    }
+
+    /// The condition of related rows.
+    #[must_use]
+    pub const fn filter(mut self, make: fn() -> Filtered) -> Self {
+        if let Source::Has { which, .. } | Source::Through { which, .. } | Source::Computed { which, .. } =
+            &mut self.spec.source
+        {
+            which.filter = Some(Filter(make));
+        }
+        self
+    }
+
+    /// The first of the related rows alone, so many for each row.
+    #[must_use]
+    pub const fn limit(mut self, rows: u64) -> Self {
+        if let Source::Has { which, .. } | Source::Through { which, .. } = &mut self.spec.source {
+            which.limit = Some(rows);
         }
         self
     }
@@ -154,7 +215,7 @@ impl<F> Field<F> {
     {
         check_link(K::TYPE, <Row::Id as LinkKey>::TYPE);
         let view = View { spec: F::View::spec, mask: profile.mask };
-        Field::new(name, Source::Has { by: by.parts(), order: &[], view }, |cells, at| cells.one::<F>(at))
+        Field::new(name, Source::Has { by: by.parts(), which: Which::ALL, view }, |cells, at| cells.one::<F>(at))
     }
 
     /// The rows that refer to this one by `by`.
@@ -170,7 +231,7 @@ impl<F> Field<F> {
     {
         check_link(K::TYPE, <Row::Id as LinkKey>::TYPE);
         let view = View { spec: F::View::spec, mask: profile.mask };
-        Field::new(name, Source::Has { by: by.parts(), order: &[], view }, |cells, at| cells.many::<F>(at))
+        Field::new(name, Source::Has { by: by.parts(), which: Which::ALL, view }, |cells, at| cells.many::<F>(at))
     }
 
     /// The rows that a row of `Link` links to this one.
@@ -189,7 +250,8 @@ impl<F> Field<F> {
         check_link(K::TYPE, <Row::Id as LinkKey>::TYPE);
         check_link(L::TYPE, <<F::Row as Table>::Id as LinkKey>::TYPE);
         let view = View { spec: F::View::spec, mask: profile.mask };
-        let source = Source::Through { link: Link::descriptor, from: from.parts(), to: to.parts(), order: &[], view };
+        let source =
+            Source::Through { link: Link::descriptor, from: from.parts(), to: to.parts(), which: Which::ALL, view };
         Field::new(name, source, |cells, at| cells.many::<F>(at))
     }
 
@@ -202,7 +264,8 @@ impl<F> Field<F> {
     {
         check_link(K::TYPE, <Row::Id as LinkKey>::TYPE);
         assert!(is_scalar(F::TYPE, ScalarType::I64), "`count` gives an `i64`; the field is stored as something else");
-        let source = Source::Computed { table: Child::descriptor, by: by.parts(), what: Computed::Count };
+        let source =
+            Source::Computed { table: Child::descriptor, by: by.parts(), which: Which::ALL, what: Computed::Count };
         Field::new(name, source, |cells, at| cells.scalar::<F>(at))
     }
 
@@ -215,7 +278,8 @@ impl<F> Field<F> {
     {
         check_link(K::TYPE, <Row::Id as LinkKey>::TYPE);
         assert!(is_scalar(F::TYPE, ScalarType::Bool), "`exists` gives a `bool`; the field is stored as something else");
-        let source = Source::Computed { table: Child::descriptor, by: by.parts(), what: Computed::Exists };
+        let source =
+            Source::Computed { table: Child::descriptor, by: by.parts(), which: Which::ALL, what: Computed::Exists };
         Field::new(name, source, |cells, at| cells.scalar::<F>(at))
     }
 
@@ -244,9 +308,11 @@ impl<F> Field<F> {
              something else"
         );
         let what = Computed::Sum(column.parts(), sum);
-        Field::new(name, Source::Computed { table: Child::descriptor, by: by.parts(), what }, |cells, at| {
-            cells.scalar::<F>(at)
-        })
+        Field::new(
+            name,
+            Source::Computed { table: Child::descriptor, by: by.parts(), which: Which::ALL, what },
+            |cells, at| cells.scalar::<F>(at),
+        )
     }
 
     /// What a loader of the user's own gives, behind the fields at the places `after`.

@@ -96,7 +96,7 @@ pub(super) async fn load_linked(source: &Source, root: &Node, rows: &mut Rows) -
 fn found(link: &Link, answer: Vec<Vec<Value>>, backend: Backend) -> Result<Found, Error> {
     let what = match &link.to {
         Target::Rows(route, node) => linked_rows(route, node, answer, backend)?,
-        Target::Groups { table, by, sums } => {
+        Target::Groups { table, by, sums, .. } => {
             let mut groups = HashMap::with_capacity(answer.len());
             for row in answer {
                 let mut values = row.into_iter();

@@ -3,7 +3,7 @@
 //! Fields that need the same rows share them: two fields of the row that a column refers to are one query, and so are
 //! count and sum of the same children.
 
-use super::field::{Computed, Order, Source, View};
+use super::field::{Computed, Filter, Order, Source, View, Which};
 use super::spec::name_of;
 use super::{ProjectionEntry, ProjectionSpec};
 use crate::error::{Error, ErrorKind};
@@ -37,6 +37,7 @@ pub(super) enum Target {
     Groups {
         table: &'static TableDescriptor,
         by: usize,
+        filter: Option<Filter>,
         sums: Vec<(usize, ScalarType)>,
     },
 }
@@ -47,9 +48,18 @@ pub(super) enum Route {
     /// By their key.
     Key,
     /// By a column that holds the key.
-    Column { by: usize, order: Vec<Ordering> },
+    Column { by: usize, which: Chosen },
     /// By the rows of another table.
-    Through { link: LinkTable, from: usize, to: usize, order: Vec<Ordering> },
+    Through { link: LinkTable, from: usize, to: usize, which: Chosen },
+}
+
+/// Which of the rows that are found.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Chosen {
+    pub(super) filter: Option<Filter>,
+    pub(super) order: Vec<Ordering>,
+    /// How many for each row that they were found by.
+    pub(super) limit: Option<u64>,
 }
 
 /// A table that links others; equal by its row type.
@@ -147,16 +157,16 @@ impl Planner {
                 let from = node.slot(position(node.table, by)?);
                 self.related(node, from, Route::Key, view)?
             }
-            Source::Has { by, order, view } => {
+            Source::Has { by, which, view } => {
                 let child = ((view.spec)().table)();
-                let route = Route::Column { by: position(child, by)?, order: ordering(child, order) };
+                let route = Route::Column { by: position(child, by)?, which: chosen(child, which) };
                 let from = node.key_slot();
                 self.related(node, from, route, view)?
             }
-            Source::Through { link, from, to, order, view } => {
+            Source::Through { link, from, to, which, view } => {
                 let (link, target) = (link(), ((view.spec)().table)());
                 let (from, to) = (position(link, from)?, position(link, to)?);
-                let route = Route::Through { link: LinkTable(link), from, to, order: ordering(target, order) };
+                let route = Route::Through { link: LinkTable(link), from, to, which: chosen(target, which) };
                 let from = node.key_slot();
                 self.related(node, from, route, view)?
             }
@@ -165,10 +175,10 @@ impl Planner {
                 let (link, joined) = node.rows(from, Route::Key, table());
                 FieldPlan::Joined { link, slot: joined.slot(position(joined.table, column)?) }
             }
-            Source::Computed { table, by, what } => {
+            Source::Computed { table, by, which, what } => {
                 let table = table();
                 let from = node.key_slot();
-                let (link, sums) = node.groups(from, table, position(table, by)?);
+                let (link, sums) = node.groups(from, table, position(table, by)?, which.filter);
                 match what {
                     Computed::Count => FieldPlan::Count(link),
                     Computed::Exists => FieldPlan::Exists(link),
@@ -258,14 +268,15 @@ impl Node {
         from: usize,
         table: &'static TableDescriptor,
         by: usize,
+        filter: Option<Filter>,
     ) -> (usize, &mut Vec<(usize, ScalarType)>) {
         let known = self.links.iter().position(|link| {
-            let is_same = matches!(&link.to, Target::Groups { table: other, by: column, .. }
-                if other.row_type == table.row_type && *column == by);
+            let is_same = matches!(&link.to, Target::Groups { table: other, by: column, filter: of, .. }
+                if other.row_type == table.row_type && *column == by && *of == filter);
             is_same && link.from == from
         });
         let at = known.unwrap_or_else(|| {
-            self.links.push(Link { from, to: Target::Groups { table, by, sums: Vec::new() } });
+            self.links.push(Link { from, to: Target::Groups { table, by, filter, sums: Vec::new() } });
             self.links.len() - 1
         });
         match &mut self.links[at].to {
@@ -290,6 +301,10 @@ impl Node {
 fn position(table: &TableDescriptor, column: ColumnName) -> Result<usize, String> {
     let name = full_name(column);
     table.position(&name).ok_or_else(|| format!("table `{}` has no column `{name}`", table.name))
+}
+
+fn chosen(table: &TableDescriptor, which: Which) -> Chosen {
+    Chosen { filter: which.filter, order: ordering(table, which.order), limit: which.limit }
 }
 
 /// The order that was asked for; the key decides what it leaves open.

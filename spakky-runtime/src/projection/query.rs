@@ -3,8 +3,9 @@
 use super::batch::{Loads, run_loaders};
 use super::cells::Cells;
 use super::load::{Rows, load_linked};
-use super::plan::plan;
+use super::plan::{Plan, plan};
 use super::{Profile, Projection};
+use crate::backend::{Answer, Statement};
 use crate::error::{Error, ErrorKind};
 use crate::query::{Condition, Order, Ordering, Predicate};
 use crate::repository::{Repository, Source};
@@ -17,14 +18,16 @@ use crate::value::Value;
 /// In a scope it sees what is pending: queued writes are sent ahead of it (unless `autoflush` is off). What it loads is not
 /// remembered by the session. Each level of relations is one round trip; outside a scope, each is read by itself, so that
 /// a row may go away in between. A scope with `repeatable_read` sees everything as it was at one moment.
-#[must_use = "a query is run by `all`, `one`, `first`, `get` or `find`"]
+#[must_use = "a query is run by `all`, `one`, `first`, `get`, `find`, `page`, `cursor_page` or `stream`"]
 pub struct ProjectionQuery<View: Projection> {
-    repository: Repository<View::Row>,
-    profile: Profile<View>,
-    condition: Condition,
-    order: Vec<Ordering>,
-    limit: Option<u64>,
-    offset: Option<u64>,
+    pub(super) repository: Repository<View::Row>,
+    pub(super) profile: Profile<View>,
+    pub(crate) condition: Condition,
+    pub(crate) order: Vec<Ordering>,
+    pub(crate) limit: Option<u64>,
+    pub(crate) offset: Option<u64>,
+    /// Part of it comes from a request, so that its text may be any.
+    pub(crate) requested: bool,
 }
 
 impl<View: Projection> ProjectionQuery<View> {
@@ -36,6 +39,7 @@ impl<View: Projection> ProjectionQuery<View> {
             order: Vec::new(),
             limit: None,
             offset: None,
+            requested: false,
         }
     }
 
@@ -151,20 +155,55 @@ impl<View: Projection> ProjectionQuery<View> {
 
     /// `recurs` says that the text of the first query is one of few.
     async fn run(self, recurs: bool) -> Result<Vec<View>, Error> {
-        let source = self.repository.source();
-        let (table, backend) = (View::Row::descriptor(), source.backend());
-        let plan = plan(View::spec(), self.profile.mask)?;
-        let condition = source.scope().narrow(table, self.condition)?;
-        let (order, limit, offset) = (self.order, self.limit, self.offset);
-        let select = Select { order, limit, offset, ..Select::filtered(table, condition) };
-        let mut statement = select.columns(backend, &plan.root.columns)?;
+        let reader = Reader::of(&self)?;
+        let mut statement = reader.statement(&self.select(&reader)?)?;
         statement.cached = recurs;
-        let answers = source.query(statement).await?;
-        let answer = answers.into_iter().next().map(|answer| answer.rows).unwrap_or_default();
-        let mut rows = Rows::of(&plan.root, answer, backend)?;
-        load_linked(&source, &plan.root, &mut rows).await?;
+        let answer = reader.source.queries(vec![statement]).await?.into_iter().next();
+        reader.views(reader.rows(answer)?).await
+    }
+
+    /// What the query is for, confined to what may be seen.
+    pub(super) fn select(&self, reader: &Reader) -> Result<Select<'static>, Error> {
+        let table = View::Row::descriptor();
+        let condition = reader.source.scope().narrow(table, self.condition.clone())?;
+        let (order, limit, offset) = (self.order.clone(), self.limit, self.offset);
+        Ok(Select { order, limit, offset, ..Select::filtered(table, condition) })
+    }
+}
+
+/// How the views of a query are read.
+pub(super) struct Reader {
+    pub(super) source: Source,
+    plan: Plan,
+}
+
+impl Reader {
+    pub(super) fn of<View: Projection>(query: &ProjectionQuery<View>) -> Result<Self, Error> {
+        Ok(Reader { source: query.repository.source(), plan: plan(View::spec(), query.profile.mask)? })
+    }
+
+    /// Reads these columns as well, and answers where in a row they are.
+    pub(super) fn slots(&mut self, positions: impl Iterator<Item = usize>) -> Vec<usize> {
+        positions.map(|position| self.plan.root.slot(position)).collect()
+    }
+
+    /// The query for the rows.
+    pub(super) fn statement(&self, select: &Select<'_>) -> Result<Statement, Error> {
+        select.columns(self.source.backend(), &self.plan.root.columns)
+    }
+
+    /// The rows that it has answered with.
+    pub(super) fn rows(&self, answer: Option<Answer>) -> Result<Rows, Error> {
+        let rows = answer.map(|answer| answer.rows).unwrap_or_default();
+        Rows::of(&self.plan.root, rows, self.source.backend())
+    }
+
+    /// The views of rows, with what is linked to them.
+    pub(super) async fn views<View: Projection>(&self, mut rows: Rows) -> Result<Vec<View>, Error> {
+        let Reader { source, plan } = self;
+        load_linked(source, &plan.root, &mut rows).await?;
         let mut loads = Loads::new(plan.views);
-        run_loaders(&source, &plan.view, &rows, &mut loads).await?;
+        run_loaders(source, &plan.view, &rows, &mut loads).await?;
         let cells = |at: usize| Cells { view: &plan.view, rows: &rows, loads: &loads, at };
         (0..rows.values.len()).map(|at| View::read(&cells(at))).collect()
     }

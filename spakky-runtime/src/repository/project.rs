@@ -2,6 +2,7 @@
 
 use super::Repository;
 use crate::backend::{Answer, Backend, Statement, Step};
+use crate::config::CursorKeys;
 use crate::error::Error;
 use crate::projection::{Projection, ProjectionQuery};
 use crate::schema::Table;
@@ -50,11 +51,16 @@ impl Source {
         Repository { session: self.session.clone(), autocommit: self.autocommit, visibility: self.visibility, ..made }
     }
 
-    /// Runs a query behind what is pending.
-    pub(crate) async fn query(&self, statement: Statement) -> Result<Vec<Answer>, Error> {
+    /// What cursors are signed with.
+    pub(crate) fn cursor_keys(&self) -> &CursorKeys {
+        &self.manager.config().cursor_keys
+    }
+
+    /// Runs queries in one burst, behind what is pending.
+    pub(crate) async fn queries(&self, statements: Vec<Statement>) -> Result<Vec<Answer>, Error> {
         match &self.session {
-            Some(session) => session.execute(Call::query(session, vec![statement])).await,
-            None => self.behind(vec![statement]).await,
+            Some(session) => session.execute(Call::query(session, statements)).await,
+            None => self.behind(statements).await,
         }
     }
 

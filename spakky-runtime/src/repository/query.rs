@@ -6,6 +6,7 @@ use crate::backend::Statement;
 use crate::error::{Error, ErrorKind};
 use crate::mappable::Mappable;
 use crate::mutation::{Mutation, MutationKind};
+use crate::projection::{Projection, ProjectionQuery};
 use crate::query::{Assignment, Condition, Order, Ordering, Predicate};
 use crate::schema::{SoftDelete, Table};
 use crate::scope::{Mark, Scope};
@@ -209,6 +210,20 @@ impl<Row: Table> QueryBuilder<Row> {
         self.repository.bulk(unnamed(statement), Mutation::of_many(table, kind, Vec::new())).await
     }
 
+    /// A query for views of the rows that this one finds.
+    pub fn project<View: Projection<Row = Row>>(self) -> ProjectionQuery<View> {
+        let lock =
+            self.lock.map(|_| "a view is read without a lock; leave it out, or lock the rows by their repository");
+        let condition = match lock {
+            Some(problem) => Condition::Invalid(problem.to_owned()),
+            None => self.condition,
+        };
+        let mut query = ProjectionQuery::new(self.repository);
+        (query.condition, query.order) = (condition, self.order);
+        (query.limit, query.offset, query.requested) = (self.limit, self.offset, self.requested);
+        query
+    }
+
     /// Whether neither a limit nor a lock is asked for.
     pub(super) fn is_whole(&self) -> bool {
         self.limit.is_none() && self.offset.is_none() && self.lock.is_none()
@@ -225,11 +240,11 @@ impl<Row: Table> QueryBuilder<Row> {
 }
 
 /// Conditions come in any number of shapes, so that their texts are not worth a place in the statement cache.
-pub(super) fn unnamed(statement: Statement) -> Statement {
+pub(crate) fn unnamed(statement: Statement) -> Statement {
     Statement { cached: false, ..statement }
 }
 
-pub(super) fn unexpected(expected: &str, found: &Value) -> Error {
+pub(crate) fn unexpected(expected: &str, found: &Value) -> Error {
     Error::new(ErrorKind::Mapping, format!("read the result: expected {expected}, found {}", found.kind()))
 }
 

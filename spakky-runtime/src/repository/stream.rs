@@ -14,14 +14,9 @@ use super::{QueryBuilder, Repository};
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind};
 use crate::mappable::Mappable;
-use crate::page::Keyset;
-use crate::query::Condition;
+use crate::page::Chunks;
 use crate::schema::{Record, Table, canonical};
 use crate::session::{Call, Session, SessionStream};
-use crate::statement::Select;
-
-/// How many rows with children are read at a time.
-const CHUNK: u64 = 500;
 
 impl<Row: Table + Mappable> QueryBuilder<Row> {
     /// The aggregates one by one as they arrive, for results too large to hold. The session does not remember them.
@@ -76,30 +71,16 @@ struct Reader<Row> {
     session: Option<Session>,
     /// That of the place where the stream was made: it may be read elsewhere.
     context: RequestContext,
-    /// What is read next.
-    select: Select<'static>,
-    /// What is read in all.
-    condition: Condition,
-    keyset: Keyset,
-    /// How many rows are left to read, if that is known.
-    left: Option<u64>,
+    chunks: Chunks,
 }
 
 impl<Row: Table + Mappable> Reader<Row> {
     fn new(query: &QueryBuilder<Row>) -> Result<Self, Error> {
-        let keyset = Keyset::new(Row::descriptor(), &query.order)?;
-        let select = Select { order: keyset.order(false), ..query.select()? };
+        let chunks = Chunks::new(query.select()?, &query.order)?;
         // What cannot be written is said before the first row.
-        select.question(query.repository.manager.backend())?;
-        Ok(Reader {
-            repository: query.repository.clone(),
-            session: query.repository.place(),
-            context: RequestContext::current(),
-            condition: select.condition.clone(),
-            select,
-            keyset,
-            left: query.limit,
-        })
+        chunks.select().question(query.repository.manager.backend())?;
+        let (repository, session) = (query.repository.clone(), query.repository.place());
+        Ok(Reader { repository, session, context: RequestContext::current(), chunks })
     }
 
     fn into_rows(self) -> impl Stream<Item = Result<Record, Error>> + Send + 'static {
@@ -111,21 +92,18 @@ impl<Row: Table + Mappable> Reader<Row> {
     }
 
     /// The next rows, and whoever reads those behind them, if there may be any.
-    async fn chunk(mut self) -> Result<(Vec<Record>, Option<Self>), Error> {
-        let size = self.left.map_or(CHUNK, |left| left.min(CHUNK));
-        let select = Select { limit: Some(size), ..self.select.clone() };
-        let statement = unnamed(select.rows(self.repository.manager.backend())?);
-        let call = match &self.session {
+    async fn chunk(self) -> Result<(Vec<Record>, Option<Self>), Error> {
+        let Reader { repository, session, context, chunks } = self;
+        let statement = unnamed(chunks.select().rows(repository.manager.backend())?);
+        let call = match &session {
             Some(session) => Call::query(session, vec![statement]),
             None => Call::by_key(statement),
         };
-        let records = self.context.clone().scope(self.repository.read(self.session.as_ref(), call)).await?;
-        self.left = self.left.map(|left| left - size);
-        let last = records.last().filter(|_| records.len() as u64 == size && self.left != Some(0));
-        let Some(place) = last.map(|record| self.keyset.place(record)) else { return Ok((records, None)) };
-        let behind = self.keyset.behind(&place, false, false);
-        self.select = Select { condition: self.condition.clone().and(behind), offset: None, ..self.select };
-        Ok((records, Some(self)))
+        let records = context.clone().scope(repository.read(session.as_ref(), call)).await?;
+        let place = records.last().map(|record| chunks.positions().map(|at| record[at].clone()).collect());
+        let chunks = chunks.behind(records.len(), place);
+        let next = chunks.map(|chunks| Reader { repository, session, context, chunks });
+        Ok((records, next))
     }
 }
 

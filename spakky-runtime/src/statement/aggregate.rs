@@ -81,7 +81,7 @@ impl Select<'_> {
         let ordering = Ordering { column: column.name.clone(), descending: greatest, nulls: None };
         let select = Select { condition, order: vec![ordering], limit: Some(1), ..Select::new(self.table) };
         select.push_from(&mut sql)?;
-        sql.push_order(self.table, &select.order)?.push_sql(" LIMIT 1");
+        sql.push_order_of(self.table, &select.order, self.table.name)?.push_sql(" LIMIT 1");
         sql.means(|| select.selection(Output::Columns(vec![column.name.clone()])));
         Ok(sql.finish())
     }

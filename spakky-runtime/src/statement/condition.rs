@@ -118,31 +118,24 @@ impl SqlWriter {
         Ok(())
     }
 
-    /// Appends ` ORDER BY …`, or nothing without keys.
+    /// Appends ` ORDER BY …`, or nothing without keys, for rows of `table`, which the statement calls `name`. A column of a
+    /// native type is read back as another, under its own name, which an order by the bare name would mean; so it is named
+    /// with its table.
     ///
     /// # Errors
     /// When the backend cannot order by one of the columns.
-    pub(crate) fn push_order(&mut self, table: &TableDescriptor, order: &[Ordering]) -> Result<&mut Self, Error> {
-        self.push_order_of(table, order, false)
-    }
-
-    /// The same for rows that are read from the table itself. A column of a native type is read back as another, under its
-    /// own name, which an order by the bare name would mean; so it is named with its table.
-    ///
-    /// # Errors
-    /// As [`push_order`](Self::push_order).
     pub(crate) fn push_order_of(
         &mut self,
         table: &TableDescriptor,
         order: &[Ordering],
-        of_table: bool,
+        name: &str,
     ) -> Result<&mut Self, Error> {
         for (number, ordering) in order.iter().enumerate() {
             let column = find(table, &ordering.column)?;
             self.check_ordered(table, column)?;
             self.push_sql(if number == 0 { " ORDER BY " } else { ", " });
-            if of_table && self.backend() == Backend::Postgres && column.ty.pg_type.is_some() {
-                self.push_identifier(table.name).push_sql(".");
+            if self.backend() == Backend::Postgres && column.ty.pg_type.is_some() {
+                self.push_identifier(name).push_sql(".");
             }
             self.push_column(column);
             if ordering.descending {

@@ -14,6 +14,19 @@ use crate::value::Value;
 pub(crate) enum Operation {
     /// Reads rows, or something worked out of them.
     Select(Selection),
+    /// Reads rows that belong to others.
+    Linked {
+        /// The table that links them, its rows, and its column that refers to them; `None` if they refer to the others
+        /// themselves. What comes then is headed by what it is linked to.
+        link: Option<(&'static str, Condition, String)>,
+        /// The column that refers to the others.
+        by: String,
+        /// How many for each of those.
+        limit: Option<u64>,
+        target: Selection,
+    },
+    /// Counts and adds up the rows of each value of a column.
+    Group { table: &'static str, condition: Condition, by: String, sums: Vec<String> },
     /// Adds rows; with `merge` it writes those that are there.
     Insert(Insertion),
     /// Writes rows by key.
@@ -40,6 +53,13 @@ pub(crate) enum Operation {
     },
     /// Removes every row that fulfils the condition.
     DeleteWhere { table: &'static str, condition: Condition },
+}
+
+impl Operation {
+    /// Whether it may change something.
+    pub(crate) fn writes(&self) -> bool {
+        !matches!(self, Operation::Select(_) | Operation::Linked { .. } | Operation::Group { .. })
+    }
 }
 
 /// A query.
@@ -127,7 +147,7 @@ pub(super) fn all_columns(table: &TableDescriptor) -> Vec<String> {
 }
 
 /// The names of columns by their positions.
-pub(super) fn names(table: &TableDescriptor, columns: &[usize]) -> Vec<String> {
+pub(crate) fn names(table: &TableDescriptor, columns: &[usize]) -> Vec<String> {
     columns.iter().map(|&at| table.columns[at].name.clone()).collect()
 }
 

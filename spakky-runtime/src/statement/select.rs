@@ -1,7 +1,7 @@
 //! Queries over one table.
 
 use super::SqlWriter;
-use super::operation::{Operation, Output, Selection, all_columns};
+use super::operation::{Operation, Output, Selection, all_columns, names};
 use crate::backend::{Backend, Statement};
 use crate::error::Error;
 use crate::query::{Condition, Ordering};
@@ -60,7 +60,7 @@ impl<'a> Select<'a> {
         let mut sql = SqlWriter::new(backend);
         sql.push_sql("SELECT ").push_read_list(self.table);
         self.push_from(&mut sql)?;
-        sql.push_order_of(self.table, &self.order, true)?;
+        sql.push_order_of(self.table, &self.order, self.table.name)?;
         self.push_limit(&mut sql);
         if backend == Backend::Postgres {
             match self.lock {
@@ -90,8 +90,9 @@ impl<'a> Select<'a> {
             sql.push_read_column(&self.table.columns[position]);
         });
         self.push_from(&mut sql)?;
-        sql.push_order_of(self.table, &self.order, true)?;
+        sql.push_order_of(self.table, &self.order, self.table.name)?;
         self.push_limit(&mut sql);
+        sql.means(|| self.selection(Output::Columns(names(self.table, positions))));
         Ok(sql.finish())
     }
 
@@ -135,7 +136,7 @@ impl<'a> Select<'a> {
     pub(crate) fn question(&self, backend: Backend) -> Result<Statement, Error> {
         let mut sql = SqlWriter::new(backend);
         self.push_from(&mut sql)?;
-        sql.push_order_of(self.table, &self.order, true)?;
+        sql.push_order_of(self.table, &self.order, self.table.name)?;
         Ok(sql.finish())
     }
 
@@ -152,14 +153,18 @@ impl<'a> Select<'a> {
 
     /// The same in no language.
     pub(super) fn selection(&self, output: Output) -> Operation {
-        Operation::Select(Selection {
+        Operation::Select(self.selected(output))
+    }
+
+    pub(super) fn selected(&self, output: Output) -> Selection {
+        Selection {
             table: self.table.name,
             condition: self.condition.clone(),
             order: self.order.clone(),
             limit: self.limit,
             offset: self.offset,
             output,
-        })
+        }
     }
 
     pub(super) fn push_from(&self, sql: &mut SqlWriter) -> Result<(), Error> {

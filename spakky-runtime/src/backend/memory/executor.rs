@@ -9,7 +9,6 @@ use super::table::State;
 use super::{MemoryDatabase, locked, no_sql, operation};
 use crate::backend::{Answer, Burst, BurstFailure, BurstResult, Draw, Statement, Step};
 use crate::error::{DatabaseError, ErrorKind};
-use crate::statement::operation::Operation;
 use crate::value::Value;
 
 /// A connection as its task sees it.
@@ -126,7 +125,7 @@ impl Executor {
 
     async fn answer(&mut self, number: u64, statement: Statement) -> Result<Answer, StepFailure> {
         let Some(meaning) = &statement.meaning else { return Err(no_sql().into()) };
-        let writes = !matches!(**meaning, Operation::Select(_));
+        let writes = meaning.writes();
         let answer = match &mut self.transaction {
             Some(transaction) => {
                 transaction.check()?;

@@ -6,7 +6,7 @@ use super::condition::{matching, stamp_above, value};
 use super::fallback::Fallback;
 use super::table::{State, Table};
 use super::write::{add, change, fill, stored};
-use super::{constraint, fallback, read};
+use super::{constraint, fallback, read, related};
 use crate::backend::{Answer, Draw};
 use crate::error::DatabaseError;
 use crate::query::{AssignedValue, Condition};
@@ -29,6 +29,8 @@ pub(super) fn draw(state: &mut State, draw: &Draw) -> Result<Vec<i64>, DatabaseE
 pub(super) fn run(state: &mut State, operation: &Operation, drawn: &Drawn) -> Result<Answer, DatabaseError> {
     match operation {
         Operation::Select(selection) => read::select(state, selection),
+        Operation::Linked { link, by, limit, target } => related::linked(state, link.as_ref(), by, *limit, target),
+        Operation::Group { table, condition, by, sums } => related::group(state, table, condition, by, sums),
         Operation::Insert(insertion) => insert(state, insertion, drawn),
         Operation::Update { found, columns, values, filled } => update(state, found, columns, values, filled),
         Operation::Delete(found) => {

@@ -11,15 +11,7 @@ use crate::value::Value;
 /// Runs a query. The answers of functions have the form that they have on SQLite.
 pub(super) fn select(state: &State, selection: &Selection) -> Result<Answer, DatabaseError> {
     let table = state.table(selection.table)?;
-    let mut rows: Vec<&Row> = matching(state, table, &selection.condition)?.into_iter().map(|(_, row)| row).collect();
-    let mut order = Vec::with_capacity(selection.order.len());
-    for ordering in &selection.order {
-        order.push((table.at(&ordering.column)?, ordering));
-    }
-    rows.sort_by(|left, right| {
-        let ranks = order.iter().map(|(at, by)| rank(&left[*at], &right[*at], by.descending, by.nulls));
-        ranks.into_iter().find(|rank| rank.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
-    });
+    let rows = sorted(state, selection)?;
     let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let rows =
         rows.into_iter().skip(selection.offset.map_or(0, number)).take(selection.limit.map_or(usize::MAX, number));
@@ -42,6 +34,21 @@ pub(super) fn select(state: &State, selection: &Selection) -> Result<Answer, Dat
         }
     };
     Ok(Answer { rows, affected: 0 })
+}
+
+/// The rows that a query is about, in its order.
+pub(super) fn sorted<'s>(state: &'s State, selection: &Selection) -> Result<Vec<&'s Row>, DatabaseError> {
+    let table = state.table(selection.table)?;
+    let mut rows: Vec<&Row> = matching(state, table, &selection.condition)?.into_iter().map(|(_, row)| row).collect();
+    let mut order = Vec::with_capacity(selection.order.len());
+    for ordering in &selection.order {
+        order.push((table.at(&ordering.column)?, ordering));
+    }
+    rows.sort_by(|left, right| {
+        let ranks = order.iter().map(|(at, by)| rank(&left[*at], &right[*at], by.descending, by.nulls));
+        ranks.into_iter().find(|rank| rank.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
+    });
+    Ok(rows)
 }
 
 /// The sum: of integers in two parts, as it may have more bits than one of them.

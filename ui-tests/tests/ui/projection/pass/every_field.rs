@@ -55,6 +55,18 @@ struct OrderView {
     exists: bool,
     #[projection(sum(LineRow.amount, by = order_id))]
     r#sum: i64,
+    #[projection(has_many(by = order_id, filter = loaders::dear, order_by = id desc, limit = 3), profiles(detail))]
+    top: Loaded<Vec<LineView>>,
+    #[projection(has_one(by = order_id, filter = loaders::dear))]
+    dear: Option<LineView>,
+    #[projection(many_to_many(through = PairRow, from = left, to = right, filter = loaders::dear, limit = 1))]
+    first: Vec<LineView>,
+    #[projection(count(LineRow, by = order_id, filter = loaders::dear))]
+    dear_count: i64,
+    #[projection(exists(LineRow, by = order_id, filter = loaders::dear))]
+    is_dear: bool,
+    #[projection(sum(LineRow.amount, by = order_id, filter = loaders::dear))]
+    dear_sum: i64,
     #[projection(load = score, depends_on(count, r#type))]
     score: Option<u8>,
     #[projection(load = loaders::kind)]
@@ -71,6 +83,10 @@ async fn score(
 }
 
 mod loaders {
+    pub fn dear() -> spakky::Predicate<super::LineRow> {
+        super::LineRow::COLUMNS.amount.gt(100)
+    }
+
     pub async fn kind(_: spakky::Batch<i64>) -> Result<[(i64, String); 0], spakky::Error> {
         Ok([])
     }
