@@ -2,6 +2,7 @@
 
 mod children;
 mod explain;
+mod family;
 mod shape;
 
 use std::panic::Location;
@@ -11,6 +12,7 @@ pub(crate) use explain::{constraint_of, show_ids, show_key};
 pub(crate) use shape::{changed, insertable};
 
 use self::children::{ChildWrites, Sweep, merge_sweep};
+use self::family::parents_first;
 use self::shape::{Shape, bounded, stamped};
 use super::identity_map::{IdentityMap, RowKey, version_of};
 use super::order::{Kind, Node, sorted};
@@ -232,6 +234,9 @@ impl FlushPlan {
         context: &FlushContext,
     ) -> Result<(), Error> {
         writes.sort_by(|a, b| compare_keys(a.key.as_deref(), b.key.as_deref()));
+        if kind == Kind::Insert {
+            writes = parents_first(table, writes);
+        }
         let wants_xid = context.wants_xid && self.steps.is_empty();
         let FlushContext { backend, raise, .. } = *context;
         let keys: Vec<Record>;
