@@ -3,6 +3,7 @@
 mod arrays;
 mod documents;
 mod enums;
+mod key;
 mod limits;
 mod native;
 mod place;

@@ -16,6 +16,32 @@ mod on_one {
     on_postgres![tables_in_schemas_are_made_and_compared];
 }
 
+#[test]
+fn sqlite_does_not_mind_the_case_of_names() {
+    crate::support::run(spakky::Backend::Sqlite, names_in_another_case_are_the_same);
+}
+
+async fn names_in_another_case_are_the_same(database: Database) {
+    database
+        .execute(
+            "CREATE TABLE People (ID INTEGER CONSTRAINT PK_People PRIMARY KEY AUTOINCREMENT, EMail TEXT NOT NULL \
+             CONSTRAINT uq_people_EMAIL UNIQUE CONSTRAINT ck_people_email_length CHECK (length(email) <= 80), city TEXT, \
+             Boss INTEGER CONSTRAINT fk_people_boss REFERENCES PEOPLE (Id) ON DELETE SET NULL) STRICT",
+        )
+        .await;
+    database.execute("CREATE INDEX Ix_People_City ON PEOPLE (CITY)").await;
+    let diff = schema![PersonRow].diff(&database.sessions).await.unwrap();
+    assert_eq!(diff.to_string(), "the database fits the tables of the program\n");
+    // What really differs is found under either spelling, and the rows stay.
+    database.execute("INSERT INTO people (email) VALUES ('a@b')").await;
+    database.execute("DROP INDEX ix_people_city").await;
+    let diff = schema![PersonRow].diff(&database.sessions).await.unwrap();
+    assert_eq!(diff.to_string(), "add index `ix_people_city` to `people`\n");
+    migrate(&database, &diff).await;
+    assert!(schema![PersonRow].diff(&database.sessions).await.unwrap().is_empty());
+    assert_eq!(database.numbers("SELECT count(*) FROM people").await, [1]);
+}
+
 #[derive(Debug, Clone, Table)]
 #[table(name = "people", index(city))]
 struct PersonRow {

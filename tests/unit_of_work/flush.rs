@@ -6,6 +6,7 @@ use spakky::prelude::*;
 use crate::support::{AccountRow, Database, Posting, account, facts, on_each_backend, posting};
 
 on_each_backend![
+    rows_come_behind_those_of_their_own_table_that_they_refer_to,
     parents_are_inserted_before_their_children,
     children_are_deleted_before_their_parents,
     a_child_is_moved_to_a_new_parent_before_the_old_one_goes,
@@ -220,4 +221,46 @@ async fn a_failed_flush_leaves_nothing_behind(db: Database) {
     // The connection is fit for use.
     db.sessions.transaction(PAY, async |_| accounts.add(&mut account(1, "ann", 10))).await.unwrap();
     assert_eq!(db.sessions.repository::<AccountRow>().get(1).await.unwrap().balance, 10);
+}
+
+/// A row of a tree.
+#[derive(Debug, Clone, PartialEq, Table, Mappable)]
+#[table(name = "nodes")]
+#[mappable(domain = Self)]
+struct Node {
+    #[table(id)]
+    id: i64,
+    #[table(references(Node), index)]
+    above: Option<i64>,
+    #[table(flatten)]
+    data: Data,
+}
+
+/// So many columns that a few thousand rows are more than one statement of SQLite takes.
+#[derive(Debug, Clone, Default, PartialEq, Table)]
+#[table(embedded)]
+struct Data {
+    a: i16,
+    b: i16,
+    c: i16,
+    d: i16,
+    e: i16,
+    f: i16,
+    g: i16,
+    h: i16,
+}
+
+async fn rows_come_behind_those_of_their_own_table_that_they_refer_to(db: Database) {
+    const ROWS: i64 = 4_000;
+    db.sessions.create_tables(&schema![Node]).await.unwrap();
+    let nodes = db.sessions.repository::<Node>();
+    // Each refers to the next one: by their keys, all of them would come before what they refer to.
+    let node = |id| Node { id, above: (id < ROWS).then_some(id + 1), data: Data::default() };
+    let mut chain: Vec<Node> = (1..=ROWS).map(node).collect();
+    let work = TransactionOptions::new();
+    db.sessions.transaction(work, async |_| nodes.add_all(&mut chain)).await.unwrap();
+    assert_eq!(nodes.query().count().await.unwrap(), 4_000);
+    db.sessions.transaction(work, async |_| nodes.upsert_all(&mut chain)).await.unwrap();
+    db.sessions.transaction(work, async |_| nodes.delete_all_by_id(1..=ROWS)).await.unwrap();
+    assert_eq!(nodes.query().count().await.unwrap(), 0);
 }

@@ -91,5 +91,10 @@ async fn sets_of_tables_know_nothing_of_each_other(db: Database) {
     others.add_now(&mut stock::Model { id: 1, name: "bolt".to_owned() }).await.unwrap();
     db.sessions.drop_tables(&parts).await.unwrap();
     assert_eq!(models.get(1).await.unwrap().id, 1);
-    assert!(others.find(1).await.unwrap_err().is_schema());
+    let error = others.find(1).await.unwrap_err();
+    assert!(error.is_schema());
+    assert_eq!(
+        error.to_string(),
+        "run the statement on `parts`: a table, column or type it names is not in the database; have the migrations run?"
+    );
 }

@@ -42,13 +42,18 @@ impl Error {
             }
             ErrorKind::ReadOnly => "write in a read-only transaction".into(),
             ErrorKind::Schema => {
-                "run the statement: a table, column or type it names is not in the database; have the migrations run?"
-                    .into()
+                format!(
+                    "run the statement{on}: a table, column or type it names is not in the database; have the migrations run?"
+                )
             }
             ErrorKind::Mapping => format!("store a value{on}: {}", error.message),
             ErrorKind::RollbackOnly => "run a statement in a transaction that has failed before".into(),
             _ if error.code == crate::backend::IN_MEMORY => error.message.clone(),
-            _ => "run the statement: the database refused it".into(),
+            _ if error.code.is_empty() => "run the statement: the database refused it".into(),
+            _ => format!(
+                "run the statement: the database refused it with code {}; its words are the error's source",
+                error.code
+            ),
         };
         let mut made = Error::new(error.kind, message)
             .with_constraint(error.constraint.clone())

@@ -5,6 +5,8 @@ use crate::error::{Error, ErrorKind};
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 #[cfg(feature = "sqlite")]
+mod spelling;
+#[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 #[cfg(feature = "sqlite")]
 mod sqlite_table;

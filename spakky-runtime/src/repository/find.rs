@@ -206,6 +206,9 @@ impl<Row: Table + Mappable> Repository<Row> {
             for record in self.read(session.as_ref(), call).await? {
                 loaded.insert(key_of(table, &record), record);
             }
+            if table.key_columns().any(|column| column.ty.has_several_spellings()) {
+                self.read_spelled_otherwise(session.as_ref(), &seen, &mut loaded).await?;
+            }
         }
         keys.iter()
             .map(|key| match self.known(session.as_ref(), key)? {
@@ -214,6 +217,33 @@ impl<Row: Table + Mappable> Repository<Row> {
                 None => loaded.get(key).map(|record| self.take_in(session.as_ref(), record.clone())).transpose(),
             })
             .collect()
+    }
+
+    /// Rows whose keys the database spells in its own way (`citext`, `char(n)`, a numeric's zeros, the sign of zero) come back
+    /// under other keys than they were asked for. Asks for those that seem to be missing one by one, in one round trip.
+    async fn read_spelled_otherwise(
+        &self,
+        session: Option<&Session>,
+        asked: &HashSet<&Vec<Value>>,
+        loaded: &mut HashMap<Vec<Value>, Record>,
+    ) -> Result<(), Error> {
+        let backend = self.manager.backend();
+        let missing: Vec<&Vec<Value>> = asked.iter().copied().filter(|key| !loaded.contains_key(*key)).collect();
+        if missing.is_empty() || loaded.is_empty() {
+            return Ok(());
+        }
+        let by_key = |key: &&Vec<Value>| Ok(self.by_keys(session, vec![key.to_vec()], None)?.swap_remove(0));
+        let statements: Result<Vec<Statement>, Error> = missing.iter().map(by_key).collect();
+        let call = Call { statements: statements?, flush: false, writes: false, transaction: false };
+        for (key, answer) in missing.into_iter().zip(self.answers(session, call).await?) {
+            let Some(row) = answer.rows.into_iter().next() else { continue };
+            let stored = key_of(Row::descriptor(), &canonical(Row::descriptor(), row, backend)?);
+            // The row as it was loaded, with its children.
+            if let Some(record) = loaded.get(&stored).cloned() {
+                loaded.insert(key.clone(), record);
+            }
+        }
+        Ok(())
     }
 
     fn known(&self, session: Option<&Session>, key: &[Value]) -> Result<Option<Known>, Error> {

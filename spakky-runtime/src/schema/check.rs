@@ -21,6 +21,7 @@ pub(super) fn check_tables(tables: &[&'static TableDescriptor]) -> Result<(), St
 
 /// What SQLite cannot do.
 pub(super) fn check_for_sqlite(tables: &[&'static TableDescriptor]) -> Result<(), String> {
+    check_case(tables)?;
     let mut seen = HashMap::new();
     for table in tables {
         if let Some(other) = seen.insert(table.name, *table) {
@@ -41,6 +42,32 @@ pub(super) fn check_for_sqlite(tables: &[&'static TableDescriptor]) -> Result<()
         }
     }
     Ok(())
+}
+
+/// SQLite takes names that differ in case alone for one, and leaves out the second of them where it is told `IF NOT EXISTS`.
+fn check_case(tables: &[&'static TableDescriptor]) -> Result<(), String> {
+    let mut named = HashMap::new();
+    for table in tables {
+        let live = table.uniques.iter().filter(|unique| unique.live).map(|unique| unique.name.as_str());
+        let indexes = table.indexes.iter().map(|index| index.name.as_str());
+        for name in std::iter::once(table.name).chain(live).chain(indexes) {
+            check_spelling(named.insert(name.to_ascii_lowercase(), name), name)?;
+        }
+        let mut columns = HashMap::new();
+        for column in &table.columns {
+            check_spelling(columns.insert(column.name.to_ascii_lowercase(), column.name.as_str()), &column.name)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_spelling(other: Option<&str>, name: &str) -> Result<(), String> {
+    match other {
+        Some(other) if other != name => Err(format!(
+            "`{other}` and `{name}` are one name on SQLite, where case makes no difference; rename one of them"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// A type that only the database knows must be known to this one.

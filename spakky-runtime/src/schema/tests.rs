@@ -318,6 +318,25 @@ fn mistakes_in_a_table_are_found() {
 }
 
 #[test]
+fn sqlite_refuses_names_that_differ_in_case_alone() {
+    struct UpperRow;
+    struct LowerRow;
+    let text = <String as crate::value::ColumnValue>::TYPE;
+    let upper = leak(TableDescriptor::fixture::<UpperRow>("Orders").id::<i32>("id"));
+    let lower = leak(TableDescriptor::fixture::<LowerRow>("orders").id::<i32>("id"));
+    let tables = SchemaRegistry::of([upper, lower]);
+    let columns = TableDescriptor::fixture::<UpperRow>("t").id::<i32>("id").column_of("name", text, |_| {});
+    let columns = SchemaRegistry::of([leak(columns.column_of("Name", text, |_| {}))]);
+    for (registry, names) in [(tables, "`Orders` and `orders`"), (columns, "`name` and `Name`")] {
+        assert!(registry.ddl(Backend::Postgres).is_ok());
+        assert_eq!(
+            refusal(registry.ddl(Backend::Sqlite)),
+            format!("{names} are one name on SQLite, where case makes no difference; rename one of them")
+        );
+    }
+}
+
+#[test]
 fn sqlite_refuses_a_generated_column_that_is_not_the_key() {
     struct BadRow;
     let table = TableDescriptor::fixture::<BadRow>("bad").id::<i32>("id").column_of(

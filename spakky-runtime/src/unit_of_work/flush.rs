@@ -3,6 +3,7 @@
 mod children;
 mod draw;
 mod explain;
+mod family;
 mod shape;
 mod told;
 
@@ -16,6 +17,7 @@ pub(crate) use told::untold;
 
 use self::children::{Arriving, ChildWrites, Fate, Sweep, merge_sweep, note_arriving};
 use self::draw::Draws;
+use self::family::parents_first;
 use self::shape::{Shape, bounded, stamped};
 use self::told::{Returned, Telling};
 use super::aggregate::key_of;
@@ -309,6 +311,9 @@ impl FlushPlan {
         context: &FlushContext<'_>,
     ) -> Result<(), Error> {
         writes.sort_by(|a, b| compare_keys(&a.found_by(), &b.found_by()));
+        if kind == Kind::Insert {
+            writes = parents_first(table, writes);
+        }
         let wants_xid = context.wants_xid && !self.tells_xid();
         let answering = if wants_xid { Answering::Xid } else { Answering::Nothing };
         let FlushContext { backend, raise, .. } = *context;

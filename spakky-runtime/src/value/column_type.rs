@@ -191,6 +191,12 @@ impl ColumnType {
         if self.array { "TEXT" } else { self.scalar.sqlite_name() }
     }
 
+    /// Whether a value may come back as another than the one by which it was found: equal to the database, and not to us.
+    pub(crate) fn has_several_spellings(self) -> bool {
+        matches!(self.scalar, ScalarType::F32 | ScalarType::F64 | ScalarType::Decimal | ScalarType::Native(_))
+            || (self.pg_type.is_some() && self.pg_labels.is_empty())
+    }
+
     /// Whether only the database knows the type.
     pub(crate) fn is_native(self) -> bool {
         matches!(self.scalar, ScalarType::Native(_))

@@ -44,7 +44,7 @@ pub(super) fn from_driver(error: tokio_postgres::Error) -> DatabaseError {
     let (kind, retryable) = classify(code);
     let mut made = DatabaseError::new(kind, code, answer.message());
     made.retryable = retryable;
-    made.table = answer.table().map(str::to_owned);
+    made.table = answer.table().map(str::to_owned).or_else(|| missing_table(answer));
     made.constraint = answer.constraint().map(str::to_owned);
     made.columns = columns(answer);
     made.source = Some(Box::new(error));
@@ -88,6 +88,12 @@ pub(super) fn classify(code: &str) -> (ErrorKind, bool) {
         },
     };
     (kind, matches!(kind, ErrorKind::SerializationFailure | ErrorKind::Deadlock | ErrorKind::LockTimeout))
+}
+
+/// The table that is not there, which the server names in its message only: `relation "orders" does not exist`.
+fn missing_table(error: &DbError) -> Option<String> {
+    let names = (error.code().code() == "42P01").then(|| error.message())?;
+    names.split('"').nth(1).map(str::to_owned)
 }
 
 /// The columns concerned. A unique violation names them only in its detail, `Key (a, b)=(1, 2) already exists`.

@@ -55,6 +55,7 @@ pub(super) fn classify(failure: Failure) -> DatabaseError {
     match error.kind {
         ErrorKind::Database if code == ffi::SQLITE_ERROR && names_what_is_not_there(&error.message) => {
             error.kind = ErrorKind::Schema;
+            error.table = error.message.strip_prefix("no such table: ").map(str::to_owned);
         }
         ErrorKind::UniqueViolation | ErrorKind::NotNullViolation => {
             let (table, columns) = failed_columns(&error.message);

@@ -1,6 +1,6 @@
 //! SQLite keeps the text of everything it made: tables are read from their own `CREATE TABLE`.
 
-use super::{no_table, sqlite_table};
+use super::{no_table, spelling, sqlite_table};
 use crate::error::{Error, ErrorKind};
 use crate::migrations::shape::{IndexShape, TableShape};
 use crate::migrations::token;
@@ -11,10 +11,10 @@ pub(crate) async fn tables(sessions: &SessionManager, wanted: &[TableShape]) -> 
     let sql = "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master \
                WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type = 'table' DESC, rowid";
     let rows: Vec<(String, String, String, String)> = sessions.sql(sql).fetch_all().await?;
-    let is_wanted = |name: &str| wanted.iter().any(|table| table.name.name == name);
+    let is_wanted = |name: &str| wanted.iter().any(|table| table.name.name.eq_ignore_ascii_case(name));
     let mut tables: Vec<TableShape> = Vec::new();
     for (kind, name, table, sql) in rows {
-        let home = tables.iter_mut().find(|shape| shape.name.name == table);
+        let home = tables.iter_mut().find(|shape| shape.name.name.eq_ignore_ascii_case(&table));
         match (kind.as_str(), home) {
             ("table", _) => match sqlite_table::parse(&name, &sql) {
                 Ok(shape) if !is_virtual(&sql) => tables.push(shape),
@@ -31,6 +31,7 @@ pub(crate) async fn tables(sessions: &SessionManager, wanted: &[TableShape]) -> 
             _ => {}
         }
     }
+    spelling::respell(&mut tables, wanted);
     name_targets(&mut tables);
     Ok(tables)
 }

@@ -158,6 +158,9 @@ pub(crate) fn show_key(key: &[Value]) -> String {
             Value::I64(value) => value.to_string(),
             Value::Bool(value) => value.to_string(),
             Value::Uuid(value) => value.to_string(),
+            Value::F32(value) => value.to_string(),
+            Value::F64(value) => value.to_string(),
+            Value::Decimal(value) => value.clone(),
             Value::Text(value) => format!("{value:?}"),
             other => crate::value::temporal_text(other).unwrap_or_else(|| format!("{other:?}")),
         })
