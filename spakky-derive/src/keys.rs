@@ -50,6 +50,7 @@ keys! {
         Filterable = "filterable",
         Sortable = "sortable",
         Embedded = "embedded",
+        Diesel = "diesel",
         Crate = "crate",
     }
 
@@ -132,6 +133,7 @@ keys! {
         Repr = "repr",
         PgType = "pg_type",
         SqlType = "sql_type",
+        Diesel = "diesel",
         Crate = "crate",
     }
 

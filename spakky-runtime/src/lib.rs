@@ -8,6 +8,8 @@
 )]
 
 pub(crate) mod backend;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) mod bridge;
 pub mod config;
 pub(crate) mod connect;
 pub mod context;

@@ -25,6 +25,7 @@ pub use crate::transaction::{
 };
 pub use crate::value::{ArrayElement, ColumnType, ColumnValue, Json, ScalarType, Value, ValueError};
 
+pub mod bridge;
 mod column_value;
 mod json;
 mod mappable;
@@ -48,7 +49,7 @@ pub use std::convert::{From, Into, TryInto};
 pub use std::default::Default;
 pub use std::marker::{PhantomData, Send, Sized, Sync};
 pub use std::option::Option;
-pub use std::primitive::{bool, i16, i32, i64, str};
+pub use std::primitive::{bool, i16, i32, i64, str, usize};
 pub use std::result::Result;
 pub use std::string::String;
 pub use std::vec::Vec;

@@ -51,6 +51,9 @@ use crate::value::Value;
     note = "derive `Table` for `{Self}`; an embedded struct is marked `#[table(embedded)]`"
 )]
 pub trait Columns: Sized + Send + Sync + 'static {
+    /// How many columns there are.
+    const COUNT: usize;
+
     /// Appends the columns, each name prefixed with `prefix`.
     fn describe(prefix: &str, columns: &mut Vec<ColumnDescriptor>);
 

@@ -1,5 +1,7 @@
-//! Ways past the repository: plain SQL, the lent SQLite connection, streams.
+//! Ways past the repository: plain SQL, diesel's query builder, the lent SQLite connection, streams.
 
+mod dsl;
+mod parcel;
 mod sql;
 mod sqlite;
 mod stream;

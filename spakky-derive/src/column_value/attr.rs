@@ -13,6 +13,7 @@ pub(crate) struct ValueAttrs {
     pub(crate) repr: Option<Spanned<ReprKey>>,
     pub(crate) pg_type: Option<Spanned<LitStr>>,
     pub(crate) sql_type: Option<Spanned<Type>>,
+    pub(crate) diesel: Option<Spanned<()>>,
     pub(crate) krate: Option<Spanned<Path>>,
 }
 
@@ -31,7 +32,8 @@ pub(crate) struct Number {
 
 impl ValueAttrs {
     pub(crate) fn from_ast(attributes: &[Attribute], diagnostics: &mut Diagnostics) -> Self {
-        let mut attrs = ValueAttrs { rename_all: None, repr: None, pg_type: None, sql_type: None, krate: None };
+        let mut attrs =
+            ValueAttrs { rename_all: None, repr: None, pg_type: None, sql_type: None, diesel: None, krate: None };
         let elsewhere = [(VariantKey::NAMES, VariantKey::PLACE)];
         parse_attributes(attributes, diagnostics, &elsewhere, |key, entry, diagnostics| {
             match key {
@@ -40,6 +42,10 @@ impl ValueAttrs {
                 ValueKey::PgType => set_once(&mut attrs.pg_type, &entry.key, entry.text()?, diagnostics),
                 ValueKey::SqlType => {
                     set_once(&mut attrs.sql_type, &entry.key, parse_sql_type(entry)?, diagnostics);
+                }
+                ValueKey::Diesel => {
+                    set_once(&mut attrs.diesel, &entry.key, (), diagnostics);
+                    entry.flag()?;
                 }
                 ValueKey::Crate => set_once(&mut attrs.krate, &entry.key, parse_crate(entry)?, diagnostics),
             }

@@ -1,7 +1,7 @@
 //! `impl ColumnValue` and `impl ArrayElement`. Nothing here can fail.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{ToTokens, format_ident, quote};
 use syn::{DeriveInput, Ident};
 
 use super::model::{ColumnValue, Enum, Kind, Native, Newtype, NumberVariant, Other, Stored, TextVariant};
@@ -73,6 +73,7 @@ pub(crate) fn expand(input: &DeriveInput, value: &ColumnValue, krate: &CratePath
         Kind::Native(native) => expand_codecs(ident, native),
         Kind::Newtype(_) | Kind::Text(_) | Kind::Number(..) => TokenStream::new(),
     };
+    let diesel = value.diesel.then(|| expand_diesel(ident, value));
     quote! {
         const _: () = {
             use #private as __p;
@@ -90,8 +91,24 @@ pub(crate) fn expand(input: &DeriveInput, value: &ColumnValue, krate: &CratePath
             #[automatically_derived]
             impl #generics __p::ArrayElement for #ident #ty_generics where #predicates #element_bound {}
             #identity
+            #diesel
         };
     }
+}
+
+/// `__p::bridge::column!(OrderId as <Uuid as __p::bridge::DieselColumn>::SqlType);`
+fn expand_diesel(ident: &Ident, value: &ColumnValue) -> TokenStream {
+    let sql_type = match &value.kind {
+        _ if value.pg_type.is_some() => quote!(native),
+        Kind::Newtype(Newtype { ty, .. }) => quote!(<#ty as __p::bridge::DieselColumn>::SqlType),
+        Kind::Native(native) => native.sql_type.to_token_stream(),
+        Kind::Text(_) => quote!(<__p::String as __p::bridge::DieselColumn>::SqlType),
+        Kind::Number(repr, _) => {
+            let number = format_ident!("{}", repr.name());
+            quote!(<__p::#number as __p::bridge::DieselColumn>::SqlType)
+        }
+    };
+    quote!(__p::bridge::column!(#ident as #sql_type);)
 }
 
 fn expand_newtype(newtype: &Newtype) -> Body {

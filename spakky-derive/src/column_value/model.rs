@@ -11,6 +11,8 @@ use crate::syntax::{ident, input};
 /// A type that is stored in one column.
 pub(crate) struct ColumnValue {
     pub(crate) pg_type: Option<LitStr>,
+    /// Whether diesel's queries take the type.
+    pub(crate) diesel: bool,
     pub(crate) kind: Kind,
 }
 
@@ -116,7 +118,13 @@ impl ColumnValue {
                 None
             }
         }?;
-        Some(ColumnValue { pg_type: attrs.pg_type.as_ref().map(|given| given.value.clone()), kind })
+        if let (Some(given), false) = (&attrs.diesel, item.generics.params.is_empty()) {
+            let message =
+                "`diesel` cannot be given for a generic newtype; derive `ColumnValue` for one newtype of each type";
+            diagnostics.error(&given.key, message);
+        }
+        let pg_type = attrs.pg_type.as_ref().map(|given| given.value.clone());
+        Some(ColumnValue { pg_type, diesel: attrs.diesel.is_some(), kind })
     }
 }
 

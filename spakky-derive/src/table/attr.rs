@@ -21,6 +21,8 @@ pub(crate) struct TableAttrs {
     pub(crate) filterable: Option<Spanned<Vec<FieldPath>>>,
     pub(crate) sortable: Option<Spanned<Vec<FieldPath>>>,
     pub(crate) embedded: Option<Spanned<()>>,
+    /// With the path of a `table!` that is there.
+    pub(crate) diesel: Option<Spanned<Option<Path>>>,
     pub(crate) krate: Option<Spanned<Path>>,
 }
 
@@ -89,6 +91,7 @@ impl TableAttrs {
             filterable: None,
             sortable: None,
             embedded: None,
+            diesel: None,
             krate: None,
         };
         parse_attributes(
@@ -134,6 +137,13 @@ impl TableAttrs {
             TableKey::Embedded => {
                 set_once(&mut self.embedded, &entry.key, (), diagnostics);
                 entry.flag()?;
+            }
+            TableKey::Diesel => {
+                let path = match entry.is_flag() {
+                    true => None,
+                    false => Some(entry.value_with("crate::schema::orders", Path::parse_mod_style)?),
+                };
+                set_once(&mut self.diesel, &entry.key, path, diagnostics);
             }
             TableKey::Crate => set_once(&mut self.krate, &entry.key, parse_crate(entry)?, diagnostics),
         }

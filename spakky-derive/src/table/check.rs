@@ -6,7 +6,7 @@ use proc_macro2::Span;
 use syn::{Ident, LitStr};
 
 use super::attr::FieldPath;
-use super::model::{Constraint, FieldKind, Kind, Row, Stamp, Storage, Table};
+use super::model::{Constraint, Diesel, FieldKind, Kind, Row, Stamp, Storage, Table};
 use super::name::MAX_LEN;
 use crate::diagnostics::{Diagnostics, suggestion};
 use crate::syntax::ident::plain;
@@ -26,6 +26,7 @@ pub(crate) fn check(table: &Table, diagnostics: &mut Diagnostics) {
             check_constraint_names(row, diagnostics);
             check_relations(table, diagnostics);
             check_request_fields(table, row, diagnostics);
+            check_diesel(table, row, diagnostics);
         }
         Kind::Embedded(embedded) => {
             for key in &embedded.refused {
@@ -336,6 +337,25 @@ impl Names {
         } else if same_constant {
             let message = format!("the constant `{}` of this name is declared twice; {way_out}", constraint.constant);
             diagnostics.error(at, message);
+        }
+    }
+}
+
+/// The items of the module that `diesel` makes, besides columns.
+const TABLE_ITEMS: [&str; 3] = ["table", "columns", "dsl"];
+
+/// The module is named after the table and has an item for each column.
+fn check_diesel(table: &Table, row: &Row, diagnostics: &mut Diagnostics) {
+    let Some(Diesel { at, path: None }) = &row.diesel else { return };
+    let instead = "write a `diesel::table!` of your own and name it by `diesel = path`";
+    if syn::parse_str::<Ident>(&row.name).is_err() {
+        diagnostics.error(at, format!("`{}` cannot be the name of a module; {instead}", row.name));
+    }
+    for (field, _) in table.columns() {
+        let name = plain(&field.ident);
+        if TABLE_ITEMS.contains(&name.as_str()) || name == row.name {
+            let message = format!("`{name}` is an item of the module that `diesel` makes; {instead}");
+            diagnostics.error(&field.ident, message);
         }
     }
 }

@@ -45,6 +45,7 @@ pub(crate) fn expand(input: &DeriveInput, table: Option<&Table>) -> TokenStream 
             impl #generics __p::Columns for #ident #ty_generics
             where #predicates Self: __p::Sized + __p::Send + __p::Sync + 'static
             {
+                const COUNT: __p::usize = 0;
                 fn describe(_: &__p::str, _: &mut __p::Vec<__p::ColumnDescriptor>) {}
                 fn encode(&self, _: &mut __p::RecordWriter<'_>) -> __p::Result<(), __p::Error> { loop {} }
                 fn decode(_: &mut __p::RecordReader<'_>) -> __p::Result<Self, __p::Error> { loop {} }

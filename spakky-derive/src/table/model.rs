@@ -44,6 +44,15 @@ pub(crate) struct Row {
     pub(crate) foreign_keys: Vec<Constraint<ForeignKey>>,
     pub(crate) filterable: Vec<FieldPath>,
     pub(crate) sortable: Vec<FieldPath>,
+    pub(crate) diesel: Option<Diesel>,
+}
+
+/// The table as diesel knows it.
+pub(crate) struct Diesel {
+    /// `diesel` as written.
+    pub(crate) at: Ident,
+    /// A `table!` that is there.
+    pub(crate) path: Option<Path>,
 }
 
 /// An embedded struct, with the keys it must not have.
@@ -331,6 +340,7 @@ impl Embedded {
             .chain(attrs.uniques.iter().map(|given| given.key.clone()))
             .chain(attrs.checks.iter().map(|given| given.key.clone()));
         let fields = [&attrs.filterable, &attrs.sortable].into_iter().flatten().map(|given| given.key.clone());
+        let fields = fields.chain(attrs.diesel.iter().map(|given| given.key.clone()));
         Embedded { refused: names.chain(lists).chain(fields).collect() }
     }
 }
@@ -376,6 +386,7 @@ impl Row {
             foreign_keys: Vec::new(),
             filterable: attrs.filterable.as_ref().map(|given| given.value.clone()).unwrap_or_default(),
             sortable: attrs.sortable.as_ref().map(|given| given.value.clone()).unwrap_or_default(),
+            diesel: attrs.diesel.as_ref().map(|given| Diesel { at: given.key.clone(), path: given.value.clone() }),
             name_literal,
             name: name.clone(),
         };

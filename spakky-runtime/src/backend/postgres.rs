@@ -37,7 +37,7 @@ pub(crate) use native::Returned;
 pub(crate) use options::PostgresOptions;
 use outcome::{ServerIdentity, resolve, resolve_token};
 pub(crate) use target::{PostgresTarget, resolve_on};
-pub(crate) use wire::plain_bytes;
+pub(crate) use wire::{column_bytes, column_value, plain_bytes};
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};

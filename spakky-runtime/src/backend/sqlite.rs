@@ -37,7 +37,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-pub(crate) use codec::codec as native_codec;
+pub(crate) use codec::{codec as native_codec, column_value, set_value};
 pub(crate) use lend::LendFailure;
 pub(crate) use options::SqliteOptions;
 pub(crate) use wire::check;

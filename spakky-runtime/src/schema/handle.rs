@@ -95,6 +95,8 @@ pub trait Embedded<Row, P: Prefix>: Sized {
 /// The functions of [`Columns`] as values.
 #[derive(Debug)]
 pub struct Part<T> {
+    /// [`Columns::COUNT`].
+    pub count: usize,
     /// [`Columns::describe`].
     pub describe: fn(&str, &mut Vec<ColumnDescriptor>),
     /// [`Columns::encode`].
@@ -105,7 +107,7 @@ pub struct Part<T> {
 
 impl<T: Columns> Part<T> {
     /// Those of `T`.
-    pub const OF: Self = Part { describe: T::describe, encode: T::encode, decode: T::decode };
+    pub const OF: Self = Part { count: T::COUNT, describe: T::describe, encode: T::encode, decode: T::decode };
 }
 
 #[cfg(test)]

@@ -61,6 +61,8 @@ const KIND: ColumnSpec = ColumnSpec::column("kind", ColumnType::scalar(ScalarTyp
 const DATA: ColumnSpec = ColumnSpec::column("data", ColumnType::scalar(ScalarType::Json).nullable());
 
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Columns for Tagged<T> {
+    const COUNT: usize = 2;
+
     fn describe(prefix: &str, columns: &mut Vec<ColumnDescriptor>) {
         describe(&[KIND, DATA], prefix, columns);
     }

@@ -11,6 +11,7 @@ use crate::table::model::{Column, Field, FieldKind, Flatten, Storage, Table};
 
 /// ```text
 /// impl Columns for OrderRow {
+///     const COUNT: usize = 7usize;
 ///     fn describe(prefix, columns) { __p::describe(const { &[ColumnSpec::column("id", <OrderId as ColumnValue>::TYPE), …] }, prefix, columns) }
 ///     fn encode(&self, record) -> Result<(), Error> { record.extend(&mut [<OrderId as ColumnValue>::to_value(&self.id), …]) }
 ///     fn decode(record) -> Result<Self, Error> { Ok(OrderRow { id: record.read(<OrderId as ColumnValue>::from_value)?, … }) }
@@ -19,11 +20,13 @@ use crate::table::model::{Column, Field, FieldKind, Flatten, Storage, Table};
 pub(super) fn expand(table: &Table) -> TokenStream {
     let ident = &table.ident;
     let specs = table.fields.iter().enumerate().filter_map(|(position, field)| spec(table, field, position));
+    let count = count(table);
     let encode = encode(table);
     let decode = table.fields.iter().enumerate().map(|(position, field)| decode(table, field, position));
     quote! {
         #[automatically_derived]
         impl __p::Columns for #ident {
+            const COUNT: __p::usize = #count;
             fn describe(__prefix: &__p::str, __columns: &mut __p::Vec<__p::ColumnDescriptor>) {
                 __p::describe(const { &[#(#specs),*] }, __prefix, __columns)
             }
@@ -35,6 +38,15 @@ pub(super) fn expand(table: &Table) -> TokenStream {
             }
         }
     }
+}
+
+fn count(table: &Table) -> TokenStream {
+    let own = table.columns().count();
+    let parts = table.fields.iter().enumerate().filter_map(|(position, field)| match &field.kind {
+        FieldKind::Flatten(flatten) => Some(part(table, field, flatten, position)),
+        FieldKind::Column(_) | FieldKind::Relation(_) | FieldKind::Skip => None,
+    });
+    quote!(#own #(+ #parts::PART.count)*)
 }
 
 fn spec(table: &Table, field: &Field, position: usize) -> Option<TokenStream> {

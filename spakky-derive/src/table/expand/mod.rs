@@ -10,12 +10,14 @@
 //!     impl OrderRow { const COLUMNS, TABLE, UQ_…  }                        // constants
 //!     const _: () = __p::check::id(…);                                     // assertions
 //!     __p::inventory::submit! { … }
+//!     __p::bridge::row! { … }                                              // diesel
 //! };
 //! ```
 
 mod assertions;
 mod column;
 mod columns;
+mod diesel;
 mod handles;
 mod row;
 
@@ -28,18 +30,20 @@ pub(crate) fn expand(table: &Table) -> TokenStream {
     let private = table.krate.private();
     let handles = handles::expand_struct(table);
     let columns = columns::expand(table);
-    let kind = match &table.kind {
-        Kind::Row(row) => row::expand(table, row),
-        Kind::Embedded(_) => handles::expand_embedded(table),
+    let (kind, diesel_module, diesel) = match &table.kind {
+        Kind::Row(row) => (row::expand(table, row), diesel::expand_module(table, row), diesel::expand(table, row)),
+        Kind::Embedded(_) => (handles::expand_embedded(table), TokenStream::new(), TokenStream::new()),
     };
     let assertions = assertions::expand(table);
     quote! {
         #handles
+        #diesel_module
         const _: () = {
             use #private as __p;
             #columns
             #kind
             #assertions
+            #diesel
         };
     }
 }

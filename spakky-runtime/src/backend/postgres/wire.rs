@@ -5,9 +5,10 @@ mod encode;
 mod json;
 mod numeric;
 
+pub(crate) use decode::column_value;
 pub(super) use decode::{RowReader, UnknownType, raw_column};
 pub(super) use encode::Param;
-pub(crate) use encode::plain_bytes;
+pub(crate) use encode::{column_bytes, plain_bytes};
 
 use tokio_postgres::types::Type;
 

@@ -11,11 +11,12 @@ use diesel::deserialize::FromSql;
 use diesel::expression::expression_types::Untyped;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::row::{Field, Row};
-use diesel::serialize::ToSql;
+use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::{BigInt, Binary, Double, HasSqlType, Text};
 use diesel::sqlite::{Sqlite, SqliteConnection, SqliteType, SqliteValue};
 use diesel::{Connection, QueryResult};
 
+use super::wire::{Wire, encode};
 use crate::value::{Codec, TypeName, Value, ValueError};
 
 /// The codec of a `T` stored as `ST`.
@@ -44,17 +45,40 @@ where
     Sqlite: HasSqlType<ST>,
     T: ToSql<ST, Sqlite>,
 {
-    let taken = repeat(Repeat::<ST, T>(value, PhantomData), |value| {
-        let Some(value) = value else { return Ok(Value::Null) };
-        Ok(match value.value_type() {
-            None => Value::Null,
-            Some(SqliteType::Binary) => Value::Bytes(FromSql::<Binary, Sqlite>::from_sql(value)?),
-            Some(SqliteType::Text) => Value::Text(FromSql::<Text, Sqlite>::from_sql(value)?),
-            Some(SqliteType::Float | SqliteType::Double) => Value::F64(FromSql::<Double, Sqlite>::from_sql(value)?),
-            Some(_) => Value::I64(FromSql::<BigInt, Sqlite>::from_sql(value)?),
-        })
-    });
+    let taken = repeat(Repeat::<ST, T>(value, PhantomData), taken_value);
     taken.map_err(|error| ValueError::new(format!("diesel cannot write it: {error}")))
+}
+
+/// A value by the storage class that it has.
+fn taken_value(value: Option<SqliteValue<'_, '_, '_>>) -> Result<Value, BoxError> {
+    let Some(value) = value else { return Ok(Value::Null) };
+    Ok(match value.value_type() {
+        None => Value::Null,
+        Some(SqliteType::Binary) => Value::Bytes(FromSql::<Binary, Sqlite>::from_sql(value)?),
+        Some(SqliteType::Text) => Value::Text(FromSql::<Text, Sqlite>::from_sql(value)?),
+        Some(SqliteType::Float | SqliteType::Double) => Value::F64(FromSql::<Double, Sqlite>::from_sql(value)?),
+        Some(_) => Value::I64(FromSql::<BigInt, Sqlite>::from_sql(value)?),
+    })
+}
+
+/// What a column of a result holds.
+pub(crate) fn column_value(value: Option<SqliteValue<'_, '_, '_>>) -> Value {
+    taken_value(value).unwrap_or_else(|error| Value::Unreadable(ValueError::new(error.to_string())))
+}
+
+/// Writes a parameter of diesel's queries.
+///
+/// # Errors
+/// When SQLite cannot hold the value.
+pub(crate) fn set_value(value: Value, out: &mut Output<'_, '_, Sqlite>) -> serialize::Result {
+    match encode(value)? {
+        Wire::Null => return Ok(IsNull::Yes),
+        Wire::Integer(value) => out.set_value(value),
+        Wire::Real(value) => out.set_value(value),
+        Wire::Text(value) => out.set_value(value),
+        Wire::Blob(value) => out.set_value(value),
+    }
+    Ok(IsNull::No)
 }
 
 fn read<ST, T>(value: Value, _: u32) -> Result<T, ValueError>

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::super::tap::column_oid;
 use super::super::types::{TypeCatalog, TypeForm};
 use super::{EPOCH_DAYS, EPOCH_MICROS, numeric};
-use crate::value::{NativeValue, ScalarType, Value, ValueError};
+use crate::value::{ColumnType, NativeValue, ScalarType, Value, ValueError};
 
 /// A column's bytes; `None` is NULL.
 struct Raw<'a>(Option<&'a [u8]>);
@@ -93,6 +93,20 @@ impl RowReader {
         let columns = (0..self.forms.len()).map(|position| raw_column(row, position));
         self.forms.iter().zip(columns).map(read).collect()
     }
+}
+
+/// What a column of `ty` holds, where the types of the database are not at hand: one that is not built in is taken for what
+/// the column's Rust type is stored as.
+pub(crate) fn column_value(oid: u32, raw: &[u8], ty: &ColumnType) -> Value {
+    let types = TypeCatalog::default();
+    let form = form(oid, &types).unwrap_or_else(|| {
+        let scalar = match ty.scalar {
+            ScalarType::Native(_) => native(oid, &types),
+            scalar => Scalar::Type(scalar),
+        };
+        if ty.array { Form::Array(scalar) } else { Form::One(scalar) }
+    });
+    value(&form, raw).unwrap_or_else(Value::Unreadable)
 }
 
 fn native(oid: u32, types: &TypeCatalog) -> Scalar {

@@ -160,6 +160,26 @@ pub(crate) fn plain_bytes(value: &Value) -> Result<Vec<u8>, ValueError> {
     Ok(out.to_vec())
 }
 
+/// The bytes of a value of a column of `ty`.
+///
+/// # Errors
+/// When PostgreSQL cannot hold it, and for an array of a type that is not built in.
+pub(crate) fn column_bytes(value: &Value, ty: &ColumnType) -> Result<Vec<u8>, BoxError> {
+    let mut out = BytesMut::new();
+    match value {
+        Value::Array(_) if ty.is_native_array() || ty.pg_type.is_some() => {
+            return Err(refused(
+                "an array of a type that is not built in cannot be a parameter of diesel's as a newtype",
+            ));
+        }
+        Value::Array(items) => {
+            array(items, ty.scalar, bind_type(&ColumnType::scalar(ty.scalar)).oid(), &mut out)?;
+        }
+        value => scalar(value, ty.scalar, &mut out)?,
+    }
+    Ok(out.to_vec())
+}
+
 fn own_type(value: &Value) -> Result<ScalarType, BoxError> {
     Ok(match value {
         Value::Bool(_) => ScalarType::Bool,

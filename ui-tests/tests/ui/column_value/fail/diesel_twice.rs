@@ -1,0 +1,7 @@
+use spakky::ColumnValue;
+
+#[derive(ColumnValue)]
+#[column(diesel, diesel)]
+struct OrderId(i64);
+
+fn main() {}
