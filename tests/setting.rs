@@ -53,6 +53,7 @@ fn expected(key: &str) -> [&'static str; 2] {
         "slow_log" => ["0 lines", "1 lines"],
         "statement_cache_size" => ["prepared", "not prepared"],
         "pooler" => ["prepared", "not prepared"],
+        "commit_token" => ["written", "refused"],
         "cursor_keys" => ["accepted", "refused"],
         other => panic!("nothing shows that `{other}` is read; add a witness"),
     }
@@ -191,6 +192,12 @@ async fn see(key: &str, db: &TestDatabase, other: bool) -> String {
             see_prepared(changed(|config| config.pool_size(1).statement_cache_size(0)).await).await
         }
         "pooler" => see_prepared(changed(|config| config.pool_size(1).pooler(Pooler::PgBouncer)).await).await,
+        "commit_token" => {
+            // There is no table for it.
+            let notes = changed(|config| config.commit_token(true)).await.repository::<Note>().autocommit();
+            let answer = notes.add_now(&mut note(4)).await;
+            if answer.is_ok() { "written" } else { "refused" }.to_owned()
+        }
         "cursor_keys" => see_cursor(db, other).await,
         other => panic!("nothing shows that `{other}` is read; add a witness"),
     }

@@ -10,7 +10,7 @@ use crate::backend::{Backend, Connection};
 use crate::config::DatabaseConfig;
 use crate::error::{Error, ErrorKind};
 use crate::statement::RaiseStyle;
-use crate::transaction::{Outcome, TransactionMode};
+use crate::transaction::{Outcome, Question, TransactionMode};
 
 /// How long a writer waits for another where the database has one at a time and the settings name no limit.
 #[cfg(any(feature = "sqlite", feature = "testing"))]
@@ -149,12 +149,17 @@ impl Target {
     }
 }
 
-/// What became of the transaction `xid` that `lost` ran, asked on another connection of the same database.
-pub(crate) async fn resolve(connection: &Connection, lost: &Connection, xid: &str, deadline: Duration) -> Outcome {
+/// What became of the transaction that `lost` ran, asked on another connection of the same database.
+pub(crate) async fn resolve(
+    connection: &Connection,
+    lost: &Connection,
+    question: &Question,
+    deadline: Duration,
+) -> Outcome {
     match (connection, lost) {
         #[cfg(feature = "postgres")]
         (Connection::Postgres(connection), Connection::Postgres(lost)) => {
-            crate::backend::postgres::resolve_on(connection, lost, xid, deadline).await
+            crate::backend::postgres::resolve_on(connection, lost, question, deadline).await
         }
         #[cfg(any(feature = "sqlite", feature = "testing", not(feature = "postgres")))]
         _ => Outcome::Unknown,

@@ -1,5 +1,6 @@
 //! Transactions: their options, how scopes nest, how they end.
 
+pub(crate) mod commit_token;
 mod hook;
 mod mode;
 mod options;
@@ -13,7 +14,7 @@ pub use mode::{Isolation, TransactionMode};
 pub use options::{Propagation, RetryOn, RetryPolicy, TransactionOptions};
 
 pub(crate) use hook::{Hook, Hooks};
-pub(crate) use outcome::{Outcome, Unstoppable};
+pub(crate) use outcome::{Outcome, Question, Unstoppable};
 pub use policy::Policy;
 pub use retry::Retry;
 pub(crate) use retry::jittered;

@@ -209,7 +209,11 @@ async fn the_provider_is_asked_at_each_connect(db: Database) {
 
 async fn waiting_for_the_turn_to_connect_is_part_of_the_wait_for_the_pool(db: Database) {
     let change = |config: DatabaseConfig| {
-        config.pool_size(3).max_connecting(1).pool_timeout(Duration::from_millis(50)).connect_timeout(Duration::from_secs(600))
+        config
+            .pool_size(3)
+            .max_connecting(1)
+            .pool_timeout(Duration::from_millis(50))
+            .connect_timeout(Duration::from_secs(600))
     };
     let line = Line::with(&db, change).await;
     let held = holding(&line.sessions).await;

@@ -106,7 +106,11 @@ async fn a_function_that_only_reads_uses_the_replicas_in_turn(db: Database) {
             assert_eq!(refused.to_string(), "write in `report`, which is read-only; drop `read_only` from its scope");
         }};
     }
-    if db.is_sqlite() { check!(SqliteBranch) } else { check!(PostgresBranch) }
+    if db.is_sqlite() {
+        check!(SqliteBranch)
+    } else {
+        check!(PostgresBranch)
+    }
     assert_eq!(stored(&db).await, [1]);
 }
 

@@ -36,7 +36,6 @@ impl Statement {
     pub(crate) fn transaction_id() -> Self {
         Statement { sql: TRANSACTION_ID.into(), binds: Vec::new(), cached: true, guard: None, meaning: None }
     }
-
 }
 
 /// One bound value. The type decides the wire type, so that a NULL has one too.

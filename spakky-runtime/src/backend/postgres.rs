@@ -35,7 +35,7 @@ pub(crate) use codec::codec as native_codec;
 pub use native::PgConnection;
 pub(crate) use native::Returned;
 pub(crate) use options::PostgresOptions;
-use outcome::{ServerIdentity, resolve};
+use outcome::{ServerIdentity, resolve, resolve_token};
 pub(crate) use target::{PostgresTarget, resolve_on};
 pub(crate) use wire::plain_bytes;
 

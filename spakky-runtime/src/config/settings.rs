@@ -137,6 +137,16 @@ settings! {
     /// What stands between the program and PostgreSQL. [`Pooler::None`] unless set.
     pooler: Pooler = Pooler::None, |pooler: Pooler| pooler;
 
+    /// Whether a transaction that sends all its writes together with COMMIT writes a row of its own into the table
+    /// `spakky_commit_token` with them (PostgreSQL). If the line then breaks before any answer came, the row tells what became
+    /// of it; without it, nobody can know, and the caller is told so ([`is_outcome_unknown`](crate::Error::is_outcome_unknown)).
+    /// It costs no round trip. False unless set.
+    ///
+    /// The table is made by [`create_tables`](crate::SessionManager::create_tables) where this is on, and by
+    /// [`create_commit_token_table`](crate::SessionManager::create_commit_token_table). Rows are removed by and by once they
+    /// are an hour old. SQLite always knows how its transactions end: there the setting has no effect.
+    commit_token: bool = false, |write: bool| write;
+
     /// What the cursors of pages are signed with: secrets of 32 bytes or more, of which the first one signs and all are
     /// accepted, so that a new one can be put in front while cursors of the old one are about. In the environment and in a
     /// file they stand in one text with commas between them.

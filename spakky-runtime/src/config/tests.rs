@@ -73,6 +73,7 @@ fn another_value(key: &str) -> (&'static str, &'static str) {
         "slow_log" => ("250ms", "0.25"),
         "statement_cache_size" => ("0", "0"),
         "pooler" => ("rds_proxy", "'rds_proxy'"),
+        "commit_token" => ("on", "true"),
         "cursor_keys" => (KEYS, "'0123456789abcdef0123456789abcdef, another secret of enough bytes for it'"),
         other => panic!("the key `{other}` has no value in this test"),
     }
@@ -119,6 +120,7 @@ fn settings_of_the_builder_are_those_of_the_environment() {
         .slow_log(Duration::from_millis(250))
         .statement_cache_size(0)
         .pooler(Pooler::RdsProxy)
+        .commit_token(true)
         .cursor_keys(KEYS.split(", "));
     let names: Vec<_> =
         DatabaseConfig::KEYS.iter().map(|key| format!("SPAKKY_DB__{}", key.to_ascii_uppercase())).collect();
@@ -138,7 +140,7 @@ fn defaults_are_the_documented_ones() {
          pool_recycle=30m pool_pre_ping=true pool_kind=queue connect_timeout=10s statement_timeout=off \
          lock_timeout=off idle_in_transaction_timeout=off application_name= sslmode=prefer ssl_root_cert= \
          autoflush=true expire_on_commit=false autocommit=false echo=false slow_log=off statement_cache_size=256 \
-         pooler=none cursor_keys=drawn at random"
+         pooler=none commit_token=false cursor_keys=drawn at random"
     );
     assert_eq!(check(&DatabaseConfig::new(URL)), Ok(()));
 }

@@ -72,6 +72,7 @@ impl DatabaseConfig {
             slow_log,
             statement_cache_size,
             pooler: _,
+            commit_token: _,
             cursor_keys,
         } = self;
         let mut add = |problem: Option<String>| problems.extend(problem);

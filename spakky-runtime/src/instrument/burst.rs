@@ -60,11 +60,7 @@ impl SessionManager {
         }))
     }
 
-    fn burst_span(
-        &self,
-        described: &Described,
-        origins: impl IntoIterator<Item = &'static Location<'static>>,
-    ) -> Span {
+    fn burst_span(&self, described: &Described, origins: impl IntoIterator<Item = &'static Location<'static>>) -> Span {
         let Described { operation, summary, batch_size } = described;
         let span = tracing::info_span!(
             target: "spakky::burst",

@@ -9,6 +9,7 @@ use crate::backend::Backend;
 use crate::error::Error;
 use crate::schema::{SchemaRegistry, TableDescriptor};
 use crate::session::SessionManager;
+use crate::transaction::commit_token;
 
 /// The table in which diesel notes what has run.
 pub(crate) const VERSIONS: &str = "__diesel_schema_migrations";
@@ -47,7 +48,9 @@ impl DiffOptions {
     }
 
     fn ignores(&self, table: &TableName) -> bool {
-        table.name == VERSIONS || self.ignored.iter().any(|name| *name == table.to_string())
+        table.name == VERSIONS
+            || table.name == commit_token::TABLE
+            || self.ignored.iter().any(|name| *name == table.to_string())
     }
 }
 

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind};
 use crate::instrument::BurstWatch;
 use crate::pool::Lease;
 use crate::schema::TableDescriptor;
-use crate::transaction::Isolation;
+use crate::transaction::{Isolation, commit_token};
 use crate::unit_of_work::{FlushContext, FlushPlan, FlushStep, RowKey};
 use crate::value::Value;
 
@@ -54,6 +54,8 @@ pub(super) enum Part {
     },
     /// Asks for the transaction's id, and whether it has failed unseen.
     Probe,
+    /// The row by which the outcome is known. Answers like the probe.
+    Token,
     Commit,
 }
 
@@ -61,7 +63,7 @@ impl Part {
     fn depth(&self) -> usize {
         match self {
             Part::Control { depth } | Part::Flush { depth, .. } | Part::Query { depth } => *depth,
-            Part::Probe | Part::Commit => 0,
+            Part::Probe | Part::Token | Part::Commit => 0,
         }
     }
 }
@@ -338,8 +340,6 @@ impl Session {
         self.absorb(parts, result).map(|answers| (answers, behind))
     }
 
-    /// Takes note of what a burst did.
-    pub(super) fn absorb(&self, parts: Vec<Part>, result: BurstResult) -> Result<Vec<Answer>, Error> {
     /// Watches a burst that is about to be sent.
     pub(super) fn watch(&self, burst: &Burst, parts: &[Part]) -> BurstWatch {
         let origins = parts.iter().filter_map(|part| match part {
@@ -350,6 +350,8 @@ impl Session {
         self.inner.manager.watch_burst(&self.span_from_outside(), self.inner.name, burst, asked, origins.flatten())
     }
 
+    /// Takes note of what a burst did.
+    pub(super) fn absorb(&self, parts: Vec<Part>, result: BurstResult) -> Result<Vec<Answer>, Error> {
         let mut sent = SessionStatistics { statements: parts.len() as u64, round_trips: 1, ..Default::default() };
         let mut state = self.state();
         let result = match result {
@@ -362,7 +364,7 @@ impl Session {
                     match part {
                         Part::Query { .. } => sent.rows_read += answer.rows.len() as u64,
                         Part::Flush { step, .. } => sent.rows_written += step.row_count() as u64,
-                        Part::Control { .. } | Part::Probe | Part::Commit => {}
+                        Part::Control { .. } | Part::Probe | Part::Token | Part::Commit => {}
                     }
                     note_xid(&mut state, part, answer);
                 }
@@ -389,6 +391,7 @@ impl Session {
             Some(Part::Flush { step, .. }) => {
                 step.explain(error, answers.get(position)).with_ahead_of_query(ahead_of_query)
             }
+            Some(Part::Token) => commit_token::explain(error),
             _ => Error::from_database(error),
         };
         state.note_failure(&error);
@@ -448,7 +451,7 @@ fn note_xid(state: &mut State, part: &Part, answer: &Answer) {
     }
     state.xid = match part {
         Part::Flush { step, .. } => step.xid(answer),
-        Part::Probe => match answer.rows.first().and_then(|row| row.first()) {
+        Part::Probe | Part::Token => match answer.rows.first().and_then(|row| row.first()) {
             Some(Value::Text(xid)) => Some(xid.clone()),
             _ => None,
         },

@@ -2,7 +2,11 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tracing::Instrument;
+use tracing::instrument::WithSubscriber;
+use uuid::Uuid;
 
 use super::execute::{Call, Outgoing, Part, Wire};
 use super::state::Phase;
@@ -10,7 +14,7 @@ use super::{Session, SessionStatistics, enter_scope};
 use crate::backend::{Backend, BurstResult, Statement, Step};
 use crate::error::{Error, ErrorKind};
 use crate::pool::Lease;
-use crate::transaction::{Hooks, Isolation, Outcome, Unstoppable};
+use crate::transaction::{Hooks, Isolation, Outcome, Question, Unstoppable, commit_token};
 
 /// How long the clean-up of a connection may take before it is closed instead.
 const CLEANUP_DEADLINE: Duration = Duration::from_secs(5);
@@ -74,6 +78,15 @@ impl Session {
         if self.inner.manager.backend() != Backend::Postgres {
             return;
         }
+        if self.inner.manager.writes_commit_tokens()
+            && let mut state = self.state()
+            && state.wrote
+            && state.xid.is_none()
+        {
+            let token = Uuid::now_v7();
+            state.commit_token = Some(token);
+            return outgoing.push(Step::Statement(commit_token::write(token)), Part::Token);
+        }
         let answered = {
             let state = self.state();
             state.xid.is_some() && !state.unobserved
@@ -118,6 +131,7 @@ impl Session {
             self.state().statistics += sent;
             self.inner.manager.count(sent);
         }
+        let span = self.span();
         self.observe_end("committed");
         Unstoppable::new(self.inner.runtime.clone(), span, report, work).await
     }
@@ -130,7 +144,6 @@ impl Session {
         let watch = self.watch(&burst, &parts);
         let pending = lease.connection().send(burst);
         let mut hooks = self.end(Phase::Committing);
-        let span = self.span();
         let telling = self.inner.manager.listeners().begin(std::mem::take(&mut hooks.mutations));
         let (session, span) = (self.clone(), self.span());
         // Hooks that run after the end are no part of a scope around it.
@@ -167,6 +180,9 @@ impl Session {
         let failure = match result {
             Ok(answers) => {
                 self.absorb(parts, Ok(answers))?;
+                if self.state().commit_token.is_some() {
+                    self.inner.manager.sweep_commit_tokens(&lease);
+                }
                 lease.release();
                 return Ok(());
             }
@@ -181,8 +197,11 @@ impl Session {
         }
         let lost = Arc::clone(lease.connection());
         drop(lease);
-        let xid = self.state().xid.clone();
-        match self.inner.manager.resolve_outcome(&lost, xid.as_deref()).await {
+        let question = {
+            let state = self.state();
+            state.commit_token.map(Question::Token).or_else(|| state.xid.clone().map(Question::Xid))
+        };
+        match self.inner.manager.resolve_outcome(&lost, question).await {
             Outcome::Committed => {
                 self.state().map.clear();
                 Ok(())
@@ -242,6 +261,7 @@ impl Session {
 
     /// Ends the session undoing everything, and waits until its locks are gone.
     pub(crate) async fn rollback(&self) {
+        let span = self.span();
         if let Some(work) = self.begin_rollback() {
             Unstoppable::new(self.inner.runtime.clone(), span, drop, work).await;
         }
@@ -260,7 +280,6 @@ impl Session {
         self.end_stream();
         self.observe_end("rolled back");
         let session = self.clone();
-        let span = self.span();
         Some(async move {
             if session.close_if_lent() {
                 return enter_scope(session.inner.manager.id(), None, pin!(hooks.run_on_rollback())).await;
@@ -310,9 +329,10 @@ impl Session {
 
     /// Rolls back in the background, for a scope whose future was dropped.
     pub(super) fn abandon(&self) {
+        let span = self.span();
         let Some(work) = self.begin_rollback() else { return };
         match &self.inner.runtime {
-            Some(runtime) => drop(runtime.spawn(work.instrument(span))),
+            Some(runtime) => drop(runtime.spawn(work.instrument(span).with_current_subscriber())),
             // Without a runtime nothing can be sent; dropping the lease closes the connection, which rolls back too.
             None => {
                 if let Ok(mut wire) = self.inner.wire.try_lock() {
@@ -328,7 +348,6 @@ pub(super) async fn give_back(lease: Lease) {
     if lease.connection().reset(CLEANUP_DEADLINE).await {
         lease.release();
     }
-        let span = self.span();
 }
 
 /// What becomes of the result of a commit whose caller went away.

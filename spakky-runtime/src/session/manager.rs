@@ -17,7 +17,9 @@ use crate::pool::{Lease, Pool, PoolStatus};
 use crate::repository::Repository;
 use crate::schema::{SchemaRegistry, Table};
 use crate::statement::RaiseStyle;
-use crate::transaction::{Body, Outcome, Policy, Propagation, TransactionMode, TransactionOptions, run_once};
+use crate::transaction::{
+    Body, Outcome, Policy, Propagation, Question, TransactionMode, TransactionOptions, commit_token, run_once,
+};
 
 /// How long the outcome of a COMMIT is asked for whose answer did not come.
 const RESOLVE_LIMIT: Duration = Duration::from_secs(10);
@@ -37,18 +39,20 @@ const RESOLVE_LIMIT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct SessionManager {
     inner: Arc<Inner>,
-}
-
     /// By which its scopes are found: that of the primary, for a replica of it.
     scope: u64,
     /// It is there to be read from, as the registry hands it out.
     reader: bool,
+}
+
 struct Inner {
     id: u64,
     config: DatabaseConfig,
     backend: Backend,
     pool: Pool,
     totals: Totals,
+    /// How many commit tokens were written.
+    commit_tokens: AtomicU64,
     listeners: Arc<Listeners>,
     #[cfg(feature = "testing")]
     recorders: crate::testing::recorder::Recorders,
@@ -120,16 +124,17 @@ impl SessionManager {
         let target = Target::new(&config)?;
         let backend = target.backend();
         let pool = Pool::new(&config, target)?;
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let manager = SessionManager {
+            scope: id,
+            reader: false,
             inner: Arc::new(Inner {
                 id,
                 config,
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
                 backend,
-            scope: id,
-            reader: false,
                 pool,
                 totals: Totals::default(),
+                commit_tokens: AtomicU64::new(0),
                 listeners: Arc::default(),
                 #[cfg(feature = "testing")]
                 recorders: Default::default(),
@@ -370,9 +375,31 @@ impl SessionManager {
         if let Some(memory) = self.inner.pool.target().memory() {
             return memory.create_tables(registry).await;
         }
-        self.run_ddl(registry.create_statements(self.backend())?).await?;
+        let mut statements = registry.create_statements(self.backend())?;
+        if self.writes_commit_tokens() {
+            statements.push(commit_token::CREATE.to_owned());
+        }
+        self.run_ddl(statements).await?;
         self.inner.pool.target().raise_installed();
         Ok(())
+    }
+
+    /// Creates the table that [`commit_token`](DatabaseConfig::commit_token) needs, if it is not there yet, where tables
+    /// without a schema go. For programs whose tables are made by migrations; [`create_tables`](Self::create_tables) does it
+    /// too where the setting is on. Does nothing on SQLite.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn create_commit_token_table(&self) -> Result<(), Error> {
+        if self.backend() != Backend::Postgres {
+            return Ok(());
+        }
+        self.run_ddl(vec![commit_token::CREATE.to_owned()]).await
+    }
+
+    /// Whether transactions write a row by which their outcome is known.
+    pub(crate) fn writes_commit_tokens(&self) -> bool {
+        self.inner.config.commit_token && self.backend() == Backend::Postgres
     }
 
     /// Drops the tables of `registry`, as far as they exist, in one transaction.
@@ -411,6 +438,7 @@ impl SessionManager {
         }
     }
 
+    /// By which the scopes of this database, and of replicas of it, are found.
     pub(crate) fn id(&self) -> u64 {
         self.scope
     }
@@ -458,22 +486,32 @@ impl SessionManager {
         let mut mode = mode.clone();
         self.inner.pool.target().add_settings(&mut mode);
         mode
-    /// By which the scopes of this database, and of replicas of it, are found.
     }
 
     /// What became of a transaction that was lost with its connection, asked on another.
-    pub(crate) async fn resolve_outcome(&self, lost: &Connection, xid: Option<&str>) -> Outcome {
-        let Some(xid) = xid else { return Outcome::Unknown };
+    pub(crate) async fn resolve_outcome(&self, lost: &Connection, question: Option<Question>) -> Outcome {
+        let Some(question) = question else { return Outcome::Unknown };
         let end = tokio::time::Instant::now() + RESOLVE_LIMIT;
         loop {
             let Ok(Ok(lease)) = tokio::time::timeout_at(end, self.lease(true)).await else { return Outcome::Unknown };
             let left = end.saturating_duration_since(tokio::time::Instant::now());
-            let outcome = crate::connect::resolve(lease.connection(), lost, xid, left).await;
+            let outcome = crate::connect::resolve(lease.connection(), lost, &question, left).await;
             if outcome != Outcome::Unknown || lease.connection().is_usable() {
                 lease.release();
                 return outcome;
             }
             // What broke the one connection has often broken those that lay idle, and the pool has not noticed yet.
+        }
+    }
+
+    /// Now and then has commit tokens removed that nobody will ask for any more, behind a COMMIT that was answered. Nobody
+    /// waits for it.
+    pub(crate) fn sweep_commit_tokens(&self, lease: &Lease) {
+        if self.inner.commit_tokens.fetch_add(1, Ordering::Relaxed) % commit_token::SWEPT_EVERY == 0 {
+            let sweep = vec![Step::Statement(commit_token::sweep())];
+            self.echo(&sweep);
+            self.count(SessionStatistics { statements: 1, ..SessionStatistics::default() });
+            drop(lease.connection().send(sweep));
         }
     }
 

@@ -86,7 +86,8 @@ impl SessionRegistry {
         let name = name.into();
         let backend = primary.backend();
         if let Some(other) = replicas.iter().map(SessionManager::backend).find(|other| *other != backend) {
-            let message = format!("set the replicas of `{name}`: the primary is on {backend}, and one of them on {other}");
+            let message =
+                format!("set the replicas of `{name}`: the primary is on {backend}, and one of them on {other}");
             return Err(Error::new(ErrorKind::Config, message));
         }
         self.insert(name, Named::new(primary, replicas));
@@ -144,9 +145,7 @@ impl SessionRegistry {
         let manager = SessionManager::from_config(DatabaseConfig::from_env()?).await?;
         let mut managers = self.managers.write().unwrap_or_else(PoisonError::into_inner);
         // Two first calls at once: one manager wins, the other is dropped unused.
-        let named = managers.entry(DEFAULT.to_owned()).or_insert_with(|| {
-            Arc::new(Named::new(manager, Vec::new()))
-        });
+        let named = managers.entry(DEFAULT.to_owned()).or_insert_with(|| Arc::new(Named::new(manager, Vec::new())));
         Ok(named.primary.clone())
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use super::handle::nested_ended;
 use super::stream::Streaming;
 use tracing::Span;
+use uuid::Uuid;
 
 use crate::backend::{Backend, Connection, Step};
 use crate::error::{Error, ErrorKind};
@@ -103,6 +104,8 @@ pub(crate) struct State {
     pub(crate) map: IdentityMap,
     /// The transaction's id, once a write's answer told it (PostgreSQL).
     pub(crate) xid: Option<String>,
+    /// The row that tells whether it was committed, once it was sent.
+    pub(crate) commit_token: Option<Uuid>,
     /// The last failure the database reported, for the retry.
     pub(crate) failure: Option<Failure>,
     /// The connection is lent.
@@ -128,6 +131,7 @@ impl State {
             stream: Weak::new(),
             map: IdentityMap::default(),
             xid: None,
+            commit_token: None,
             failure: None,
             lent: false,
             statistics: SessionStatistics::default(),

@@ -247,7 +247,10 @@ impl Reader<'_> {
                 }
             }
             token if token.is_any(&VERBS) => self.begin(token, at),
-            token if token.is_any(&["AS"]) && next.is_some_and(|next| is_open(Some(next)) || next.is_any(&["MATERIALIZED"])) => {
+            token
+                if token.is_any(&["AS"])
+                    && next.is_some_and(|next| is_open(Some(next)) || next.is_any(&["MATERIALIZED"])) =>
+            {
                 self.own.extend(self.named_before(at));
             }
             token if self.expects == Expects::Table => self.add(token, next),
@@ -357,8 +360,17 @@ mod tests {
 
     #[test]
     fn values_are_never_part_of_it() {
-        for value in ["'x FROM secret'", "'it''s FROM secret'", r"E'\' FROM secret'", "$$ FROM secret $$", "$a$ FROM secret $$a$"] {
-            assert_summary(&format!("SELECT {value}, /* FROM secret */ 1 -- FROM secret\n FROM orders"), "SELECT orders");
+        for value in [
+            "'x FROM secret'",
+            "'it''s FROM secret'",
+            r"E'\' FROM secret'",
+            "$$ FROM secret $$",
+            "$a$ FROM secret $$a$",
+        ] {
+            assert_summary(
+                &format!("SELECT {value}, /* FROM secret */ 1 -- FROM secret\n FROM orders"),
+                "SELECT orders",
+            );
         }
         for open in ["'", "\"", "$$", "$a$", "/*", "(", ")", "E'\\", "$", "a."] {
             summary(&format!("SELECT a FROM b {open}"));

@@ -5,6 +5,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
+use tracing::instrument::WithSubscriber;
+use tracing::{Instrument, Span};
+use uuid::Uuid;
 
 /// What became of a transaction whose COMMIT was not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +19,16 @@ pub(crate) enum Outcome {
     Unknown,
 }
 
+/// By what the database is asked for it.
+#[derive(Debug, Clone)]
+#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "only a server can be asked"))]
+pub(crate) enum Question {
+    /// The row that the transaction wrote.
+    Token(Uuid),
+    /// The transaction's id.
+    Xid(String),
+}
+
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 
 /// Work that is done to its end, whether anybody waits for it or not: dropping it moves the rest to a task of its own. So
@@ -23,6 +36,8 @@ type Work<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 pub(crate) struct Unstoppable<T: Send + 'static> {
     work: Option<Work<T>>,
     runtime: Option<Handle>,
+    /// What a task of its own works in.
+    span: Span,
     /// The work is running, or panicked while it was: it must not be polled again.
     running: bool,
     /// What is done with a result that nobody waits for.
@@ -32,10 +47,11 @@ pub(crate) struct Unstoppable<T: Send + 'static> {
 impl<T: Send + 'static> Unstoppable<T> {
     pub(crate) fn new(
         runtime: Option<Handle>,
+        span: Span,
         unclaimed: fn(T),
         work: impl Future<Output = T> + Send + 'static,
     ) -> Self {
-        Unstoppable { work: Some(Box::pin(work)), runtime, running: false, unclaimed }
+        Unstoppable { work: Some(Box::pin(work)), runtime, span, running: false, unclaimed }
     }
 }
 
@@ -60,7 +76,9 @@ impl<T: Send + 'static> Drop for Unstoppable<T> {
     fn drop(&mut self) {
         if let (Some(work), Some(runtime), false) = (self.work.take(), &self.runtime, self.running) {
             let unclaimed = self.unclaimed;
-            runtime.spawn(async move { unclaimed(work.await) });
+            let span = std::mem::replace(&mut self.span, Span::none());
+            // Whoever was told of the span's beginning is told of the rest.
+            runtime.spawn(async move { unclaimed(work.await) }.instrument(span).with_current_subscriber());
         }
     }
 }

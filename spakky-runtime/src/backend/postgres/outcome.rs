@@ -10,12 +10,14 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use uuid::Uuid;
 
 use super::PostgresConnection;
 use crate::backend::{Answer, Bind, Statement, Step};
-pub(crate) use crate::transaction::Outcome;
 use crate::error::ErrorKind;
+pub(crate) use crate::transaction::Outcome;
+use crate::transaction::commit_token;
 use crate::value::{ColumnType, ColumnValue, ScalarType, Value};
 
 /// Which server, and which stretch of its life.
@@ -95,6 +97,56 @@ pub(crate) async fn resolve(
         }
     });
     asked.await.unwrap_or(Outcome::Unknown)
+}
+
+/// Asks how the transaction that wrote `token` ended, which `lost_on` ran, and waits for its end up to `deadline`. If it has
+/// not written it yet, it never will.
+///
+/// # Cancellation
+/// A question that was sent may still be answered by the server; asking again is safe.
+pub(crate) async fn resolve_token(
+    connection: &PostgresConnection,
+    token: Uuid,
+    lost_on: &ServerIdentity,
+    deadline: Duration,
+) -> Outcome {
+    let asked = async {
+        loop {
+            match ask_token(connection, token, lost_on).await {
+                Some(outcome) => return outcome,
+                None => sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    match timeout(deadline, asked).await {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            connection.stop().await;
+            Outcome::Unknown
+        }
+    }
+}
+
+/// `None` if the database could not say for now.
+async fn ask_token(connection: &PostgresConnection, token: Uuid, lost_on: &ServerIdentity) -> Option<Outcome> {
+    let Ok(mut answers) = connection.send(vec![identify()]).await else { return Some(Outcome::Unknown) };
+    // A token is drawn once: unlike an id it means the same after a crash.
+    let same = |found: &ServerIdentity| {
+        found.system_identifier == lost_on.system_identifier && found.timeline == lost_on.timeline
+    };
+    if !answers.first_mut().and_then(identity).as_ref().is_some_and(same) {
+        return Some(Outcome::Unknown);
+    }
+    match connection.send(vec![Step::Statement(commit_token::ask(token))]).await {
+        Ok(answers) => Some(match answers.first().and_then(|answer| answer.rows.first()).map(Vec::as_slice) {
+            Some([Value::Bool(false)]) => Outcome::Committed,
+            Some([Value::Bool(true)]) => Outcome::Aborted,
+            _ => Outcome::Unknown,
+        }),
+        // It waited for the transaction longer than statements may here, or ended at the same moment.
+        Err(failure) if !failure.lost && (failure.error.retryable || failure.error.kind == ErrorKind::Timeout) => None,
+        Err(_) => Some(Outcome::Unknown),
+    }
 }
 
 /// `None` while the transaction is in progress.

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use super::{PostgresConnection, PostgresOptions, resolve};
+use super::{PostgresConnection, PostgresOptions, resolve, resolve_token};
 use crate::backend::{Statement, Step};
 use crate::config::{DatabaseConfig, Pooler};
 use crate::connect::connect_timeout;
 use crate::error::{DatabaseError, Error, ErrorKind};
 use crate::schema::raise;
-use crate::transaction::{Outcome, TransactionMode};
+use crate::transaction::{Outcome, Question, TransactionMode};
 use crate::value::Value;
 
 /// The server that a manager's connections lead to.
@@ -71,12 +71,13 @@ impl PostgresTarget {
 pub(crate) async fn resolve_on(
     connection: &PostgresConnection,
     lost: &PostgresConnection,
-    xid: &str,
+    question: &Question,
     deadline: Duration,
 ) -> Outcome {
-    match lost.server() {
-        Some(server) => resolve(connection, xid, server, deadline).await,
-        None => Outcome::Unknown,
+    match (lost.server(), question) {
+        (Some(server), Question::Token(token)) => resolve_token(connection, *token, server, deadline).await,
+        (Some(server), Question::Xid(xid)) => resolve(connection, xid, server, deadline).await,
+        (None, _) => Outcome::Unknown,
     }
 }
 
