@@ -203,7 +203,7 @@ pub(super) struct Crate {
 }
 
 #[derive(Debug, Clone, PartialEq, Table, Mappable)]
-#[table(name = "parcels")]
+#[table(name = "packets")]
 #[mappable(domain = Self)]
 pub(super) struct Parcel {
     #[table(id, generated)]
