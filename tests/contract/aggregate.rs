@@ -215,7 +215,7 @@ pub(super) struct Parcel {
 }
 
 #[derive(Debug, Clone, PartialEq, Table, Mappable)]
-#[table(name = "labels")]
+#[table(name = "packet_labels")]
 #[mappable(domain = Self)]
 pub(super) struct Label {
     #[table(id, generated)]
