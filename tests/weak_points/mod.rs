@@ -14,8 +14,9 @@ mod loom;
 mod qx_db;
 mod spakky_sqlalchemy;
 mod union;
+mod unit_of_work;
 
-const SYSTEMS: [(&str, &str); 7] = [
+const SYSTEMS: [(&str, &str); 8] = [
     ("archipy", include_str!("archipy.rs")),
     ("commit_order", include_str!("commit_order.rs")),
     ("event_sourcery", include_str!("event_sourcery.rs")),
@@ -23,6 +24,7 @@ const SYSTEMS: [(&str, &str); 7] = [
     ("qx_db", include_str!("qx_db.rs")),
     ("spakky_sqlalchemy", include_str!("spakky_sqlalchemy.rs")),
     ("union", include_str!("union.rs")),
+    ("unit_of_work", include_str!("unit_of_work.rs")),
 ];
 
 /// The parts that are still to come.
