@@ -14,6 +14,7 @@ on_postgres![
     a_sequence_that_starts_again_is_followed,
     a_quoted_name_in_a_schema_is_found,
     a_missing_table_is_named,
+    rows_that_go_one_by_one_have_their_ids_too,
 ];
 
 #[derive(Debug, Clone, PartialEq, Table, Mappable)]
@@ -31,6 +32,33 @@ struct Entry {
 struct Odd {
     #[table(id, generated, column = "the id")]
     id: i32,
+    text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, ColumnValue)]
+#[column(sql_type = diesel::sql_types::BigInt)]
+struct Points(i64);
+
+/// Its rows go one by one: arrays of a native type cannot travel in arrays.
+#[derive(Debug, Clone, PartialEq, Table, Mappable)]
+#[table(name = "games")]
+#[mappable(domain = Self)]
+struct Game {
+    #[table(id, generated)]
+    id: i64,
+    points: Vec<Points>,
+    #[table(has_many(by = game_id))]
+    moves: Vec<Move>,
+}
+
+#[derive(Debug, Clone, PartialEq, Table, Mappable)]
+#[table(name = "moves")]
+#[mappable(domain = Self)]
+struct Move {
+    #[table(id, generated)]
+    id: i64,
+    #[table(references(Game))]
+    game_id: i64,
     text: String,
 }
 
@@ -139,4 +167,26 @@ async fn a_missing_table_is_named(db: Database) {
     let error = db.sessions.repository::<Entry>().autocommit().add_now(&mut entry("a")).await.unwrap_err();
     assert!(error.is_schema(), "{error:?}");
     assert_eq!(error.table(), Some("events"));
+}
+
+async fn rows_that_go_one_by_one_have_their_ids_too(db: Database) {
+    db.observer().create_tables(&schema![Game, Move]).await.unwrap();
+    let games = db.sessions.repository::<Game>();
+    let game = |points: i64| {
+        let moves = ["a", "b"].map(|text| Move { id: 0, game_id: 0, text: text.to_owned() }).to_vec();
+        Game { id: 0, points: vec![Points(points)], moves }
+    };
+    let mut last = [game(3), game(4)];
+    db.sessions
+        .transaction(TransactionOptions::new(), async |session| {
+            games.add_all(&mut [game(1), game(2)])?;
+            games.add_all_now(&mut last).await?;
+            assert_eq!(games.get(2).await?.points, [Points(2)]);
+            assert_eq!(session.statistics().round_trips, 1);
+            Ok::<_, spakky::Error>(())
+        })
+        .await
+        .unwrap();
+    assert_eq!(games.get_many([3, 4]).await.unwrap(), last);
+    assert_eq!(db.numbers("SELECT game_id FROM moves ORDER BY id").await, [1, 1, 2, 2, 3, 3, 4, 4]);
 }
