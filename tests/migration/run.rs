@@ -181,7 +181,8 @@ async fn a_migration_may_do_without_a_transaction(database: Database) {
     folder.file("3_alone", "up.sql", &format!("INSERT INTO runs VALUES (4);\n{alone};\nSELECT * FROM nowhere;"));
     folder.file("3_alone", "metadata.toml", "run_in_transaction = false");
     let error = folder.migrator().up(&database.sessions).await.unwrap_err();
-    let inner = "run the statement: a table, column or type it names is not in the database; have the migrations run?";
+    let inner = "run the statement on `nowhere`: a table, column or type it names is not in the database; have the \
+                 migrations run?";
     assert_eq!(
         error.to_string(),
         format!(

@@ -37,9 +37,9 @@ on_each_backend![
     a_key_with_a_nullable_column_is_what_sql_says,
 ];
 
-/// Two tenants may have the same number.
+/// Two tenants may have the same number and name.
 #[derive(Debug, Clone, PartialEq, Table, Mappable)]
-#[table(name = "streams", unique(tenant, number), unique(tenant, category, name))]
+#[table(name = "streams", unique(tenant, category, name))]
 #[mappable(domain = Self)]
 struct Stream {
     #[table(id)]
