@@ -18,6 +18,7 @@ mod outcome;
 mod pool;
 mod projection;
 mod query;
+mod rollback;
 mod round_trip;
 mod scoping;
 mod setting;

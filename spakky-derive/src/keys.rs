@@ -162,6 +162,7 @@ keys! {
         Flavor = "flavor",
         WorkerThreads = "worker_threads",
         Schema = "schema",
+        Rollback = "rollback",
         Crate = "crate",
     }
 

@@ -290,6 +290,7 @@ pub fn transactional(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `schema = [OrderRow, LineRow]` | these tables are there when the test begins |
 /// | `flavor = "multi_thread"` | the tokio runtime: `"current_thread"` unless given |
 /// | `worker_threads = 2` | how many threads a runtime of several has; as many as processors unless given |
+/// | `rollback` | the test is one transaction, which is undone at its end, in a database that tests use one after the other |
 /// | `crate = path` | where `spakky` is found |
 #[proc_macro_attribute]
 pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {

@@ -1,6 +1,8 @@
 //! Sessions: one unit of work on one connection, found by the code inside a scope without being passed along.
 
 mod ambient;
+#[cfg(feature = "testing")]
+mod enclosed;
 mod execute;
 mod finish;
 mod handle;

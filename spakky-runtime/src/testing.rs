@@ -7,6 +7,7 @@ mod in_memory;
 pub mod proxy;
 pub mod recorder;
 pub(crate) mod run;
+mod shared;
 
 pub use database::TestDatabase;
 pub use in_memory::in_memory;

@@ -16,6 +16,8 @@ pub(crate) struct TestArgs {
     pub(crate) flavor: Option<Spanned<Flavor>>,
     pub(crate) worker_threads: Option<Spanned<usize>>,
     pub(crate) schema: Option<Spanned<Vec<Type>>>,
+    /// What the test does is taken back.
+    pub(crate) rollback: Option<Spanned<()>>,
     pub(crate) krate: Option<Spanned<Path>>,
 }
 
@@ -43,6 +45,7 @@ impl TestArgs {
                     set_once(&mut args.worker_threads, name, parse_workers(entry)?, diagnostics);
                 }
                 TestKey::Schema => set_once(&mut args.schema, name, parse_schema(entry)?, diagnostics),
+                TestKey::Rollback => set_once(&mut args.rollback, name, entry.flag()?, diagnostics),
                 TestKey::Crate => set_once(&mut args.krate, name, parse_crate(entry)?, diagnostics),
             }
             Ok(())

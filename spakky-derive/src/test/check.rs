@@ -13,6 +13,7 @@ pub(crate) fn check(args: &TestArgs, function: &ItemFn, diagnostics: &mut Diagno
     check_generics(function, diagnostics);
     check_parameters(function, diagnostics);
     check_workers(args, diagnostics);
+    check_rollback(args, diagnostics);
 }
 
 /// The mistake of putting the attribute on something else than a function.
@@ -67,5 +68,14 @@ fn check_workers(args: &TestArgs, diagnostics: &mut Diagnostics) {
     let is_multi = args.flavor.as_ref().is_some_and(|flavor| flavor.value == Flavor::MultiThread);
     if let (Some(workers), false) = (&args.worker_threads, is_multi) {
         diagnostics.error(&workers.key, "`worker_threads` needs `flavor = \"multi_thread\"`");
+    }
+}
+
+/// Databases without tables are not worth sharing.
+fn check_rollback(args: &TestArgs, diagnostics: &mut Diagnostics) {
+    if let (Some(rollback), None) = (&args.rollback, &args.schema) {
+        let message = "`rollback` takes back what is done to tables that are there; name them with `schema = [OrderRow]`, or \
+                       remove `rollback`";
+        diagnostics.error(&rollback.key, message);
     }
 }

@@ -107,6 +107,9 @@ fn expand_options(args: &TestArgs, private: &TokenStream) -> TokenStream {
         let workers = args.worker_threads.as_ref().map_or(0, |workers| workers.value);
         options.extend(quote!(.workers(#workers)));
     }
+    if args.rollback.is_some() {
+        options.extend(quote!(.rollback()));
+    }
     if let Some(schema) = &args.schema {
         let tables =
             schema.value.iter().map(|row| quote_spanned!(row.span()=> <#row as #private::Table>::descriptor()));

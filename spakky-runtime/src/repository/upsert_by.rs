@@ -92,7 +92,7 @@ impl<Row: Table + Mappable> Repository<Row> {
     }
 
     async fn merge_now(&self, unique: &str, domains: &mut [&mut Row::Domain], origin: Origin) -> Result<(), Error> {
-        let executing = self.executing()?;
+        let executing = self.executing().await?;
         let done = match queue::<Row>(&executing.session, unique, domains, origin) {
             Ok(()) => self.read_merged(&executing.session, unique, domains).await,
             Err(error) => Err(error),

@@ -39,11 +39,14 @@ impl Executing {
 }
 
 impl<Row: Table + Mappable> Repository<Row> {
-    pub(super) fn executing(&self) -> Result<Executing, Error> {
+    pub(super) async fn executing(&self) -> Result<Executing, Error> {
         let table = Row::descriptor().name;
         match self.place() {
             None if self.autocommit => {
-                let session = self.manager.open(&TransactionOptions::new().name("autocommit"), 1);
+                let session = match self.manager.open_root(&TransactionOptions::new().name("autocommit"), 1) {
+                    Ok(session) => session,
+                    Err(opening) => opening.await?,
+                };
                 let session = Session { visibility: self.visibility, ..session };
                 let guard = ScopeGuard::new(&session);
                 Ok(Executing { session, own: Some(guard) })
@@ -55,7 +58,7 @@ impl<Row: Table + Mappable> Repository<Row> {
 
     /// Queues with `queue` and executes, with all else that is pending.
     pub(super) async fn at_once(&self, queue: impl FnOnce(&Session) -> Result<(), Error>) -> Result<(), Error> {
-        let executing = self.executing()?;
+        let executing = self.executing().await?;
         let queued = queue(&executing.session);
         executing.finish(queued).await
     }
@@ -197,7 +200,7 @@ impl<Row: Table + Mappable> Repository<Row> {
             if Row::descriptor().version.is_none() {
                 return Err(no_version(Row::descriptor().name));
             }
-            let executing = self.executing()?;
+            let executing = self.executing().await?;
             let here = self.in_session(&executing.session);
             let queued = here.attach(domain, version).and_then(|()| {
                 Row::set_revision(domain, Revision { version: Some(version), save: 0 });

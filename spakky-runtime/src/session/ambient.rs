@@ -54,12 +54,18 @@ pub(crate) fn holds_connection(manager: &SessionManager, except: Option<&Session
     sessions_around(manager, except).any(|session| session.holds_connection())
 }
 
+/// The session of the innermost scope of this manager's pool around this place, also of one that is left aside.
+#[cfg(feature = "testing")]
+pub(super) fn innermost_of(manager: &SessionManager) -> Option<Session> {
+    sessions_around(manager, None).next()
+}
+
 /// The sessions of the manager's own pool in all scopes around this place, but for `except`.
 fn sessions_around(manager: &SessionManager, except: Option<&Session>) -> impl Iterator<Item = Session> {
     stack()
         .filter_map(|scope| scope.session.clone())
         .filter(|session| session.manager().shares_pool(manager))
-        .filter(move |session| !except.is_some_and(|except| Arc::ptr_eq(&except.inner, &session.inner)))
+        .filter(move |session| !except.is_some_and(|except| except.shares_transaction(session)))
 }
 
 impl Session {
@@ -73,7 +79,7 @@ impl Session {
 pub(crate) fn is_inside_nested(session: &Session) -> bool {
     stack()
         .filter_map(|scope| scope.session.clone())
-        .any(|inner| Arc::ptr_eq(&inner.inner, &session.inner) && inner.depth > session.depth)
+        .any(|inner| inner.shares_transaction(session) && inner.depth > session.depth)
 }
 
 /// The name of a scope around this place, other than that of `except`, whose transaction can write.

@@ -1,5 +1,6 @@
 //! Sending a session's bursts, and what their answers mean for it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use tokio::sync::OwnedMutexGuard;
@@ -11,7 +12,7 @@ use crate::backend::{Answer, Backend, Burst, BurstFailure, BurstResult, Connecti
 use crate::error::{Error, ErrorKind};
 use crate::instrument::BurstWatch;
 use crate::pool::Lease;
-use crate::transaction::{Isolation, commit_token};
+use crate::transaction::{Isolation, TransactionMode, commit_token};
 use crate::unit_of_work::{Drawing, DrawnIds, FlushContext, FlushPlan, FlushStep, RowKey};
 use crate::value::Value;
 
@@ -139,7 +140,7 @@ impl Session {
         check_own(self.frame)?;
         loop {
             self.check_not_taken()?;
-            let turn = self.inner.turn.notified();
+            let turn = self.turn().notified();
             let wire = Arc::clone(&self.inner.wire).lock_owned().await;
             {
                 let state = self.state();
@@ -259,7 +260,7 @@ impl Session {
         let has_flush = flushes.iter().any(|plan| !plan.steps.is_empty());
         let sends = has_flush || call.transaction || !call.statements.is_empty();
         if sends && needs_transaction && state.phase == Phase::Idle {
-            outgoing.push(Step::Begin(manager.transaction_mode(&self.inner.mode)), Part::Control { depth: 0 });
+            outgoing.push(Step::Begin(manager.transaction_mode(&self.begins_with())), Part::Control { depth: 0 });
             state.phase = Phase::Open;
         }
         for (position, FlushPlan { steps, drawn }) in flushes.into_iter().enumerate() {
@@ -287,6 +288,15 @@ impl Session {
         }
         state.wrote |= call.writes || has_flush;
         Ok(outgoing)
+    }
+
+    /// How the transaction on the database is opened.
+    fn begins_with(&self) -> Cow<'_, TransactionMode> {
+        #[cfg(feature = "testing")]
+        if self.manager().is_enclosing() {
+            return Cow::Owned(TransactionMode::default());
+        }
+        Cow::Borrowed(&self.inner.mode)
     }
 
     /// Whether the next burst has to be inside a transaction. On SQLite reads before the first write run by themselves, as

@@ -26,6 +26,10 @@ const MAX_HOOKS: usize = 1_000;
 impl Session {
     /// Ends the session well: before-commit hooks, flush, COMMIT, after-commit hooks.
     pub(crate) async fn commit(&self) -> Result<(), Error> {
+        #[cfg(feature = "testing")]
+        if self.is_enclosed() {
+            return Box::pin(self.commit_enclosed()).await;
+        }
         match self.prepare_commit().await {
             Ok((mut wire, Some(outgoing))) => match wire.take() {
                 Some(lease) => self.send_commit(wire, lease, outgoing).await,
@@ -217,12 +221,12 @@ impl Session {
     }
 
     /// Runs the before-commit hooks in the scope, so that they find its session.
-    async fn run_before_hooks(&self) -> Result<(), Error> {
+    pub(super) async fn run_before_hooks(&self) -> Result<(), Error> {
         for _ in 0..MAX_HOOKS {
             let next = {
                 let mut state = self.state();
-                let hooks = &mut state.frames[0].hooks.before_commit;
-                (!hooks.is_empty()).then(|| hooks.remove(0))
+                let hooks = state.frames.get_mut(self.depth).map(|frame| &mut frame.hooks.before_commit);
+                hooks.filter(|hooks| !hooks.is_empty()).map(|hooks| hooks.remove(0))
             };
             match next {
                 Some(hook) => enter_scope(self.inner.manager.id(), Some(self.clone()), pin!(hook())).await?,
@@ -235,7 +239,7 @@ impl Session {
         ))
     }
 
-    fn check_committable(&self) -> Result<(), Error> {
+    pub(super) fn check_committable(&self) -> Result<(), Error> {
         let state = self.state();
         match state.frames.iter().find_map(|frame| frame.doom.as_ref()) {
             None => Ok(()),
@@ -256,12 +260,16 @@ impl Session {
         }
         drop(state);
         // Whoever waits for a nested scope to end learns that all of it has.
-        self.inner.turn.notify_waiters();
+        self.turn().notify_waiters();
         hooks
     }
 
     /// Ends the session undoing everything, and waits until its locks are gone.
     pub(crate) async fn rollback(&self) {
+        #[cfg(feature = "testing")]
+        if self.is_enclosed() {
+            return Box::pin(self.undo_nested()).await;
+        }
         let span = self.span();
         if let Some(work) = self.begin_rollback() {
             Unstoppable::new(self.inner.runtime.clone(), span, drop, work).await;

@@ -41,10 +41,23 @@ pub(crate) struct SessionInner {
     context: RequestContext,
     state: Mutex<State>,
     pub(crate) wire: Arc<tokio::sync::Mutex<Option<Lease>>>,
-    /// Told whenever a nested scope ends.
-    pub(crate) turn: Notify,
+    turn: Notify,
     /// The runtime on which a dropped scope is cleaned up.
     pub(crate) runtime: Option<Handle>,
+    /// The session whose state this one shares, where it stands for a transaction inside that one's.
+    #[cfg(feature = "testing")]
+    outermost: Option<Arc<SessionInner>>,
+}
+
+impl SessionInner {
+    /// The session that has the transaction.
+    fn owner(&self) -> &SessionInner {
+        #[cfg(feature = "testing")]
+        if let Some(outermost) = &self.outermost {
+            return outermost;
+        }
+        self
+    }
 }
 
 impl Session {
@@ -71,12 +84,37 @@ impl Session {
                 wire: Arc::new(tokio::sync::Mutex::new(None)),
                 turn: Notify::new(),
                 runtime: Handle::try_current().ok(),
+                #[cfg(feature = "testing")]
+                outermost: None,
             }),
             depth: 0,
             frame: 0,
             visibility: Visibility::default(),
             read_only_in: None,
         }
+    }
+
+    /// A session of this one's transaction for the scope in `frame`, with options and a context of its own.
+    #[cfg(feature = "testing")]
+    pub(super) fn inside(&self, options: &TransactionOptions, frame: u64) -> Session {
+        let inner = SessionInner {
+            manager: self.inner.manager.clone(),
+            mode: options.mode(),
+            name: options.display_name(),
+            context: RequestContext::current(),
+            state: Mutex::new(State::new(options.display_name(), Span::none())),
+            wire: Arc::clone(&self.inner.wire),
+            turn: Notify::new(),
+            runtime: Handle::try_current().ok(),
+            outermost: Some(self.inner.outermost.clone().unwrap_or_else(|| Arc::clone(&self.inner))),
+        };
+        let visibility = Visibility::default();
+        Session { inner: Arc::new(inner), depth: self.depth + 1, frame, visibility, read_only_in: None }
+    }
+
+    /// Whether both are of the same transaction of the database.
+    pub(crate) fn shares_transaction(&self, other: &Session) -> bool {
+        std::ptr::eq(self.inner.owner(), other.inner.owner())
     }
 
     /// The same for a read-only scope called `name` that is part of this one.
@@ -178,7 +216,12 @@ impl Session {
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         // A panic while the lock is held leaves no half-made change behind: what follows it is a rollback.
-        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.owner().state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Told whenever a nested scope ends.
+    pub(super) fn turn(&self) -> &Notify {
+        &self.inner.owner().turn
     }
 
     pub(crate) fn holds_connection(&self) -> bool {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tracing::Span;
 
 use super::{PlainSql, Session, SessionStatistics, Transaction, find_session};
@@ -23,6 +24,9 @@ use crate::transaction::{
 
 /// How long the outcome of a COMMIT is asked for whose answer did not come.
 const RESOLVE_LIMIT: Duration = Duration::from_secs(10);
+
+/// A session that is being opened.
+pub(crate) type Opening = BoxFuture<'static, Result<Session, Error>>;
 
 /// One database and its connections. Cheap to clone; clones share the pool.
 ///
@@ -56,6 +60,9 @@ struct Inner {
     listeners: Arc<Listeners>,
     #[cfg(feature = "testing")]
     recorders: crate::testing::recorder::Recorders,
+    /// The transaction around a whole test, in which all others are.
+    #[cfg(feature = "testing")]
+    enclosing: std::sync::Mutex<Option<Session>>,
 }
 
 /// What all sessions of the manager sent, and the reads outside any.
@@ -138,6 +145,8 @@ impl SessionManager {
                 listeners: Arc::default(),
                 #[cfg(feature = "testing")]
                 recorders: Default::default(),
+                #[cfg(feature = "testing")]
+                enclosing: Default::default(),
             }),
         };
         manager.ping().await?;
@@ -257,11 +266,12 @@ impl SessionManager {
     /// here; the propagation is always `requires_new`.
     pub fn begin_with(&self, options: TransactionOptions) -> Transaction {
         let options = options.propagation(Propagation::RequiresNew);
-        let session = self.open(&options, 1);
-        if let Err(error) = options.check() {
+        let opened = options.check().and_then(|()| self.open_now(&options));
+        Transaction::new(opened.unwrap_or_else(|error| {
+            let session = self.open(&options, 1);
             session.state().doom(0, error.to_string());
-        }
-        Transaction::new(session)
+            session
+        }))
     }
 
     /// Opens a read-only transaction that the caller ends.
@@ -462,7 +472,27 @@ impl SessionManager {
         find_session(self.id())
     }
 
-    /// A session for the `attempt`-th run of a scope.
+    /// A session for the `attempt`-th run of a scope that has a transaction of its own.
+    /// Where it has to wait for its turn, the future of it: a test's, which is no part of other futures.
+    pub(crate) fn open_root(&self, options: &TransactionOptions, attempt: u32) -> Result<Session, Opening> {
+        #[cfg(feature = "testing")]
+        if let Some(outer) = self.enclosing() {
+            let options = *options;
+            return Err(Box::pin(async move { outer.begin_enclosed(&options, attempt).await }));
+        }
+        Ok(self.open(options, attempt))
+    }
+
+    /// The same for a caller that cannot wait.
+    fn open_now(&self, options: &TransactionOptions) -> Result<Session, Error> {
+        #[cfg(feature = "testing")]
+        if let Some(outer) = self.enclosing() {
+            return outer.begin_enclosed_now(options);
+        }
+        Ok(self.open(options, 1))
+    }
+
+    /// A session with a transaction of the database's.
     pub(crate) fn open(&self, options: &TransactionOptions, attempt: u32) -> Session {
         Session::new(self.clone(), options, attempt)
     }
@@ -534,6 +564,10 @@ impl SessionManager {
     /// Runs statements outside any session. Several are no transaction: each is its own, unless the context has settings,
     /// which need one.
     pub(crate) async fn run_alone(&self, steps: Vec<Step>, writes: bool) -> Result<Vec<Answer>, Error> {
+        #[cfg(feature = "testing")]
+        if let Some(outer) = self.enclosing() {
+            return Box::pin(outer.run_enclosed(steps, writes)).await;
+        }
         if writes
             && self.backend() == Backend::Sqlite
             && let Some(outer) = super::ambient::writing_around(self, None)
@@ -612,6 +646,11 @@ impl SessionManager {
         }
         #[cfg(feature = "testing")]
         self.inner.recorders.note(sql);
+    }
+
+    #[cfg(feature = "testing")]
+    pub(super) fn enclosing_slot(&self) -> std::sync::MutexGuard<'_, Option<Session>> {
+        self.inner.enclosing.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     #[cfg(feature = "testing")]

@@ -26,7 +26,7 @@ impl Session {
         match self.settle().await {
             Ok(_wire) => {
                 self.merge_into_outer();
-                self.inner.turn.notify_waiters();
+                self.turn().notify_waiters();
                 Ok(())
             }
             Err(error) => {
@@ -49,7 +49,7 @@ impl Session {
         }
     }
 
-    fn has_queued(&self) -> bool {
+    pub(super) fn has_queued(&self) -> bool {
         self.state().frames.get(self.depth).is_some_and(|frame| frame.id == self.frame && !frame.queue.is_empty())
     }
 
@@ -87,6 +87,10 @@ impl Session {
 
     /// Takes the nested frame off and owes the database a ROLLBACK TO, which travels with the next burst.
     fn forget_nested(&self) -> Option<Hooks> {
+        #[cfg(feature = "testing")]
+        if self.is_enclosed() {
+            self.observe_end("rolled back");
+        }
         let mut state = self.state();
         let is_open = state.frames.get(self.depth).is_some_and(|frame| frame.id == self.frame);
         if matches!(state.phase, Phase::Committing | Phase::Ended) || !is_open {
@@ -94,7 +98,8 @@ impl Session {
         }
         let mut hooks = Hooks::default();
         while state.frames.len() > self.depth {
-            let Some(frame) = state.frames.pop() else { break };
+            #[cfg_attr(not(feature = "testing"), expect(unused_mut, reason = "only scopes of tests are taken apart"))]
+            let Some(mut frame) = state.frames.pop() else { break };
             state.stops_first |= frame.left_running;
             if let Some(name) = frame.savepoint {
                 // What is owed to savepoints inside this one goes with it.
@@ -103,10 +108,14 @@ impl Session {
                 state.prelude.push(Step::Control(undo.into()));
             }
             state.map.undo_layer();
+            #[cfg(feature = "testing")]
+            if let Some(around) = frame.around.take() {
+                state.close_enclosed(*around);
+            }
             hooks.extend(frame.hooks);
         }
         drop(state);
-        self.inner.turn.notify_waiters();
+        self.turn().notify_waiters();
         Some(hooks)
     }
 

@@ -46,6 +46,9 @@ pub(crate) struct Frame {
     pub(crate) left_running: bool,
     pub(crate) doom: Option<Doom>,
     pub(crate) hooks: Hooks,
+    /// What is the scope's around it, where this one stands for a transaction.
+    #[cfg(feature = "testing")]
+    pub(crate) around: Option<Box<super::enclosed::Around>>,
 }
 
 impl Frame {
@@ -58,6 +61,8 @@ impl Frame {
             left_running: false,
             doom: None,
             hooks: Hooks::default(),
+            #[cfg(feature = "testing")]
+            around: None,
         }
     }
 }

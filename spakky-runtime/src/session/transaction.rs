@@ -4,6 +4,8 @@ use tracing::Instrument;
 
 use super::{ScopeGuard, Session, enter_scope};
 use crate::error::Error;
+#[cfg(feature = "testing")]
+use crate::transaction::TransactionOptions;
 
 /// An open transaction without a body around it, from [`SessionManager::begin`](super::SessionManager::begin).
 ///
@@ -61,6 +63,12 @@ impl Transaction {
     /// # Errors
     /// As [`commit`](Self::commit); the transaction is gone then.
     pub async fn commit_and_chain(mut self) -> Result<Transaction, Error> {
+        #[cfg(feature = "testing")]
+        if self.session.is_enclosed() {
+            let (manager, name) = (self.session.manager().clone(), self.session.name());
+            self.commit().await?;
+            return Ok(manager.begin_with(TransactionOptions::new().name(name)));
+        }
         let next = self.session.successor();
         let result = self.session.commit().await;
         self.guard.disarm();

@@ -3,6 +3,7 @@
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use crate::mutation::MutationEvent;
 use crate::session::{SessionManager, SessionStatistics};
 
 /// Records what is sent by all sessions of a manager and by calls outside any, until it is dropped.
@@ -40,11 +41,14 @@ pub struct Recorded {
     pub rows_read: u64,
     /// Rows written by the flushes of units of work.
     pub rows_written: u64,
+    /// What was committed, as [`on_mutation`](SessionManager::on_mutation) tells it.
+    pub mutations: Vec<MutationEvent>,
 }
 
 #[derive(Debug, Default)]
 struct Record {
     statements: Mutex<Vec<String>>,
+    mutations: Mutex<Vec<MutationEvent>>,
     before: Mutex<SessionStatistics>,
 }
 
@@ -53,6 +57,12 @@ impl Recorder {
     pub fn new(sessions: &SessionManager) -> Self {
         let record = Arc::new(Record { before: Mutex::new(sessions.statistics()), ..Record::default() });
         sessions.recorders().add(&record);
+        let listener = Arc::downgrade(&record);
+        sessions.on_mutation(move |event| {
+            if let Some(record) = listener.upgrade() {
+                lock(&record.mutations).push(event.clone());
+            }
+        });
         Recorder { sessions: sessions.clone(), record }
     }
 
@@ -65,6 +75,7 @@ impl Recorder {
             round_trips: now.round_trips - before.round_trips,
             rows_read: now.rows_read - before.rows_read,
             rows_written: now.rows_written - before.rows_written,
+            mutations: mem::take(&mut *lock(&self.record.mutations)),
         }
     }
 }

@@ -21,7 +21,6 @@ pub(crate) enum Outcome {
 
 /// By what the database is asked for it.
 #[derive(Debug, Clone)]
-#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "only a server can be asked"))]
 pub(crate) enum Question {
     /// The row that the transaction wrote.
     Token(Uuid),

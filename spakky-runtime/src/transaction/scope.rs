@@ -54,7 +54,10 @@ impl<'a> Scope<'a> {
                 Kind::Nested { guard: ScopeGuard::new(&session), session }
             }
             (Propagation::Required | Propagation::Nested, None) | (Propagation::RequiresNew, _) => {
-                let session = manager.open(options, attempt);
+                let session = match manager.open_root(options, attempt) {
+                    Ok(session) => session,
+                    Err(opening) => opening.await?,
+                };
                 let span = session.span();
                 Kind::Root { guard: ScopeGuard::new(&session), session, span }
             }

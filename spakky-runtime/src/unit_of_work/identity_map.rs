@@ -109,6 +109,12 @@ pub(crate) struct IdentityMap {
 }
 
 impl IdentityMap {
+    /// An empty one for a scope in so many others.
+    #[cfg(feature = "testing")]
+    pub(crate) fn inside(layers: usize) -> Self {
+        IdentityMap { entries: HashMap::new(), layers: vec![HashMap::new(); layers] }
+    }
+
     pub(crate) fn get(&self, key: &RowKey) -> Option<&Entry> {
         self.entries.get(key)
     }

@@ -21,6 +21,9 @@ async fn one(_sessions: SessionManager) -> Result<(), spakky::Error> {
     Ok(())
 }
 
+#[spakky::test(schema = [Row], rollback)]
+async fn undone(_rows: Repository<Row>) {}
+
 #[spakky::test(flavor = "multi_thread", worker_threads = 2, schema = [Row,], crate = spakky)]
 async fn r#async(_rows: Repository<Row>) {}
 

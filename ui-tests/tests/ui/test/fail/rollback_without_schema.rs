@@ -1,0 +1,4 @@
+#[spakky::test(rollback)]
+async fn name(_sessions: spakky::SessionManager) {}
+
+fn main() {}
