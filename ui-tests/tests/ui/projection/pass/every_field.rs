@@ -83,7 +83,7 @@ async fn score(
 }
 
 mod loaders {
-    pub fn dear() -> spakky::Predicate<super::LineRow> {
+    pub fn dear() -> spakky::prelude::Predicate<super::LineRow> {
         super::LineRow::COLUMNS.amount.gt(100)
     }
 
