@@ -5,6 +5,7 @@ mod column;
 pub(crate) mod ddl;
 mod descriptor;
 mod handle;
+pub(crate) mod native_enum;
 mod order;
 mod owner;
 pub(crate) mod raise;

@@ -15,9 +15,6 @@ const WORK: TransactionOptions = TransactionOptions::new().name("work");
 
 /// Three parcels, of which the first two are in crates, and a crate that is empty.
 async fn store(db: &Database) -> (Vec<ParcelRow>, Vec<CrateRow>) {
-    if !db.is_sqlite() {
-        Database::execute(db, "CREATE TYPE parcel_state AS ENUM ('packed', 'on_the_way')").await;
-    }
     db.sessions.create_tables(&schema![ParcelRow, CrateRow]).await.unwrap();
     let (rows, packed) = (db.sessions.repository::<ParcelRow>(), db.sessions.repository::<CrateRow>());
     let work = db.sessions.transaction(WORK, async |_| {

@@ -9,6 +9,10 @@ on_postgres![
     an_enum_is_made_with_its_values_and_goes_with_its_table,
     a_value_is_added_in_its_place_and_can_be_used_behind,
     a_type_that_is_no_enum_is_left_alone,
+    an_enum_is_made_and_dropped_with_the_tables_that_share_it,
+    an_enum_that_something_else_uses_stays,
+    what_is_no_enum_is_neither_made_nor_dropped_with_its_table,
+    a_missing_type_of_unknown_values_is_an_error,
 ];
 
 mod before {
@@ -119,4 +123,76 @@ async fn a_type_that_is_no_enum_is_left_alone(database: Database) {
     assert_eq!(diff.to_string(), "create table `tasks`\n");
     migrate(&database, &diff).await;
     assert!(registry.diff(&database.sessions).await.unwrap().is_empty());
+}
+
+/// A second table with the same type.
+#[derive(Debug, Clone, PartialEq, Table, Mappable)]
+#[table(name = "jobs")]
+#[mappable(domain = Self)]
+struct JobRow {
+    #[table(id)]
+    id: i64,
+    state: before::State,
+    former: Option<before::State>,
+}
+
+/// Rust knows it as a text, so that nobody knows its values.
+#[derive(Debug, Clone, Table)]
+#[table(name = "moods")]
+struct MoodRow {
+    #[table(id)]
+    id: i64,
+    mood: Mood,
+}
+
+#[derive(Debug, Clone, ColumnValue)]
+#[column(pg_type = "unknown_mood")]
+struct Mood(String);
+
+async fn types(database: &Database) -> Vec<i64> {
+    database.numbers("SELECT count(*) FROM pg_type WHERE typname = 'task_state'").await
+}
+
+async fn an_enum_is_made_and_dropped_with_the_tables_that_share_it(database: Database) {
+    let registry = schema![before::TaskRow, JobRow];
+    database.sessions.create_tables(&registry).await.unwrap();
+    assert!(registry.diff(&database.sessions).await.unwrap().is_empty());
+    database.sessions.create_tables(&registry).await.unwrap();
+
+    let jobs = database.sessions.repository::<JobRow>();
+    let mut job = JobRow { id: 1, state: before::State::Done, former: Some(before::State::Open) };
+    jobs.autocommit().add_now(&mut job).await.unwrap();
+    assert_eq!(jobs.get(1).await.unwrap(), job);
+
+    database.sessions.drop_tables(&registry).await.unwrap();
+    assert_eq!(types(&database).await, [0]);
+    database.sessions.drop_tables(&registry).await.unwrap();
+    let ddl = registry.ddl(spakky::Backend::Postgres).unwrap();
+    assert_eq!(ddl.matches("CREATE TYPE").count(), 1);
+    assert!(ddl.contains(";\nCREATE TYPE task_state AS ENUM ('open', 'done');\nCREATE TABLE "), "{ddl}");
+    assert!(!registry.ddl(spakky::Backend::Sqlite).unwrap().contains("TYPE"));
+}
+
+async fn an_enum_that_something_else_uses_stays(database: Database) {
+    database.sessions.create_tables(&schema![before::TaskRow, JobRow]).await.unwrap();
+    database.sessions.drop_tables(&schema![before::TaskRow]).await.unwrap();
+    assert_eq!(types(&database).await, [1]);
+    database.sessions.drop_tables(&schema![JobRow]).await.unwrap();
+    assert_eq!(types(&database).await, [0]);
+}
+
+async fn what_is_no_enum_is_neither_made_nor_dropped_with_its_table(database: Database) {
+    database.execute("CREATE DOMAIN task_state AS text").await;
+    let registry = schema![before::TaskRow];
+    database.sessions.create_tables(&registry).await.unwrap();
+    database.sessions.drop_tables(&registry).await.unwrap();
+    assert_eq!(types(&database).await, [1]);
+}
+
+async fn a_missing_type_of_unknown_values_is_an_error(database: Database) {
+    let error = database.sessions.create_tables(&schema![MoodRow]).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "run the statement: a table, column or type it names is not in the database; have the migrations run?"
+    );
 }

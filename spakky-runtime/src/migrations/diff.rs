@@ -7,6 +7,7 @@ use super::shape::{TableName, TableShape};
 use super::wanted::{adopt, name_of, shape_of};
 use crate::backend::Backend;
 use crate::error::Error;
+use crate::schema::native_enum::enums;
 use crate::schema::{SchemaRegistry, TableDescriptor};
 use crate::session::SessionManager;
 use crate::transaction::commit_token;
@@ -205,7 +206,7 @@ impl Comparison<'_> {
             }
         }
 
-        let enums = self.enums();
+        let enums = enums(&self.tables);
         let enum_names: Vec<&str> = enums.iter().map(|(name, _)| *name).collect();
         let (installed, types) = catalog::types(session, &enum_names).await?;
         let mut schemas = schemas;
@@ -238,19 +239,6 @@ impl Comparison<'_> {
         catalog::deparse(session, &mut self.wanted, &lacking).await?;
         transaction.rollback().await;
         Ok(self.finish(live, made, labels))
-    }
-
-    /// The enums of the columns, each once.
-    fn enums(&self) -> Vec<(&'static str, &'static [&'static str])> {
-        let mut found: Vec<(&'static str, &'static [&'static str])> = Vec::new();
-        for column in self.tables.iter().flat_map(|table| &table.columns) {
-            if let (Some(name), labels @ [_, ..]) = (column.ty.pg_type, column.ty.pg_labels)
-                && found.iter().all(|(other, _)| *other != name)
-            {
-                found.push((name, labels));
-            }
-        }
-        found
     }
 
     fn finish(mut self, live: Vec<TableShape>, made: Vec<Change>, labels: Vec<Change>) -> SchemaDiff {

@@ -1,8 +1,8 @@
 //! `CREATE` and `DROP` statements from descriptors.
 //!
 //! Every constraint has its name, and every identifier is quoted. On SQLite tables are `STRICT`: a value of another
-//! storage class is refused there as it is on PostgreSQL. A native type of PostgreSQL (`pg_type`) is the user's own: it
-//! must exist before, since a column does not say what the type consists of.
+//! storage class is refused there as it is on PostgreSQL. A native type of PostgreSQL (`pg_type`) is made where it is an enum
+//! whose values are known; any other must exist before, since a column does not say what it consists of.
 
 use super::{ColumnDescriptor, ForeignKey, ForeignKeyAction, Index, Role, TableDescriptor, TableOrder, UniqueKey};
 use crate::backend::Backend;
@@ -259,12 +259,17 @@ fn add_unless_exists(table: &str, constraint: &str, add: &str) -> String {
         literal(table),
         literal(constraint)
     );
+    block(&format!("IF NOT EXISTS ({condition}) THEN\n        {add};\n    END IF;"))
+}
+
+/// `DO` with these statements of PL/pgSQL.
+pub(super) fn block(body: &str) -> String {
     // A name may hold anything, the closing tag too.
     let mut tag = "$spakky$".to_owned();
-    while add.contains(&tag) || condition.contains(&tag) {
+    while body.contains(&tag) {
         tag.insert(1, 'x');
     }
-    format!("DO {tag}\nBEGIN\n    IF NOT EXISTS ({condition}) THEN\n        {add};\n    END IF;\nEND\n{tag}")
+    format!("DO {tag}\nBEGIN\n    {body}\nEND\n{tag}")
 }
 
 /// Whether the key is SQLite's row id, declared with its column.
@@ -280,6 +285,11 @@ pub(crate) fn quoted(name: &str) -> String {
     let mut sql = String::with_capacity(name.len() + 2);
     quote_identifier(&mut sql, name);
     sql
+}
+
+/// A text as a literal, in the plain form where that can hold it.
+pub(crate) fn text(text: &str) -> String {
+    if text.contains('\\') { literal(text) } else { format!("'{}'", text.replace('\'', "''")) }
 }
 
 /// Text as a literal that reads the same whatever the setting of `standard_conforming_strings`.

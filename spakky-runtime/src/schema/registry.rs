@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::check::{check_for_sqlite, check_native_types, check_tables, qualified};
 use super::ddl::{self, Existing};
-use super::{MappingEntry, TableDescriptor, TableEntry, TableOrder, raise};
+use super::{MappingEntry, TableDescriptor, TableEntry, TableOrder, native_enum, raise};
 use crate::backend::Backend;
 use crate::error::{Error, ErrorKind};
 
@@ -142,6 +142,9 @@ impl SchemaRegistry {
         self.check()?;
         let mut statements = lock(backend);
         statements.extend(ddl::drop_tables(&self.order, backend));
+        if backend == Backend::Postgres {
+            statements.extend(native_enum::drop_types(&self.order));
+        }
         Ok(statements)
     }
 
@@ -164,6 +167,7 @@ impl SchemaRegistry {
             Backend::Postgres => {
                 statements.push(raise::INSTALL.to_owned());
                 statements.extend(ddl::create_schemas(&self.order));
+                statements.extend(native_enum::create_types(&self.order, existing));
             }
             Backend::Sqlite => check_for_sqlite(tables).map_err(|problem| refused(&problem))?,
         }

@@ -218,7 +218,7 @@ fn a_schema_is_made_first_and_written_with_every_name() {
 }
 
 #[test]
-fn a_native_type_is_used_by_name_and_never_made() {
+fn a_native_type_of_unknown_values_is_used_by_name_and_never_made() {
     struct TicketRow;
     let status = crate::value::ColumnType::scalar(crate::value::ScalarType::Text).with_pg_type("ticket_status");
     let tickets = TableDescriptor::fixture::<TicketRow>("tickets").id::<i32>("id").column_of("status", status, |_| {});

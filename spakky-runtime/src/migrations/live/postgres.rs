@@ -8,11 +8,11 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind};
-use crate::migrations::render::postgres::create_type;
 use crate::migrations::shape::{
     CheckShape, ColumnShape, Expression, ForeignKeyShape, IndexShape, KeyShape, TableName, TableShape,
 };
 use crate::schema::ddl::{list, literal, quoted};
+use crate::schema::native_enum::create_type;
 use crate::session::Session;
 
 /// A table as the catalog has it.

@@ -7,7 +7,8 @@ use super::define::{
 };
 use super::{Block, comment};
 use crate::backend::Backend;
-use crate::schema::ddl::quoted;
+use crate::schema::ddl::{quoted, text};
+use crate::schema::native_enum::create_type;
 use crate::schema::raise;
 
 /// The blocks of these changes. Changes that may lose data are marked if `marked`.
@@ -99,17 +100,6 @@ fn statements(change: &Change) -> Vec<String> {
         Change::AddIndex { table, index } => vec![create_index(table, index)],
         Change::AddForeignKey { table, key } => alter(table, format!("ADD {}", foreign_key(key))),
     }
-}
-
-/// `CREATE TYPE … AS ENUM`. The name is the user's own text, as it stands in every cast.
-pub(crate) fn create_type(name: &str, labels: &[&str]) -> String {
-    let labels: Vec<_> = labels.iter().map(|label| text(label)).collect();
-    format!("CREATE TYPE {name} AS ENUM ({})", labels.join(", "))
-}
-
-/// A text as a literal.
-fn text(text: &str) -> String {
-    if text.contains('\\') { crate::schema::ddl::literal(text) } else { format!("'{}'", text.replace('\'', "''")) }
 }
 
 fn drop_constraint(table: &TableName, name: &str) -> Vec<String> {
