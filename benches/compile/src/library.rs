@@ -16,6 +16,8 @@ pub(crate) enum Library {
     Diesel,
     /// `DeriveEntityModel`.
     SeaOrm,
+    /// `toasty::Model`.
+    Toasty,
 }
 
 impl Library {
@@ -25,7 +27,10 @@ impl Library {
             "spakky" => Ok(Library::Spakky),
             "diesel" => Ok(Library::Diesel),
             "sea-orm" => Ok(Library::SeaOrm),
-            other => Err(format!("unknown library `{other}`; expected one of `plain`, `spakky`, `diesel`, `sea-orm`")),
+            "toasty" => Ok(Library::Toasty),
+            other => Err(format!(
+                "unknown library `{other}`; expected one of `plain`, `spakky`, `diesel`, `sea-orm`, `toasty`"
+            )),
         }
     }
 
@@ -35,6 +40,7 @@ impl Library {
             Library::Spakky => "spakky",
             Library::Diesel => "diesel",
             Library::SeaOrm => "sea-orm",
+            Library::Toasty => "toasty",
         }
     }
 
@@ -53,10 +59,11 @@ impl Library {
                     .to_owned()
             }
             Library::SeaOrm => {
-                "sea-orm = { version = \"2.0.0-rc\", default-features = false, features = [\"macros\", \"with-chrono\", \
+                "sea-orm = { version = \"2.0.4\", default-features = false, features = [\"macros\", \"with-chrono\", \
                  \"with-uuid\"] }\n"
                     .to_owned()
             }
+            Library::Toasty => "toasty = { version = \"0.11.0\", default-features = false }\n".to_owned(),
         };
         format!("{common}{own}")
     }
@@ -68,16 +75,24 @@ impl Library {
             self.name(),
             self.dependencies()
         );
-        let source = match self {
+        let modules = match self {
             Library::Plain => source::plain(tables),
             Library::Spakky => source::spakky(tables),
             Library::Diesel => source::diesel(tables),
             Library::SeaOrm => source::sea_orm(tables),
+            Library::Toasty => source::toasty(tables),
         };
-        let written = fs::create_dir_all(folder.join("src"))
-            .and_then(|()| fs::write(folder.join("Cargo.toml"), manifest))
-            .and_then(|()| fs::write(folder.join("src").join("lib.rs"), source));
-        written.map_err(|error| format!("failed to write {}: {error}", folder.display()))?;
+        let source = folder.join("src");
+        let failed = |error| format!("failed to write {}: {error}", folder.display());
+        // Modules of an earlier run with more tables would stay.
+        let _ = fs::remove_dir_all(&source);
+        fs::create_dir_all(&source).and_then(|()| fs::write(folder.join("Cargo.toml"), manifest)).map_err(failed)?;
+        let mut root = String::from("#![allow(dead_code)]\n");
+        for (number, module) in modules.iter().enumerate() {
+            root.push_str(&format!("pub mod table{number};\n"));
+            fs::write(source.join(format!("table{number}.rs")), module).map_err(failed)?;
+        }
+        fs::write(source.join("lib.rs"), root).map_err(failed)?;
         let lock = folder.join("Cargo.lock");
         if !lock.exists() {
             fs::copy(crate::here().join("..").join("..").join("Cargo.lock"), &lock)

@@ -19,14 +19,15 @@ const FIELDS: [(&str, &str, &str); COLUMNS] = [
     ("created_at", "chrono::DateTime<chrono::Utc>", "Timestamptz"),
 ];
 
-/// Calls `each` for every table and collects what it writes.
-fn tables(count: usize, each: impl Fn(&mut String, usize) -> std::fmt::Result) -> String {
-    let mut source = String::from("#![allow(dead_code)]\n");
-    for number in 0..count {
+/// Calls `each` for every table; the source of each is a module of its own.
+fn tables(count: usize, each: impl Fn(&mut String, usize) -> std::fmt::Result) -> Vec<String> {
+    let table = |number| {
+        let mut source = String::new();
         // Writing to a `String` does not fail.
         let _ = each(&mut source, number);
-    }
-    source
+        source
+    };
+    (0..count).map(table).collect()
 }
 
 fn fields(source: &mut String, visibility: &str, attribute: fn(&str) -> &'static str) -> std::fmt::Result {
@@ -42,7 +43,7 @@ fn domain(source: &mut String, number: usize) -> std::fmt::Result {
     writeln!(source, "}}")
 }
 
-pub(crate) fn plain(count: usize) -> String {
+pub(crate) fn plain(count: usize) -> Vec<String> {
     tables(count, |source, number| {
         domain(source, number)?;
         writeln!(source, "#[derive(Debug, Clone)]\npub struct Order{number}Row {{")?;
@@ -51,7 +52,7 @@ pub(crate) fn plain(count: usize) -> String {
     })
 }
 
-pub(crate) fn spakky(count: usize) -> String {
+pub(crate) fn spakky(count: usize) -> Vec<String> {
     tables(count, |source, number| {
         domain(source, number)?;
         writeln!(
@@ -69,7 +70,7 @@ pub(crate) fn spakky(count: usize) -> String {
     })
 }
 
-pub(crate) fn diesel(count: usize) -> String {
+pub(crate) fn diesel(count: usize) -> Vec<String> {
     tables(count, |source, number| {
         writeln!(source, "diesel::table! {{ order{number} (id) {{")?;
         for (name, _, sql) in FIELDS {
@@ -86,7 +87,7 @@ pub(crate) fn diesel(count: usize) -> String {
     })
 }
 
-pub(crate) fn sea_orm(count: usize) -> String {
+pub(crate) fn sea_orm(count: usize) -> Vec<String> {
     tables(count, |source, number| {
         writeln!(
             source,
@@ -103,5 +104,25 @@ pub(crate) fn sea_orm(count: usize) -> String {
             "}}\n#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]\npub enum Relation {{}}\n\
              impl ActiveModelBehavior for ActiveModel {{}}\n}}"
         )
+    })
+}
+
+/// Toasty knows times of jiff alone, so that its tables have another number in that column.
+pub(crate) fn toasty(count: usize) -> Vec<String> {
+    tables(count, |source, number| {
+        writeln!(
+            source,
+            "#[derive(Debug, toasty::Model)]\n#[table = \"order{number}\"]\npub struct Order{number}Row {{"
+        )?;
+        for (name, ty, _) in FIELDS {
+            let (attribute, ty) = match name {
+                "id" => ("#[key] ", ty),
+                "version" => ("#[version] ", "u64"),
+                "created_at" => ("", "i64"),
+                _ => ("", ty),
+            };
+            writeln!(source, "    {attribute}pub {name}: {ty},")?;
+        }
+        writeln!(source, "}}")
     })
 }

@@ -2,8 +2,10 @@
 
 mod diesel_async;
 mod limit;
+mod sea_orm;
 mod spakky;
 mod sqlx;
+mod toasty;
 
 use std::fmt;
 
@@ -65,6 +67,8 @@ pub(crate) enum Place {
     Behind(DateTime<Utc>, Uuid),
     /// Where a cursor of the library leads to.
     Cursor(String),
+    /// The same of Toasty, whose cursors are values.
+    Toasty(toasty::Cursor),
 }
 
 impl Place {
@@ -73,7 +77,7 @@ impl Place {
         match self {
             Place::Start => Ok((DateTime::UNIX_EPOCH, Uuid::nil())),
             Place::Behind(moment, id) => Ok((*moment, *id)),
-            Place::Cursor(_) => Err("a cursor of another library".into()),
+            Place::Cursor(_) | Place::Toasty(_) => Err("a cursor of another library".into()),
         }
     }
 }
@@ -102,11 +106,14 @@ pub(crate) enum Name {
     Spakky,
     DieselAsync,
     Sqlx,
+    SeaOrm,
+    Toasty,
 }
 
 impl Name {
     /// Everybody, in the order of the tables.
-    pub(crate) const ALL: [Name; 4] = [Name::Limit, Name::Spakky, Name::DieselAsync, Name::Sqlx];
+    pub(crate) const ALL: [Name; 6] =
+        [Name::Limit, Name::Spakky, Name::DieselAsync, Name::Sqlx, Name::SeaOrm, Name::Toasty];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -114,13 +121,16 @@ impl Name {
             Name::Spakky => "spakky",
             Name::DieselAsync => "diesel-async",
             Name::Sqlx => "sqlx",
+            Name::SeaOrm => "sea-orm",
+            Name::Toasty => "toasty",
         }
     }
 
     /// Whether it runs on SQLite here.
     pub(crate) fn has_sqlite(self) -> bool {
         match self {
-            Name::Limit | Name::Spakky | Name::DieselAsync | Name::Sqlx => true,
+            Name::Limit | Name::Spakky | Name::DieselAsync | Name::Sqlx | Name::SeaOrm => true,
+            Name::Toasty => false,
         }
     }
 
@@ -134,6 +144,8 @@ impl Name {
             (Name::DieselAsync, Backend::Sqlite) => Box::new(diesel_async::Sqlite::connect(url, size)?),
             (Name::Sqlx, Backend::Postgres) => Box::new(sqlx::Postgres::connect(url, size).await?),
             (Name::Sqlx, Backend::Sqlite) => Box::new(sqlx::Sqlite::connect(url, size).await?),
+            (Name::SeaOrm, _) => Box::new(sea_orm::SeaOrm::connect(url, size).await?),
+            (Name::Toasty, _) => Box::new(toasty::Toasty::connect(url, size).await?),
         })
     }
 }

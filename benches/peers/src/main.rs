@@ -7,6 +7,7 @@
 mod backend;
 mod contender;
 mod domain;
+mod instructions;
 mod measure;
 mod network;
 mod report;
@@ -40,6 +41,15 @@ struct Arguments {
     /// Write one JSON object a line for each workload and contender
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write the tables and the plot, or the table of instructions, into the documentation
+    #[arg(long)]
+    write_docs: bool,
+    /// Count the instructions of `get` and `load_save` by callgrind, in place of times
+    #[arg(long)]
+    instructions: bool,
+    /// Run one workload of one contender so many times on the database that the environment names, and measure nothing
+    #[arg(long, value_name = "RUNS", hide = true)]
+    repeat: Option<usize>,
     /// Only these contenders
     #[arg(long, value_enum, value_delimiter = ',')]
     contenders: Option<Vec<Name>>,
@@ -90,11 +100,37 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<()> {
     let url = std::env::var(SERVER).map_err(|_| format!("set `{SERVER}`, or run `cargo xtask bench`"))?;
+    let scope = arguments.scope();
+    if let Some(runs) = arguments.repeat {
+        let (Some(contender), Some(workload)) = (scope.contenders.first(), scope.workloads.first()) else {
+            return Err("nothing to repeat".into());
+        };
+        return instructions::repeat(*contender, *workload, &url, runs).await;
+    }
     let server = backend::postgres::Server::prepare(&url).await?;
-    let outcomes = measure::run(&arguments.scope(), &server).await?;
+    if arguments.instructions {
+        count_instructions(&arguments, &server).await?;
+        return server.close().await;
+    }
+    let outcomes = measure::run(&scope, &server).await?;
     print!("{}", report::table(&outcomes));
     if let Some(file) = &arguments.json {
         report::write_json(&outcomes, file)?;
     }
-    Ok(())
+    if arguments.write_docs {
+        let measured = format!("Measured on PostgreSQL {}.\n\n", server.version().await?);
+        report::docs::write_section("times", &(measured + &report::docs::tables(&outcomes)))?;
+        report::plot::write(&outcomes, &report::docs::folder().join("performance.svg"))?;
+    }
+    server.close().await
+}
+
+async fn count_instructions(arguments: &Arguments, server: &backend::postgres::Server) -> Result<()> {
+    let contenders = arguments.contenders.clone();
+    let contenders = contenders.unwrap_or_else(|| vec![Name::Limit, Name::Spakky, Name::DieselAsync]);
+    let workloads = arguments.workloads.clone().unwrap_or_else(|| vec![Workload::Get, Workload::LoadSave]);
+    let counted = instructions::count(server, &contenders, &workloads).await?;
+    let table = report::docs::instructions(&counted);
+    print!("{table}");
+    if arguments.write_docs { report::docs::write_section("instructions", &table) } else { Ok(()) }
 }

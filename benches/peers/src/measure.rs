@@ -123,7 +123,7 @@ async fn run_postgres(scope: &Scope, server: &postgres::Server) -> Result<Vec<Ou
                 backend: Backend::Postgres,
                 network: *network,
                 sample,
-                cost: costs.get(&(lane.name, *workload)).copied().unwrap_or_default(),
+                cost: costs.get(&(lane.name, workload.unit())).copied().unwrap_or_default(),
             }));
         }
         let back = |lane: Lane| match lane.database {

@@ -1,5 +1,8 @@
 //! What was measured, for people and for programs.
 
+pub(crate) mod docs;
+pub(crate) mod plot;
+
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;

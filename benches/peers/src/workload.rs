@@ -68,6 +68,11 @@ impl Workload {
         }
     }
 
+    /// The workload that runs the same unit one after the other: what goes over the line for it is the same.
+    pub(crate) fn unit(self) -> Workload {
+        if self == Workload::Concurrent { Workload::LoadSave } else { self }
+    }
+
     /// How many units of work one run holds; its time is divided by them.
     pub(crate) fn units(self) -> usize {
         match self {

@@ -66,11 +66,16 @@ impl Server {
         Ok(self.client.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?)
     }
 
-    /// Deletes these databases and the template.
+    /// Deletes databases of contenders.
     pub(crate) async fn clear(&self, databases: impl IntoIterator<Item = Database>) -> Result<()> {
         for database in databases {
             self.drop(&database.name).await?;
         }
+        Ok(())
+    }
+
+    /// Deletes the template.
+    pub(crate) async fn close(self) -> Result<()> {
         self.drop(TEMPLATE).await
     }
 }

@@ -141,7 +141,7 @@ impl Contender for Spakky {
         let request = CursorRequest::first(PAGE as u64);
         let request = match behind {
             Place::Cursor(cursor) => request.at(cursor),
-            Place::Start | Place::Behind(..) => request,
+            _ => request,
         };
         let query = self.accounts.query().order_by(AccountRow::COLUMNS.opened_at.asc());
         let page = query.cursor_page(request).await?;

@@ -5,6 +5,7 @@
 //! is prepared before anything is counted.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use spakky::testing::proxy::CountingProxy;
 
@@ -13,6 +14,8 @@ use crate::backend::{Backend, postgres};
 use crate::contender::Name;
 use crate::workload::{Runner, Workload};
 
+/// How long a contender must be silent before it is given the first answer.
+const SETTLE: Duration = Duration::from_millis(2);
 /// Runs before those that are counted.
 const WARM_UP: usize = 3;
 /// Runs that are counted.
@@ -34,11 +37,15 @@ pub(super) async fn costs(
     for (name, database) in databases {
         eprint!("\rround trips of {name:<14}");
         let proxy = CountingProxy::start(database.url()).await?;
+        proxy.set_settle(SETTLE);
         let contender = std::sync::Arc::from(name.connect(Backend::Postgres, proxy.url(), 1).await?);
-        for workload in workloads {
+        for workload in workloads.iter().map(|workload| workload.unit()) {
+            if costs.contains_key(&(*name, workload)) {
+                continue;
+            }
             database.reset().await?;
             let facts = database.facts().await?;
-            let mut runner = Runner::new(*workload, std::sync::Arc::clone(&contender), facts);
+            let mut runner = Runner::new(workload, std::sync::Arc::clone(&contender), facts);
             let failed = |error| format!("{name}: {workload} (counted): {error}");
             for _ in 0..WARM_UP {
                 runner.run().await.map_err(failed)?;
@@ -49,10 +56,9 @@ pub(super) async fn costs(
             }
             let counts = proxy.counts().since(before);
             runner.check(database.facts().await?).map_err(failed)?;
-            let units = (COUNTED * workload.units()) as f64;
             let bytes = (counts.bytes_to_server + counts.bytes_to_client) as f64;
-            let cost = Cost { round_trips: counts.round_trips as f64 / units, bytes: bytes / units };
-            costs.insert((*name, *workload), cost);
+            let (round_trips, runs) = (counts.round_trips as f64, COUNTED as f64);
+            costs.insert((*name, workload), Cost { round_trips: round_trips / runs, bytes: bytes / runs });
         }
     }
     eprintln!();
