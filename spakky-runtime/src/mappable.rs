@@ -1,6 +1,7 @@
 //! Domain types and the rows that store them.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use crate::error::{Error, ErrorKind};
 use crate::schema::Table;
@@ -99,7 +100,10 @@ impl PartialEq for Mapping {
 /// A domain type may hold one, mapped with `#[mappable(field = revision)]` on the row's version column. A stale copy
 /// and a save in another session are then detected without any bookkeeping by the caller. A new value starts with
 /// `Revision::default()`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+///
+/// Two revisions are equal if their versions are. So a value that was saved equals the one that is then read, and a domain
+/// type that derives `PartialEq` compares what it holds, not what its session did with the copy.
+#[derive(Debug, Clone, Default)]
 pub struct Revision {
     pub(crate) version: Option<i64>,
     /// Counts the queued saves of this aggregate in one session, to tell an older copy from the newest.
@@ -115,6 +119,20 @@ impl Revision {
     /// The version the value was loaded with; `None` for a new value.
     pub fn version(&self) -> Option<i64> {
         self.version
+    }
+}
+
+impl PartialEq for Revision {
+    fn eq(&self, other: &Self) -> bool {
+        self.version == other.version
+    }
+}
+
+impl Eq for Revision {}
+
+impl Hash for Revision {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.version.hash(state);
     }
 }
 

@@ -25,6 +25,8 @@ on_each_backend![
     a_row_is_not_added_twice,
     a_value_that_cannot_be_stored_is_refused_at_once,
     a_domain_value_is_of_use_in_the_next_session,
+    a_saved_value_equals_the_one_that_is_read_again,
+    a_save_of_no_change_leaves_a_value_equal,
     many_shapes_of_change_end_in_one_statement,
     rows_changed_in_different_columns_are_one_statement,
 ];
@@ -456,4 +458,32 @@ async fn rows_changed_in_different_columns_are_one_statement(db: Database) {
         .unwrap();
     assert_eq!(statements(&db).len(), 2);
     assert_eq!(db.accounts().await, [facts(1, "ann", 11, 2), facts(2, "bill", 20, 2)]);
+}
+
+async fn a_saved_value_equals_the_one_that_is_read_again(db: Database) {
+    db.store(&[account(1, "ann", 10)]).await;
+    let accounts = db.account_repository();
+    let work = db.sessions.transaction(PAY, async |_| {
+        let mut ann = accounts.get(1).await?;
+        let loaded = ann.clone();
+        ann.balance += 5;
+        accounts.save(&mut ann)?;
+        assert_ne!(ann, loaded);
+        Ok::<_, Error>(ann)
+    });
+    let saved = work.await.unwrap();
+    assert_eq!(saved, accounts.get(1).await.unwrap());
+}
+
+async fn a_save_of_no_change_leaves_a_value_equal(db: Database) {
+    db.store(&[account(1, "ann", 10)]).await;
+    let accounts = db.account_repository();
+    let work = db.sessions.transaction(PAY, async |_| {
+        let mut ann = accounts.get(1).await?;
+        let loaded = ann.clone();
+        accounts.save(&mut ann)?;
+        assert_eq!(ann, loaded);
+        Ok::<_, Error>(())
+    });
+    work.await.unwrap();
 }
