@@ -79,7 +79,7 @@ async fn a_savepoint_travels_with_what_it_protects(db: Database) {
         assert_eq!(session.statistics().round_trips, 1);
         Ok::<_, Error>(())
     });
-    let cost = line.cost(work).await;
+    let cost = Box::pin(line.cost(work)).await;
     cost.value.as_ref().unwrap();
     assert_eq!(cost.round_trips, 2);
     let run = cost.run();
@@ -98,7 +98,7 @@ async fn going_back_to_a_savepoint_travels_with_what_comes_next(db: Database) {
         assert!(nested.await.unwrap_err().is_check_violation());
         accounts.add(&mut account(2, "bob", 20))
     });
-    let cost = line.cost(work).await;
+    let cost = Box::pin(line.cost(work)).await;
     cost.value.as_ref().unwrap();
     // The first nested scope fails before anything is sent; the second is sent and undone; COMMIT.
     assert_eq!(cost.round_trips, 2, "{:?}", cost.run());

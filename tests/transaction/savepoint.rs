@@ -338,7 +338,8 @@ async fn nested_scopes_side_by_side_take_turns(db: Database) {
                         .await
                 }
             };
-            let (one, two, three) = tokio::join!(part(1, false), part(2, true), part(3, false));
+            let [one, two, three] = [part(1, false), part(2, true), part(3, false)].map(Box::pin);
+            let (one, two, three) = tokio::join!(one, two, three);
             one?;
             three?;
             assert!(two.unwrap_err().is_not_found());

@@ -537,7 +537,7 @@ impl SessionManager {
     /// Now and then has commit tokens removed that nobody will ask for any more, behind a COMMIT that was answered. Nobody
     /// waits for it.
     pub(crate) fn sweep_commit_tokens(&self, lease: &Lease) {
-        if self.inner.commit_tokens.fetch_add(1, Ordering::Relaxed) % commit_token::SWEPT_EVERY == 0 {
+        if self.inner.commit_tokens.fetch_add(1, Ordering::Relaxed).is_multiple_of(commit_token::SWEPT_EVERY) {
             let sweep = vec![Step::Statement(commit_token::sweep())];
             self.echo(&sweep);
             self.count(SessionStatistics { statements: 1, ..SessionStatistics::default() });
