@@ -8,6 +8,7 @@ use super::model::{Field, Projection, Source};
 use crate::diagnostics::{Diagnostics, suggestion};
 use crate::syntax::case::screaming_snake;
 use crate::syntax::ident::plain;
+use crate::syntax::input::last_segment;
 
 /// A profile is a bit of a number.
 const MOST_PROFILES: usize = 64;
@@ -17,8 +18,22 @@ pub(crate) fn check(projection: &Projection, diagnostics: &mut Diagnostics) {
     check_profiles_of_fields(projection, diagnostics);
     for field in &projection.fields {
         check_dependencies(projection, field, diagnostics);
+        check_holder(field, diagnostics);
     }
     check_circles(projection, diagnostics);
+}
+
+/// Several views are a list. Said of the type as it is written, since all that is made of another would fail, each part by
+/// itself.
+fn check_holder(field: &Field, diagnostics: &mut Diagnostics) {
+    let holders = ["Vec", "Loaded"];
+    if let Source::HasMany { .. } | Source::ManyToMany { .. } = field.source
+        && last_segment(&field.ty).is_none_or(|last| holders.iter().all(|holder| last != holder))
+    {
+        let name = field.source.constructor();
+        let message = format!("a `{name}` field is a `Vec` of views, or a `Loaded` of one; write it as `Vec<..>`");
+        diagnostics.error(&field.ty, message);
+    }
 }
 
 /// Each profile is a constant.

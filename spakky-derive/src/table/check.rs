@@ -10,6 +10,7 @@ use super::model::{Constraint, Diesel, FieldKind, Kind, Row, Stamp, Storage, Tab
 use super::name::MAX_LEN;
 use crate::diagnostics::{Diagnostics, suggestion};
 use crate::syntax::ident::plain;
+use crate::syntax::input::last_segment;
 
 pub(crate) fn check(table: &Table, diagnostics: &mut Diagnostics) {
     check_column_names(table, diagnostics);
@@ -178,12 +179,17 @@ fn check_generated(table: &Table, diagnostics: &mut Diagnostics) {
 
 /// Children hold the key of their row in one column.
 fn check_relations(table: &Table, diagnostics: &mut Diagnostics) {
-    if table.ids().count() < 2 {
-        return;
-    }
-    for (_, relation) in table.relations() {
+    for (field, relation) in table.relations() {
         let name = plain(&relation.at);
-        diagnostics.error(&relation.at, format!("`{name}` needs a table with one `#[table(id)]` field"));
+        if table.ids().count() > 1 {
+            diagnostics.error(&relation.at, format!("`{name}` needs a table with one `#[table(id)]` field"));
+        }
+        // Said of the type as it is written, since all that is made of another would fail, each part by itself.
+        let (holder, of) =
+            if name == "has_one" { ("Option", "an `Option` of a row") } else { ("Vec", "a `Vec` of rows") };
+        if last_segment(&field.ty).is_none_or(|last| last != holder) {
+            diagnostics.error(&field.ty, format!("a `{name}` field is {of}; write it as `{holder}<..>`"));
+        }
     }
 }
 
