@@ -189,9 +189,9 @@ impl<Row: Table + Mappable> Repository<Row> {
     fn domain(&self, record: Record, saves: u64) -> Result<Row::Domain, Error> {
         let table = Row::descriptor();
         let version = crate::unit_of_work::version_of(table, &record);
-        let key = show_key(&key_of(table, &record));
+        let key = key_of(table, &record);
         let row = Row::decode(&mut RecordReader::new(table, record))?;
-        let mut domain = row.to_domain().map_err(|error| error.into_error::<Row>(&key))?;
+        let mut domain = row.to_domain().map_err(|error| error.into_error::<Row>(&show_key(&key)))?;
         if version.is_some() {
             Row::set_revision(&mut domain, crate::mappable::Revision { version, save: saves });
         }
@@ -229,15 +229,22 @@ impl<Row: Table + Mappable> Repository<Row> {
 }
 
 /// A record as writing it would give it, whichever backend it comes from.
-fn canonical(table: &crate::schema::TableDescriptor, record: Vec<Value>, backend: Backend) -> Result<Record, Error> {
+fn canonical(
+    table: &crate::schema::TableDescriptor,
+    mut record: Vec<Value>,
+    backend: Backend,
+) -> Result<Record, Error> {
     if record.len() != table.columns.len() {
         let message = format!("read `{}`: {} columns came back for {}", table.name, record.len(), table.columns.len());
         return Err(Error::new(ErrorKind::Mapping, message).with_table(table.name));
     }
-    let values = record.into_iter().enumerate().map(|(at, value)| {
-        table.columns[at].ty.canonical(value, backend).map_err(|error| Error::unreadable_value(table, at, error))
-    });
-    values.collect::<Result<Vec<Value>, Error>>().map(Record::from)
+    for (at, (value, column)) in record.iter_mut().zip(&table.columns).enumerate() {
+        if !column.ty.is_canonical(value) {
+            let read = column.ty.canonical(std::mem::replace(value, Value::Null), backend);
+            *value = read.map_err(|error| Error::unreadable_value(table, at, error))?;
+        }
+    }
+    Ok(Record::from(record))
 }
 
 /// A row as values.

@@ -11,5 +11,5 @@ mod pending;
 
 pub(crate) use aggregate::{adopt, check, differs, is_unassigned, keep, key_of, stamp_children};
 pub(crate) use flush::{FlushContext, FlushPlan, FlushStep, constraint_of, insertable, show_ids, show_key};
-pub(crate) use identity_map::{Entry, IdentityMap, RowKey, version_of};
+pub(crate) use identity_map::{ByRow, Entry, IdentityMap, RowKey, version_of};
 pub(crate) use pending::{Change, PendingQueue, PendingWrite};

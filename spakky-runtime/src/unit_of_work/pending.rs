@@ -1,9 +1,8 @@
 //! The queue of writes of one scope, one entry per row.
 
-use std::collections::HashMap;
 use std::panic::Location;
 
-use super::RowKey;
+use super::{ByRow, RowKey};
 use crate::mappable::Mapping;
 use crate::schema::{Record, TableDescriptor};
 use crate::scope::{Mark, Reach};
@@ -40,7 +39,7 @@ pub(crate) struct PendingWrite {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PendingQueue {
     writes: Vec<Option<PendingWrite>>,
-    by_row: HashMap<RowKey, usize>,
+    by_row: ByRow<usize>,
 }
 
 impl PendingQueue {
