@@ -203,9 +203,9 @@ impl<Row: Table + Mappable> Repository<Row> {
             leave_out_deleted(table, &mut record);
         }
         let version = crate::unit_of_work::version_of(table, &record);
-        let key = show_key(&key_of(table, &record));
+        let key = key_of(table, &record);
         let row = Row::decode(&mut RecordReader::new(table, record))?;
-        let mut domain = row.to_domain().map_err(|error| error.into_error::<Row>(&key))?;
+        let mut domain = row.to_domain().map_err(|error| error.into_error::<Row>(&show_key(&key)))?;
         if version.is_some() {
             Row::set_revision(&mut domain, crate::mappable::Revision { version, save: saves });
         }

@@ -16,5 +16,5 @@ pub(crate) use flush::{
     Drawing, DrawnIds, FlushContext, FlushPlan, FlushStep, constraint_of, insertable, is_drawn, show_ids, show_key,
     untold,
 };
-pub(crate) use identity_map::{Entry, IdentityMap, RowKey, version_of};
+pub(crate) use identity_map::{ByRow, Entry, IdentityMap, RowKey, version_of};
 pub(crate) use pending::{Change, PendingQueue, PendingWrite, Told};

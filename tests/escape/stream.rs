@@ -161,6 +161,6 @@ async fn a_stream_is_one_round_trip(db: Database) {
     });
     let cost = line.cost(work).await;
     cost.value.as_ref().unwrap();
-    assert_eq!(cost.words(), ["BEGIN", "WITH", "SELECT", "COMMIT"]);
+    assert_eq!(cost.words(), ["BEGIN", "INSERT", "SELECT", "COMMIT"]);
     assert_eq!(cost.round_trips, 2);
 }

@@ -136,7 +136,7 @@ async fn a_query_sends_pending_writes_ahead_of_itself_in_the_same_burst(db: Data
     let cost = line.cost(work).await;
     cost.value.as_ref().unwrap();
     assert_eq!(cost.round_trips, 2);
-    assert_eq!(cost.words(), ["BEGIN", "WITH", "SELECT", "COMMIT"]);
+    assert_eq!(cost.words(), ["BEGIN", "INSERT", "SELECT", "COMMIT"]);
     assert_eq!(db.accounts().await, [facts(1, "ann", 10, 1)]);
 }
 
@@ -153,7 +153,7 @@ async fn a_query_without_autoflush_leaves_pending_writes_alone(db: Database) {
     let cost = line.cost(work).await;
     cost.value.as_ref().unwrap();
     assert_eq!(cost.round_trips, 4);
-    assert_eq!(cost.words(), ["BEGIN", "SELECT", "WITH", "SELECT", "COMMIT"]);
+    assert_eq!(cost.words(), ["BEGIN", "SELECT", "INSERT", "SELECT", "COMMIT"]);
 }
 
 async fn a_plain_query_sends_pending_writes_ahead_of_itself(db: Database) {

@@ -42,7 +42,7 @@ async fn a_transaction_of_its_own_costs_its_own_round_trip(db: Database) {
     let cost = line.cost(work).await;
     cost.value.as_ref().unwrap();
     assert_eq!(cost.round_trips, 2);
-    assert_eq!(cost.words()[..3], ["BEGIN", "WITH", "COMMIT"]);
+    assert_eq!(cost.words()[..3], ["BEGIN", "INSERT", "COMMIT"]);
     assert_eq!(line.sessions.status().size, 1, "the outer one had no connection yet");
     assert_eq!(db.accounts().await.len(), 2);
 }
@@ -65,7 +65,7 @@ async fn the_end_of_a_nested_scope_that_queued_costs_one_round_trip(db: Database
     cost.value.as_ref().unwrap();
     // The nested scope's own verdict; COMMIT.
     assert_eq!(cost.round_trips, 2);
-    assert_eq!(cost.words(), ["BEGIN", "WITH", "SAVEPOINT", "INSERT", "RELEASE", "COMMIT"]);
+    assert_eq!(cost.words(), ["BEGIN", "INSERT", "SAVEPOINT", "INSERT", "RELEASE", "COMMIT"]);
     assert_eq!(db.accounts().await, [facts(1, "ann", 10, 1), facts(2, "bob", 20, 1)]);
 }
 
@@ -83,7 +83,7 @@ async fn a_savepoint_travels_with_what_it_protects(db: Database) {
     cost.value.as_ref().unwrap();
     assert_eq!(cost.round_trips, 2);
     let run = cost.run();
-    assert_eq!(cost.words(), ["BEGIN", "WITH", "SAVEPOINT", "INSERT", "RELEASE", "COMMIT"], "{run:?}");
+    assert_eq!(cost.words(), ["BEGIN", "INSERT", "SAVEPOINT", "INSERT", "RELEASE", "COMMIT"], "{run:?}");
     assert_eq!(db.accounts().await.len(), 2);
 }
 
@@ -112,7 +112,7 @@ async fn settings_travel_with_begin(db: Database) {
     let cost = line.cost(RequestContext::new().setting("app.tenant", "blue").scope(work)).await;
     cost.value.as_ref().unwrap();
     assert_eq!(cost.round_trips, 1);
-    assert_eq!(cost.words(), ["BEGIN;", "WITH", "COMMIT"]);
+    assert_eq!(cost.words(), ["BEGIN;", "INSERT", "COMMIT"]);
     assert!(cost.run()[0].contains("set_config('app.tenant', 'blue', true)"), "{:?}", cost.run());
 }
 

@@ -81,7 +81,7 @@ async fn one_row_is_one_round_trip(db: Database) {
     };
     let cold = line.cost(add()).await;
     assert_eq!(cold.round_trips, 1);
-    assert_eq!(cold.words(), ["BEGIN", "WITH", "COMMIT"]);
+    assert_eq!(cold.words(), ["BEGIN", "INSERT", "COMMIT"]);
     let warm = line.warm_cost(&mut add).await;
     assert_eq!(warm.round_trips, 1);
     assert!(warm.run()[0].starts_with("BEGIN"));
@@ -230,5 +230,5 @@ async fn autocommit_is_one_round_trip(db: Database) {
     let cost = line.cost(accounts.add_now(&mut account(1, "ann", 10))).await;
     cost.value.as_ref().unwrap();
     assert_eq!(cost.round_trips, 1);
-    assert_eq!(cost.words(), ["BEGIN", "WITH", "COMMIT"]);
+    assert_eq!(cost.words(), ["BEGIN", "INSERT", "COMMIT"]);
 }

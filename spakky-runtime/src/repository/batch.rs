@@ -1,24 +1,22 @@
 //! Writes that are checked first and queued together: all of them, or none.
 
-use std::collections::HashMap;
-
 use crate::error::Error;
 use crate::mappable::{Mappable, Revision};
 use crate::schema::Table;
 use crate::session::{Queued, Session, check_queued};
-use crate::unit_of_work::{Change, Entry, PendingQueue, PendingWrite, RowKey};
+use crate::unit_of_work::{ByRow, Change, Entry, PendingQueue, PendingWrite, RowKey};
 
 /// The writes of one call, each made in view of those before it. Nothing is queued before [`finish`](Self::finish).
 pub(super) struct Batch<'s> {
     pub(super) session: &'s Session,
     writes: Vec<Queued>,
     /// Where in `writes` those of a row are.
-    rows: HashMap<RowKey, Vec<usize>>,
+    rows: ByRow<Vec<usize>>,
 }
 
 impl<'s> Batch<'s> {
     pub(super) fn new(session: &'s Session) -> Self {
-        Batch { session, writes: Vec::new(), rows: HashMap::new() }
+        Batch { session, writes: Vec::new(), rows: ByRow::default() }
     }
 
     /// What the session knows of a row, the writes of this batch included.

@@ -40,11 +40,10 @@ fn push_queries(
     let condition = scope.narrow(child, condition)?;
     let mut order: Vec<Ordering> =
         relation.order.iter().map(|(name, descending)| Ordering::of(name, *descending)).collect();
-    for column in child.key_columns() {
-        if !relation.order.iter().any(|(name, _)| *name == column.name) {
-            order.push(Ordering::of(&column.name, false));
-        }
-    }
+    // Among the children of one row the column that names it sorts nothing, and costs the server more than the others.
+    let sorts = |name: &str| name != relation.column && !relation.order.iter().any(|(sorted, _)| *sorted == name);
+    let key = child.key_columns().filter(|column| sorts(&column.name));
+    order.extend(key.map(|column| Ordering::of(&column.name, false)));
     statements.push(Select { order, ..Select::filtered(child, condition.clone()) }.rows(backend)?);
     for below in &child.relations {
         let column = below.column.clone();

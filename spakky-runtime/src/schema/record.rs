@@ -59,15 +59,18 @@ impl DerefMut for Record {
 }
 
 /// A record as writing it would give it, whichever backend it comes from.
-pub(crate) fn canonical(table: &TableDescriptor, record: Vec<Value>, backend: Backend) -> Result<Record, Error> {
+pub(crate) fn canonical(table: &TableDescriptor, mut record: Vec<Value>, backend: Backend) -> Result<Record, Error> {
     if record.len() != table.columns.len() {
         let message = format!("read `{}`: {} columns came back for {}", table.name, record.len(), table.columns.len());
         return Err(Error::new(ErrorKind::Mapping, message).with_table(table.name));
     }
-    let values = record.into_iter().enumerate().map(|(at, value)| {
-        table.columns[at].ty.canonical(value, backend).map_err(|error| Error::unreadable_value(table, at, error))
-    });
-    values.collect::<Result<Vec<Value>, Error>>().map(Record::from)
+    for (at, (value, column)) in record.iter_mut().zip(&table.columns).enumerate() {
+        if !column.ty.is_canonical(value) {
+            let read = column.ty.canonical(std::mem::replace(value, Value::Null), backend);
+            *value = read.map_err(|error| Error::unreadable_value(table, at, error))?;
+        }
+    }
+    Ok(Record::from(record))
 }
 
 /// Collects the values of a row; an error names table and column.

@@ -51,8 +51,12 @@ impl Conflict<'_> {
     }
 }
 
-/// Inserts `rows`, giving `columns`; the version and the stamps are filled in here. Several statements only where the
-/// backend limits the values of one.
+/// The most rows of one statement on SQLite. Lots of this size have one text, which is kept prepared: to prepare one of a
+/// thousand rows takes as long as to run it.
+const LOT: usize = 100;
+
+/// Inserts `rows`, giving `columns`; the version and the stamps are filled in here. Several statements only on SQLite,
+/// in lots, and for what cannot travel in lists.
 pub(crate) fn insert(
     backend: Backend,
     table: &TableDescriptor,
@@ -66,16 +70,18 @@ pub(crate) fn insert(
         let one = |(number, row): (usize, &&Record)| (insert_defaults(backend, table, row, answering.of(number)), 1);
         return Ok(rows.iter().enumerate().map(one).collect());
     }
-    match backend {
-        Backend::Postgres if given.iter().any(|&at| table.columns[at].ty.is_native_array()) => {
-            let one = |(number, row): (usize, &&Record)| {
-                (insert_native(table, &given, row, conflict, answering.of(number)), 1)
-            };
+    match (backend, rows) {
+        (Backend::Postgres, [row]) if conflict == Conflict::Fail => {
+            Ok(vec![(insert_row(table, &given, row, conflict, answering), 1)])
+        }
+        (Backend::Postgres, _) if given.iter().any(|&at| table.columns[at].ty.is_native_array()) => {
+            let one =
+                |(number, row): (usize, &&Record)| (insert_row(table, &given, row, conflict, answering.of(number)), 1);
             Ok(rows.iter().enumerate().map(one).collect())
         }
-        Backend::Postgres => Ok(vec![(insert_unnest(table, &given, rows, conflict, answering)?, rows.len())]),
-        Backend::Sqlite => {
-            let most = (SqlWriter::bind_limit(backend) / given.len()).max(1);
+        (Backend::Postgres, _) => Ok(vec![(insert_unnest(table, &given, rows, conflict, answering)?, rows.len())]),
+        (Backend::Sqlite, _) => {
+            let most = (SqlWriter::bind_limit(backend) / given.len()).clamp(1, LOT);
             let some = |rows: &[&Record]| (insert_values(table, &given, rows, conflict, answering), rows.len());
             Ok(rows.chunks(most).map(some).collect())
         }
@@ -195,7 +201,7 @@ fn push_end(sql: &mut SqlWriter, conflict: Conflict<'_>) {
     }
 }
 
-/// One text for every number of rows.
+/// One text for every greater number of rows.
 fn insert_unnest(
     table: &TableDescriptor,
     given: &[usize],
@@ -324,8 +330,9 @@ fn place_of(id: DrawnId) -> Value {
     Value::I32(i32::try_from(id.position + 1).unwrap_or(i32::MAX))
 }
 
-/// One row: arrays of a native type cannot travel in arrays, as they have no text that is known here.
-fn insert_native(
+/// One row, whose values travel by themselves: arrays of a native type have no text that is known here, and the server takes
+/// a fraction of the time that lists of one would take.
+fn insert_row(
     table: &TableDescriptor,
     given: &[usize],
     row: &Record,
@@ -333,8 +340,8 @@ fn insert_native(
     answering: Answering,
 ) -> Statement {
     let mut sql = SqlWriter::new(Backend::Postgres);
-    let answers = answering == Answering::Xid || conflict.is_confined();
-    if answers {
+    let guarded = conflict.is_confined();
+    if guarded {
         sql.push_sql("WITH spakky_w AS (");
     }
     push_target(&mut sql, table, given, row);
@@ -342,9 +349,14 @@ fn insert_native(
     push_row(&mut sql, table, given, row);
     sql.push_sql(")");
     push_conflict(&mut sql, table, conflict);
-    push_returning(&mut sql, table, answering);
-    if answers {
+    if guarded {
         push_end(&mut sql, conflict);
+    } else {
+        match answering {
+            Answering::Nothing => {}
+            Answering::Xid => drop(sql.push_sql(" RETURNING pg_current_xact_id()::text")),
+            Answering::Rows => push_returning(&mut sql, table, answering),
+        }
     }
     sql.finish()
 }
@@ -448,7 +460,7 @@ fn insert_values(
         (false, _) => {}
     }
     let mut statement = sql.finish();
-    statement.cached = rows.len() == 1;
+    statement.cached = matches!(rows.len(), 1 | LOT);
     statement
 }
 

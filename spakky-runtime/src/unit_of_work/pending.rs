@@ -1,10 +1,9 @@
 //! The queue of writes of one scope, one entry per row.
 
-use std::collections::HashMap;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::RowKey;
+use super::{ByRow, RowKey};
 use crate::error::Error;
 use crate::mappable::Mapping;
 use crate::schema::{Record, TableDescriptor};
@@ -58,7 +57,7 @@ impl Told {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PendingQueue {
     writes: Vec<Option<PendingWrite>>,
-    by_row: HashMap<RowKey, usize>,
+    by_row: ByRow<usize>,
 }
 
 impl PendingQueue {

@@ -12,12 +12,17 @@ use super::{ColumnType, ColumnValue, ScalarType, Value, ValueError};
 use crate::backend::Backend;
 
 impl ColumnType {
+    /// Whether the value is for certain as [`canonical`](Self::canonical) would make it. By far the most are.
+    pub(crate) fn is_canonical(self, value: &Value) -> bool {
+        value.is_null() || (!self.array && is_own(self.scalar, value))
+    }
+
     /// The value as writing one of this type gives it.
     ///
     /// # Errors
     /// When the value is of another type.
     pub(crate) fn canonical(self, value: Value, backend: Backend) -> Result<Value, ValueError> {
-        if value.is_null() {
+        if self.is_canonical(&value) {
             return Ok(value);
         }
         if self.array {
@@ -33,20 +38,32 @@ impl ColumnType {
     }
 }
 
+/// Whether the value has the form that writing one of this type has.
+fn is_own(ty: ScalarType, value: &Value) -> bool {
+    matches!(
+        (ty, value),
+        (ScalarType::Bool, Value::Bool(_))
+            | (ScalarType::I16, Value::I16(_))
+            | (ScalarType::I32, Value::I32(_))
+            | (ScalarType::I64, Value::I64(_))
+            | (ScalarType::Text, Value::Text(_))
+            | (ScalarType::Bytes, Value::Bytes(_))
+            | (ScalarType::Uuid, Value::Uuid(_))
+            | (ScalarType::TimestampTz, Value::TimestampTz(_))
+            | (ScalarType::Decimal, Value::Decimal(_))
+            | (ScalarType::Json, Value::Json(_))
+    )
+}
+
 fn scalar(ty: ScalarType, value: Value, backend: Backend) -> Result<Value, ValueError> {
     fn through<T: ColumnValue>(value: Value) -> Result<Value, ValueError> {
         T::from_value(value)?.to_value()
     }
+    if is_own(ty, &value) {
+        return Ok(value);
+    }
     match (ty, value) {
         (_, Value::Null) => Ok(Value::Null),
-        // By far the most frequent: already so.
-        (ScalarType::Text, value @ Value::Text(_))
-        | (ScalarType::I64, value @ Value::I64(_))
-        | (ScalarType::Uuid, value @ Value::Uuid(_))
-        | (ScalarType::TimestampTz, value @ Value::TimestampTz(_))
-        | (ScalarType::Json, value @ Value::Json(_))
-        | (ScalarType::Bytes, value @ Value::Bytes(_))
-        | (ScalarType::Decimal, value @ Value::Decimal(_)) => Ok(value),
         (ScalarType::Decimal, Value::Text(text)) => Ok(Value::Decimal(text)),
         (ScalarType::Bool, value) => through::<bool>(value),
         (ScalarType::I16, value) => through::<i16>(value),
