@@ -42,10 +42,8 @@ async fn each_table_is_drawn_and_written_once(db: Database) {
     assert_eq!(
         inserts,
         [
-            "WITH spakky_w AS (INSERT INTO \"shelves\" (\"id\", \"name\", \"version\") OVERRIDING SYSTEM VALUE SELECT \
-             spakky_d0.ids[spakky_input.c0], spakky_input.c1, 1 FROM UNNEST($1, $2) AS spakky_input(c0, c1) CROSS JOIN \
-             (SELECT current_setting($3)::bigint[] AS ids OFFSET 0) AS spakky_d0 RETURNING 1) SELECT \
-             pg_current_xact_id()::text",
+            "INSERT INTO \"shelves\" (\"id\", \"name\", \"version\") OVERRIDING SYSTEM VALUE VALUES \
+             ((current_setting($1)::bigint[])[$2], $3, 1) RETURNING pg_current_xact_id()::text",
             "INSERT INTO \"bins\" (\"id\", \"shelf_id\", \"label\") OVERRIDING SYSTEM VALUE SELECT \
              spakky_d0.ids[spakky_input.c0], spakky_d1.ids[spakky_input.c1], spakky_input.c2 FROM UNNEST($1, $2, $3) AS \
              spakky_input(c0, c1, c2) CROSS JOIN (SELECT current_setting($4)::bigint[] AS ids OFFSET 0) AS spakky_d0 CROSS \
