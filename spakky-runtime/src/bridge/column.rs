@@ -5,8 +5,8 @@ use std::marker::PhantomData;
 
 use diesel::query_builder::QueryId;
 use diesel::sql_types::{
-    BigInt, Binary, Bool, Date, Double, Float, HasSqlType, Integer, Nullable, Numeric, SingleValue, SmallInt, SqlType,
-    Text, Time, Timestamp, is_nullable,
+    BigInt, Binary, Bool, Date, Double, Float, HasSqlType, Integer, Nullable, SingleValue, SmallInt, SqlType, Text,
+    Time, Timestamp, is_nullable,
 };
 use diesel::{deserialize, serialize};
 
@@ -47,10 +47,10 @@ columns! {
 }
 
 #[cfg(feature = "rust_decimal")]
-columns! { rust_decimal::Decimal => Numeric, }
+columns! { rust_decimal::Decimal => diesel::sql_types::Numeric, }
 
 #[cfg(feature = "bigdecimal")]
-columns! { bigdecimal::BigDecimal => Numeric, }
+columns! { bigdecimal::BigDecimal => diesel::sql_types::Numeric, }
 
 #[cfg(feature = "postgres")]
 columns! {
