@@ -1,7 +1,7 @@
 //! Values as diesel hands them over, by backend.
 
 use diesel::backend::Backend;
-use diesel::serialize::{self, IsNull, Output};
+use diesel::serialize::{self, Output};
 
 use crate::value::{ColumnType, Value};
 
@@ -28,11 +28,11 @@ impl DieselBackend for diesel::pg::Pg {
 
     fn write(value: Value, ty: &ColumnType, out: &mut Output<'_, '_, Self>) -> serialize::Result {
         if value.is_null() {
-            return Ok(IsNull::Yes);
+            return Ok(serialize::IsNull::Yes);
         }
         let bytes = crate::backend::postgres::column_bytes(&value, ty)?;
         std::io::Write::write_all(out, &bytes)?;
-        Ok(IsNull::No)
+        Ok(serialize::IsNull::No)
     }
 }
 
