@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
 use crate::mappable::model::{Conversion, Field, Mappable, Place, Source};
-use crate::syntax::input::span_of;
+use crate::syntax::input::{projection, span_of};
 
 /// A constant slice; with a flattened struct, whose columns are not known here, one made at first use.
 pub(super) fn expand(mappable: &Mappable) -> TokenStream {
@@ -46,8 +46,8 @@ fn child(field: &Field) -> TokenStream {
     match &field.source {
         Source::RowOnly { .. } | Source::Parent => quote!(__p::Option::None),
         Source::Mapped { by: Conversion::Nested, .. } => {
-            let ty = &field.ty;
-            quote_spanned!(span_of(ty)=> __p::Option::Some(<#ty as __p::NestedRow>::mapping))
+            let mapping = projection(&field.ty, &quote!(__p::NestedRow), "mapping");
+            quote_spanned!(span_of(&field.ty)=> __p::Option::Some(#mapping))
         }
         Source::Mapped { .. } => quote!(__p::Option::Some(|| __p::Mapping::WHOLE)),
     }
