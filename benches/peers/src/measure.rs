@@ -30,6 +30,8 @@ const POOL: usize = 10;
 const WARM_UP: usize = 3;
 /// How many runs a turn has at least.
 const FEWEST: usize = 3;
+/// How long a turn may take at most: whoever waits for ever is named.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How many rows a turn may store before tables are cleared, in runs of `bulk_insert`.
 const MOST_INSERTS: usize = 20;
 
@@ -174,7 +176,9 @@ async fn measure(workload: Workload, lanes: &[Lane], network: Network, extent: E
         turns.rotate_left(usize::from(round > 0).min(count));
         for (lane, runner, sample) in &mut turns {
             let failed = |error| format!("{}: {workload} ({network}): {error}", lane.name);
-            turn(workload, lane, runner, sample, extent.turn).await.map_err(failed)?;
+            let turn = turn(workload, lane, runner, sample, extent.turn);
+            let ended = tokio::time::timeout(PATIENCE, turn).await;
+            ended.unwrap_or_else(|_| Err(format!("no end after {PATIENCE:?}").into())).map_err(failed)?;
         }
     }
     eprintln!();
