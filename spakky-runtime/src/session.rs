@@ -6,6 +6,7 @@ mod enclosed;
 mod execute;
 mod finish;
 mod handle;
+mod has_sessions;
 mod manager;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod native;
@@ -24,7 +25,8 @@ pub(crate) use execute::Call;
 
 pub use handle::Session;
 pub(crate) use handle::{Queued, check_queued};
-pub use manager::{HasSessions, SessionManager};
+pub use has_sessions::HasSessions;
+pub use manager::SessionManager;
 #[cfg(feature = "postgres")]
 pub use native::PostgresLoan;
 pub(crate) use nested::ScopeGuard;

@@ -1,5 +1,8 @@
 //! The session manager: one database, its pool, and the way into scopes.
 
+mod alone;
+mod tables;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,15 +11,14 @@ use futures_util::future::BoxFuture;
 use tracing::Span;
 
 use super::{PlainSql, Session, SessionStatistics, Transaction, find_session};
-use crate::backend::{Answer, Backend, Burst, BurstResult, Connection, Draw, Pending, Statement, Step};
+use crate::backend::{Backend, Burst, BurstResult, Connection, Draw, Pending, Statement, Step};
 use crate::config::DatabaseConfig;
 use crate::connect::Target;
-use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind};
 use crate::mutation::{Listeners, MutationEvent};
 use crate::pool::{Lease, Pool, PoolStatus};
 use crate::repository::Repository;
-use crate::schema::{SchemaRegistry, Table};
+use crate::schema::Table;
 use crate::statement::RaiseStyle;
 use crate::transaction::{
     Body, Outcome, Policy, Propagation, Question, TransactionMode, TransactionOptions, commit_token, run_once,
@@ -72,43 +74,6 @@ struct Totals {
     round_trips: AtomicU64,
     rows_read: AtomicU64,
     rows_written: AtomicU64,
-}
-
-/// A service that knows its sessions; `#[transactional]` methods of it find them through this.
-///
-/// Derive it: `#[derive(HasSessions)]` uses the one field of type [`SessionManager`].
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` has no sessions for `#[transactional]` to use",
-    label = "no `SessionManager` known",
-    note = "derive `HasSessions` for `{Self}`, or name them: `#[transactional(sessions = …)]` or `#[transactional(registry = \"…\")]`"
-)]
-pub trait HasSessions {
-    /// The manager whose transactions the methods use.
-    fn sessions(&self) -> &SessionManager;
-}
-
-impl HasSessions for SessionManager {
-    fn sessions(&self) -> &SessionManager {
-        self
-    }
-}
-
-impl<T: HasSessions + ?Sized> HasSessions for &T {
-    fn sessions(&self) -> &SessionManager {
-        (**self).sessions()
-    }
-}
-
-impl<T: HasSessions + ?Sized> HasSessions for Box<T> {
-    fn sessions(&self) -> &SessionManager {
-        (**self).sessions()
-    }
-}
-
-impl<T: HasSessions + ?Sized> HasSessions for Arc<T> {
-    fn sessions(&self) -> &SessionManager {
-        (**self).sessions()
-    }
 }
 
 impl SessionManager {
@@ -376,76 +341,9 @@ impl SessionManager {
         Err(Error::new(ErrorKind::Timeout, format!("close within {deadline:?}: {left} connections are still in use")))
     }
 
-    /// Creates the tables of `registry` that do not exist yet, with all that belongs to them, in one transaction.
-    ///
-    /// # Errors
-    /// [`is_schema`](Error::is_schema) if the tables do not fit together, else whatever the database says.
-    pub async fn create_tables(&self, registry: &SchemaRegistry) -> Result<(), Error> {
-        #[cfg(feature = "testing")]
-        if let Some(memory) = self.inner.pool.target().memory() {
-            return memory.create_tables(registry).await;
-        }
-        let mut statements = registry.create_statements(self.backend())?;
-        if self.writes_commit_tokens() {
-            statements.push(commit_token::CREATE.to_owned());
-        }
-        self.run_ddl(statements).await?;
-        self.inner.pool.target().raise_installed();
-        Ok(())
-    }
-
-    /// Creates the table that [`commit_token`](DatabaseConfig::commit_token) needs, if it is not there yet, where tables
-    /// without a schema go. For programs whose tables are made by migrations; [`create_tables`](Self::create_tables) does it
-    /// too where the setting is on. Does nothing on SQLite.
-    ///
-    /// # Errors
-    /// Whatever the database says.
-    pub async fn create_commit_token_table(&self) -> Result<(), Error> {
-        if self.backend() != Backend::Postgres {
-            return Ok(());
-        }
-        self.run_ddl(vec![commit_token::CREATE.to_owned()]).await
-    }
-
     /// Whether transactions write a row by which their outcome is known.
     pub(crate) fn writes_commit_tokens(&self) -> bool {
         self.inner.config.commit_token && self.backend() == Backend::Postgres
-    }
-
-    /// Drops the tables of `registry`, as far as they exist, in one transaction.
-    ///
-    /// # Errors
-    /// As [`create_tables`](Self::create_tables); a table outside the registry that refers to one in it stops it.
-    pub async fn drop_tables(&self, registry: &SchemaRegistry) -> Result<(), Error> {
-        #[cfg(feature = "testing")]
-        if let Some(memory) = self.inner.pool.target().memory() {
-            return memory.drop_tables(registry).await;
-        }
-        self.run_ddl(registry.drop_statements(self.backend())?).await
-    }
-
-    async fn run_ddl(&self, statements: Vec<String>) -> Result<(), Error> {
-        let transaction = self.begin_with(TransactionOptions::new().name("schema"));
-        transaction.session().control(statements).await?;
-        transaction.commit().await?;
-        self.refresh_types().await;
-        Ok(())
-    }
-
-    /// Migrations have run, which install `spakky_raise`.
-    #[cfg(feature = "migrations")]
-    pub(crate) fn schema_changed(&self) {
-        self.inner.pool.target().raise_installed();
-    }
-
-    /// Types may have been made since the first connection was opened.
-    async fn refresh_types(&self) {
-        if self.inner.backend == Backend::Postgres
-            && let Ok(lease) = self.lease(true).await
-        {
-            lease.connection().refresh_types().await;
-            lease.release();
-        }
     }
 
     /// By which the scopes of this database, and of replicas of it, are found.
@@ -559,67 +457,6 @@ impl SessionManager {
             }
             _ => pending.await,
         }
-    }
-
-    /// Runs statements outside any session. Several are no transaction: each is its own, unless the context has settings,
-    /// which need one.
-    pub(crate) async fn run_alone(&self, steps: Vec<Step>, writes: bool) -> Result<Vec<Answer>, Error> {
-        #[cfg(feature = "testing")]
-        if let Some(outer) = self.enclosing() {
-            return Box::pin(outer.run_enclosed(steps, writes)).await;
-        }
-        if writes
-            && self.backend() == Backend::Sqlite
-            && let Some(outer) = super::ambient::writing_around(self, None)
-        {
-            return Err(super::execute::one_writer("a transaction of its own", outer));
-        }
-        let wait = !crate::session::holds_connection(self, None);
-        let lease = self.lease(wait).await?;
-        let settings = RequestContext::with_current(|context| context.settings().to_vec());
-        let enclosed = self.backend() == Backend::Postgres && !settings.is_empty();
-        let steps = if enclosed { self.enclosed(settings, steps) } else { steps };
-        self.echo(&steps);
-        let count = steps.len();
-        let watch = self.watch_burst(&Span::none(), "no scope", &steps, |_| true, []);
-        let pending = lease.connection().send(steps);
-        let result = self.answered(lease.connection(), pending).await;
-        watch.answered(&result);
-        match result {
-            Ok(mut answers) => {
-                lease.release();
-                if enclosed {
-                    answers.pop();
-                    answers.remove(0);
-                }
-                let rows_read = answers.iter().map(|answer| answer.rows.len() as u64).sum();
-                self.count(SessionStatistics { statements: count as u64, round_trips: 1, rows_read, rows_written: 0 });
-                Ok(answers)
-            }
-            Err(failure) => {
-                if !failure.lost && enclosed {
-                    Box::pin(super::finish::give_back(lease)).await;
-                } else if !failure.lost {
-                    lease.release();
-                }
-                let lost_write = failure.lost && writes;
-                let error = Error::from_database(failure.error);
-                if lost_write {
-                    let message =
-                        "learn whether the statement took effect: the connection broke while it was under way";
-                    return Err(Error::new(ErrorKind::OutcomeUnknown, message).with_source(error));
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// The steps in a transaction with these settings.
-    fn enclosed(&self, settings: Vec<(String, String)>, mut steps: Vec<Step>) -> Vec<Step> {
-        let mode = TransactionMode { settings, ..TransactionMode::default() };
-        steps.insert(0, Step::Begin(self.transaction_mode(&mode)));
-        steps.push(Step::Commit);
-        steps
     }
 
     /// Logs one statement, if the settings say so.

@@ -1,0 +1,76 @@
+//! Making and dropping tables.
+
+use super::SessionManager;
+use crate::backend::Backend;
+use crate::error::Error;
+use crate::schema::SchemaRegistry;
+use crate::transaction::{TransactionOptions, commit_token};
+
+impl SessionManager {
+    /// Creates the tables of `registry` that do not exist yet, with all that belongs to them, in one transaction.
+    ///
+    /// # Errors
+    /// [`is_schema`](Error::is_schema) if the tables do not fit together, else whatever the database says.
+    pub async fn create_tables(&self, registry: &SchemaRegistry) -> Result<(), Error> {
+        #[cfg(feature = "testing")]
+        if let Some(memory) = self.inner.pool.target().memory() {
+            return memory.create_tables(registry).await;
+        }
+        let mut statements = registry.create_statements(self.backend())?;
+        if self.writes_commit_tokens() {
+            statements.push(commit_token::CREATE.to_owned());
+        }
+        self.run_ddl(statements).await?;
+        self.inner.pool.target().raise_installed();
+        Ok(())
+    }
+
+    /// Creates the table that [`commit_token`](DatabaseConfig::commit_token) needs, if it is not there yet, where tables
+    /// without a schema go. For programs whose tables are made by migrations; [`create_tables`](Self::create_tables) does it
+    /// too where the setting is on. Does nothing on SQLite.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn create_commit_token_table(&self) -> Result<(), Error> {
+        if self.backend() != Backend::Postgres {
+            return Ok(());
+        }
+        self.run_ddl(vec![commit_token::CREATE.to_owned()]).await
+    }
+
+    /// Drops the tables of `registry`, as far as they exist, in one transaction.
+    ///
+    /// # Errors
+    /// As [`create_tables`](Self::create_tables); a table outside the registry that refers to one in it stops it.
+    pub async fn drop_tables(&self, registry: &SchemaRegistry) -> Result<(), Error> {
+        #[cfg(feature = "testing")]
+        if let Some(memory) = self.inner.pool.target().memory() {
+            return memory.drop_tables(registry).await;
+        }
+        self.run_ddl(registry.drop_statements(self.backend())?).await
+    }
+
+    async fn run_ddl(&self, statements: Vec<String>) -> Result<(), Error> {
+        let transaction = self.begin_with(TransactionOptions::new().name("schema"));
+        transaction.session().control(statements).await?;
+        transaction.commit().await?;
+        self.refresh_types().await;
+        Ok(())
+    }
+
+    /// Migrations have run, which install `spakky_raise`.
+    #[cfg(feature = "migrations")]
+    pub(crate) fn schema_changed(&self) {
+        self.inner.pool.target().raise_installed();
+    }
+
+    /// Types may have been made since the first connection was opened.
+    async fn refresh_types(&self) {
+        if self.inner.backend == Backend::Postgres
+            && let Ok(lease) = self.lease(true).await
+        {
+            lease.connection().refresh_types().await;
+            lease.release();
+        }
+    }
+}
