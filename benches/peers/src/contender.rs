@@ -1,10 +1,14 @@
 //! Who takes part, and what each of them has to do.
 
+#[cfg(feature = "diesel-async")]
 mod diesel_async;
 mod limit;
+#[cfg(feature = "sea-orm")]
 mod sea_orm;
 mod spakky;
+#[cfg(feature = "sqlx")]
 mod sqlx;
+#[cfg(feature = "toasty")]
 mod toasty;
 
 use std::fmt;
@@ -67,6 +71,7 @@ pub(crate) enum Place {
     Behind(DateTime<Utc>, Uuid),
     /// Where a cursor of the library leads to.
     Cursor(String),
+    #[cfg(feature = "toasty")]
     /// The same of Toasty, whose cursors are values.
     Toasty(toasty::Cursor),
 }
@@ -77,7 +82,7 @@ impl Place {
         match self {
             Place::Start => Ok((DateTime::UNIX_EPOCH, Uuid::nil())),
             Place::Behind(moment, id) => Ok((*moment, *id)),
-            Place::Cursor(_) | Place::Toasty(_) => Err("a cursor of another library".into()),
+            _ => Err("a cursor of another library".into()),
         }
     }
 }
@@ -104,24 +109,42 @@ impl Page {
 pub(crate) enum Name {
     Limit,
     Spakky,
+    #[cfg(feature = "diesel-async")]
     DieselAsync,
+    #[cfg(feature = "sqlx")]
     Sqlx,
+    #[cfg(feature = "sea-orm")]
     SeaOrm,
+    #[cfg(feature = "toasty")]
     Toasty,
 }
 
 impl Name {
     /// Everybody, in the order of the tables.
-    pub(crate) const ALL: [Name; 6] =
-        [Name::Limit, Name::Spakky, Name::DieselAsync, Name::Sqlx, Name::SeaOrm, Name::Toasty];
+    pub(crate) const ALL: &[Name] = &[
+        Name::Limit,
+        Name::Spakky,
+        #[cfg(feature = "diesel-async")]
+        Name::DieselAsync,
+        #[cfg(feature = "sqlx")]
+        Name::Sqlx,
+        #[cfg(feature = "sea-orm")]
+        Name::SeaOrm,
+        #[cfg(feature = "toasty")]
+        Name::Toasty,
+    ];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Name::Limit => "limit",
             Name::Spakky => "spakky",
+            #[cfg(feature = "diesel-async")]
             Name::DieselAsync => "diesel-async",
+            #[cfg(feature = "sqlx")]
             Name::Sqlx => "sqlx",
+            #[cfg(feature = "sea-orm")]
             Name::SeaOrm => "sea-orm",
+            #[cfg(feature = "toasty")]
             Name::Toasty => "toasty",
         }
     }
@@ -129,8 +152,9 @@ impl Name {
     /// Whether it runs on SQLite here.
     pub(crate) fn has_sqlite(self) -> bool {
         match self {
-            Name::Limit | Name::Spakky | Name::DieselAsync | Name::Sqlx | Name::SeaOrm => true,
+            #[cfg(feature = "toasty")]
             Name::Toasty => false,
+            _ => true,
         }
     }
 
@@ -140,11 +164,17 @@ impl Name {
             (Name::Limit, Backend::Postgres) => Box::new(limit::Postgres::connect(url, size)),
             (Name::Limit, Backend::Sqlite) => Box::new(limit::Sqlite::connect(url)?),
             (Name::Spakky, _) => Box::new(spakky::Spakky::connect(url, size).await?),
+            #[cfg(feature = "diesel-async")]
             (Name::DieselAsync, Backend::Postgres) => Box::new(diesel_async::Postgres::connect(url, size)?),
+            #[cfg(feature = "diesel-async")]
             (Name::DieselAsync, Backend::Sqlite) => Box::new(diesel_async::Sqlite::connect(url, size)?),
+            #[cfg(feature = "sqlx")]
             (Name::Sqlx, Backend::Postgres) => Box::new(sqlx::Postgres::connect(url, size).await?),
+            #[cfg(feature = "sqlx")]
             (Name::Sqlx, Backend::Sqlite) => Box::new(sqlx::Sqlite::connect(url, size).await?),
+            #[cfg(feature = "sea-orm")]
             (Name::SeaOrm, _) => Box::new(sea_orm::SeaOrm::connect(url, size).await?),
+            #[cfg(feature = "toasty")]
             (Name::Toasty, _) => Box::new(toasty::Toasty::connect(url, size).await?),
         })
     }

@@ -127,7 +127,10 @@ async fn run(arguments: Arguments) -> Result<()> {
 
 async fn count_instructions(arguments: &Arguments, server: &backend::postgres::Server) -> Result<()> {
     let contenders = arguments.contenders.clone();
-    let contenders = contenders.unwrap_or_else(|| vec![Name::Limit, Name::Spakky, Name::DieselAsync]);
+    let contenders = contenders.unwrap_or_else(|| {
+        let named = ["limit", "spakky", "diesel-async"];
+        Name::ALL.iter().copied().filter(|name| named.contains(&name.as_str())).collect()
+    });
     let workloads = arguments.workloads.clone().unwrap_or_else(|| vec![Workload::Get, Workload::LoadSave]);
     let counted = instructions::count(server, &contenders, &workloads).await?;
     let table = report::docs::instructions(&counted);

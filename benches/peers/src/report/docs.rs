@@ -73,7 +73,7 @@ fn micros(time: f64) -> String {
 /// A table of workloads by contenders.
 fn matrix(text: &mut String, outcomes: &[&Outcome], cell: impl Fn(&Outcome) -> String) {
     let has = |name: Name| outcomes.iter().any(|outcome| outcome.contender == name);
-    let names = Name::ALL.into_iter().filter(|name| has(*name)).collect::<Vec<_>>();
+    let names = Name::ALL.iter().copied().filter(|name| has(*name)).collect::<Vec<_>>();
     let heads = names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" | ");
     let _ = writeln!(text, "| | {heads} |\n|---|{}", "---:|".repeat(names.len()));
     for workload in Workload::ALL {

@@ -35,7 +35,7 @@ pub(crate) fn write(outcomes: &[Outcome], file: &Path) -> Result<()> {
 }
 
 fn draw(panel: &DrawingArea<SVGBackend<'_>, Shift>, all: &[Outcome], outcomes: &[&Outcome], title: &str) -> Result<()> {
-    let names = Name::ALL.into_iter().filter(|name| *name != Name::Limit).collect::<Vec<_>>();
+    let names = Name::ALL.iter().copied().filter(|name| *name != Name::Limit).collect::<Vec<_>>();
     let workloads = Workload::ALL.len() as f64;
     let mut chart = ChartBuilder::on(panel)
         .caption(format!("PostgreSQL, {title}: time as a multiple of pipelined tokio-postgres"), ("sans-serif", 16))
