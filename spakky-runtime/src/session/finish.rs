@@ -147,9 +147,10 @@ impl Session {
         let Outgoing { burst, parts, .. } = outgoing;
         self.inner.manager.echo(&burst);
         let watch = self.watch(&burst, &parts);
-        let pending = lease.connection().send(burst);
         let mut hooks = self.end(Phase::Committing);
+        // Before it is sent: a transaction that finds what this one wrote must find that it is being committed, too.
         let telling = self.inner.manager.listeners().begin(std::mem::take(&mut hooks.mutations));
+        let pending = lease.connection().send(burst);
         let (session, span) = (self.clone(), self.span());
         // Hooks that run after the end are no part of a scope around it.
         let manager = self.inner.manager.id();
