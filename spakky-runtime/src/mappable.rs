@@ -33,6 +33,11 @@ pub trait Mappable: Sized + Send + Sync + 'static {
         Mapping { columns: Some(Self::mapped()), children: Self::mapped_children() }
     }
 
+    /// Whether [`merge`](Self::merge) takes parts of mapped fields from its base, as for a domain value inside a JSON column
+    /// that leaves some of it out. Else whole columns are kept without a base.
+    #[doc(hidden)]
+    const MERGES_FIELDS: bool = true;
+
     /// The row of a domain value. Fields that are not mapped come from `base` (the row as loaded), else from their
     /// `row_only = …` expression, else from `Default`.
     fn merge(domain: &Self::Domain, base: Option<&Self>) -> Self;

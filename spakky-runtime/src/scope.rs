@@ -263,10 +263,10 @@ mod tests {
     fn write(tenant: &str, reach: Reach) -> PendingWrite {
         let record = vec![Value::I64(1), Value::Text(tenant.into())];
         let columns = crate::mappable::Mapping::WHOLE;
-        let change = Change::Insert { record: record.into(), columns };
+        let change = Change::Insert { record: std::sync::Arc::new(record.into()), columns };
         PendingWrite {
             table: notes(),
-            key: Some(vec![Value::I64(1)]),
+            key: Some(crate::unit_of_work::RowKey::new(notes(), [Value::I64(1)])),
             change,
             origin: Location::caller(),
             reach,

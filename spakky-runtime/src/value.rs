@@ -10,6 +10,7 @@ mod decimal;
 mod error;
 mod json;
 mod native;
+mod row_column;
 mod scalar;
 pub(crate) mod sequence;
 pub(crate) mod temporal;
@@ -19,6 +20,7 @@ pub use error::ValueError;
 pub use json::Json;
 pub(crate) use native::TypeName;
 pub use native::{Codec, Codecs, NativeColumn, NativeType, NativeValue, from_native, to_native};
+pub use row_column::RowColumn;
 pub use sequence::ArrayElement;
 pub use temporal::now_micros;
 pub(crate) use temporal::to_text as temporal_text;
@@ -77,6 +79,9 @@ pub enum Value {
     /// Stands for an id in the statements of a flush until the database has drawn it; no row ever holds it.
     #[doc(hidden)]
     Drawn(DrawnId),
+    /// Stands in a statement for the array of what many rows have in one column; no row ever holds it.
+    #[doc(hidden)]
+    Column(RowColumn),
 }
 
 /// Which of the ids that a flush has drawn.
@@ -118,6 +123,7 @@ impl Value {
             Value::Native(_) => "a native value",
             Value::Unreadable(_) => "an unreadable value",
             Value::Drawn(_) => "an id to be drawn",
+            Value::Column(_) => "a column of rows",
         }
     }
 }
@@ -144,6 +150,7 @@ impl PartialEq for Value {
             (Value::Native(a), Value::Native(b)) => a == b,
             (Value::Unreadable(a), Value::Unreadable(b)) => a == b,
             (Value::Drawn(a), Value::Drawn(b)) => a == b,
+            (Value::Column(a), Value::Column(b)) => a.values().eq(b.values()),
             _ => false,
         }
     }
@@ -174,6 +181,7 @@ impl Hash for Value {
             Value::Native(v) => v.hash(state),
             Value::Unreadable(v) => v.hash(state),
             Value::Drawn(v) => v.hash(state),
+            Value::Column(v) => v.values().for_each(|value| value.hash(state)),
         }
     }
 }

@@ -18,6 +18,7 @@ mod related;
 mod table;
 mod write;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -38,9 +39,18 @@ pub(crate) struct MemoryDatabase {
     lock_timeout: Duration,
 }
 
+/// There is, or was, one in this process.
+static IN_USE: AtomicBool = AtomicBool::new(false);
+
+/// Whether statements have to say what they do in no language, for there is somebody to read it.
+pub(crate) fn is_in_use() -> bool {
+    IN_USE.load(Ordering::Relaxed)
+}
+
 impl MemoryDatabase {
     /// An empty database, whose writers wait for each other up to `lock_timeout`.
     pub(crate) fn new(lock_timeout: Duration) -> Self {
+        IN_USE.store(true, Ordering::Relaxed);
         MemoryDatabase { committed: Mutex::default(), writer: Arc::default(), lock_timeout }
     }
 

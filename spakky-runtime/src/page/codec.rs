@@ -43,7 +43,7 @@ pub(super) fn push_value(out: &mut Vec<u8>, value: &Value) {
             items.iter().for_each(|item| push_value(&mut inner, item));
             push(b'a', &inner);
         }
-        other @ (Value::Native(_) | Value::Unreadable(_) | Value::Drawn(_)) => {
+        other @ (Value::Native(_) | Value::Unreadable(_) | Value::Drawn(_) | Value::Column(_)) => {
             push(b'?', format!("{other:?}").as_bytes())
         }
     }

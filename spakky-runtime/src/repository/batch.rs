@@ -10,8 +10,8 @@ use crate::unit_of_work::{ByRow, Change, Entry, PendingQueue, PendingWrite, RowK
 pub(super) struct Batch<'s> {
     pub(super) session: &'s Session,
     writes: Vec<Queued>,
-    /// Where in `writes` those of a row are.
-    rows: ByRow<Vec<usize>>,
+    /// Where in `writes` the last one of a row is.
+    rows: ByRow<usize>,
 }
 
 impl<'s> Batch<'s> {
@@ -30,16 +30,17 @@ impl<'s> Batch<'s> {
     /// What is queued for a row in this scope, the writes of this batch included.
     pub(super) fn pending(&self, key: &RowKey) -> Option<Change> {
         let earlier = self.session.pending(key);
-        let Some(positions) = self.rows.get(key) else { return earlier.map(|write| write.change) };
+        if !self.rows.contains_key(key) {
+            return earlier.map(|write| write.change);
+        }
         let mut queue = PendingQueue::default();
-        let own = positions.iter().map(|&position| self.writes[position].0.clone());
-        earlier.into_iter().chain(own).for_each(|write| queue.push(write));
+        let own = self.writes.iter().map(|(write, _)| write).filter(|write| write.key.as_ref() == Some(key));
+        earlier.into_iter().chain(own.cloned()).for_each(|write| queue.push(write));
         queue.get(key).map(|write| write.change.clone())
     }
 
     fn last(&self, key: &RowKey) -> Option<&Entry> {
-        let position = *self.rows.get(key)?.last()?;
-        self.writes[position].1.as_ref().map(|(_, entry)| entry)
+        self.writes[*self.rows.get(key)?].1.as_ref().map(|(_, entry)| entry)
     }
 
     /// Takes in a write, and what the row will be.
@@ -48,7 +49,7 @@ impl<'s> Batch<'s> {
             if self.last(key).is_some() {
                 check_queued(&write, key, entry, self.known(key).as_ref())?;
             }
-            self.rows.entry(key.clone()).or_default().push(self.writes.len());
+            self.rows.insert(key.clone(), self.writes.len());
         }
         self.writes.push((write, entry));
         Ok(())
@@ -67,6 +68,8 @@ pub(super) fn queue_each<Row: Table + Mappable>(
     plan: impl Fn(&mut Batch<'_>, &Row::Domain) -> Result<Option<Revision>, Error>,
 ) -> Result<(), Error> {
     let mut batch = Batch::new(session);
+    batch.writes.reserve(domains.len());
+    batch.rows.reserve(domains.len());
     let mut revisions = Vec::with_capacity(domains.len());
     for domain in domains.iter() {
         revisions.push(plan(&mut batch, domain)?);

@@ -64,6 +64,8 @@ pub(super) fn attach_children(
     answers: &mut impl Iterator<Item = Answer>,
 ) -> Result<(), Error> {
     let Some(&key) = table.key.first() else { return Ok(()) };
+    let owners: HashMap<&Value, usize, foldhash::fast::RandomState> =
+        records.iter().enumerate().map(|(at, record)| (&record[key], at)).collect();
     let mut children: Vec<Vec<Vec<Record>>> = vec![Vec::with_capacity(table.relations.len()); records.len()];
     for relation in &table.relations {
         let (child, column) = (relation.child(), relation.column_position());
@@ -71,12 +73,11 @@ pub(super) fn attach_children(
         let rows: Result<Vec<Record>, Error> = rows.into_iter().map(|row| canonical(child, row, backend)).collect();
         let mut rows = rows?;
         attach_children(backend, child, &mut rows, answers)?;
-        let mut by_owner: HashMap<Value, Vec<Record>> = HashMap::new();
+        children.iter_mut().for_each(|relations| relations.push(Vec::new()));
         for row in rows {
-            by_owner.entry(row[column].clone()).or_default().push(row);
-        }
-        for (record, children) in records.iter().zip(&mut children) {
-            children.push(by_owner.remove(&record[key]).unwrap_or_default());
+            if let Some(own) = owners.get(&row[column]).and_then(|&at| children[at].last_mut()) {
+                own.push(row);
+            }
         }
     }
     for (record, children) in records.iter_mut().zip(children) {

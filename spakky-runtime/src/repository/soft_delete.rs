@@ -176,14 +176,13 @@ fn plan_mark<Row: Table + Mappable>(
     session.check_writable()?;
     let table = Row::descriptor();
     let row = Row::merge(domain, None);
-    let key = Row::encode_id(&row.id())?;
-    let row_key = RowKey::new(table, key.clone());
+    let key = RowKey::new(table, Row::encode_id(&row.id())?);
     let revision = Row::revision(domain);
     let mut view = session.clone();
     // What restoring is about is deleted.
     view.visibility.with_deleted |= mark == Mark::Restored;
-    let entry = known_entry(batch, &view.scope(), table, &row_key, revision.as_ref(), mark.verb())?;
-    if let Some(Change::Upsert { .. }) = batch.pending(&row_key) {
+    let entry = known_entry(batch, &view.scope(), table, &key, revision.as_ref(), mark.verb())?;
+    if let Some(Change::Upsert { .. }) = batch.pending(&key) {
         let shown = show_key(&key);
         let message =
             format!("{} `{}` with id {shown}: an upsert of it is queued; flush it before", mark.verb(), table.name);
@@ -219,8 +218,12 @@ fn plan_mark<Row: Table + Mappable>(
     let mut reach = scope.reach(table, tenant.as_ref())?;
     reach.live = mark == Mark::Deleted;
     reach.mark = Some(mark);
-    let queued = Entry { current: Some(Arc::new(record.clone())), saves, tenant, ..entry };
+    let record = Arc::new(record);
+    let queued = Entry { current: Some(Arc::clone(&record)), saves, tenant, ..entry };
     let change = Change::Update { record, columns: Row::mapping() };
-    batch.queue(PendingWrite { table, key: Some(key), change, origin, reach, told: None }, Some((row_key, queued)))?;
+    batch.queue(
+        PendingWrite { table, key: Some(key.clone()), change, origin, reach, told: None },
+        Some((key, queued)),
+    )?;
     Ok(next.map(|version| Revision { version: Some(version), save: saves }))
 }

@@ -1,6 +1,7 @@
 //! Upserts that find the row by a unique key instead of its id.
 
 use std::panic::Location;
+use std::sync::Arc;
 
 use super::batch::{Batch, queue_each};
 use super::write::{Origin, set_version, whole};
@@ -174,7 +175,7 @@ fn plan<Row: Table + Mappable>(
     check_found_by(table, &table.uniques[by], &record, &insertable(table, Row::mapping()))?;
     let tenant = tenant_of(table, &record);
     let reach = Reach { by: Some(by), ..scope.reach(table, tenant.as_ref())? };
-    let change = Change::Upsert { record, columns: Row::mapping() };
+    let change = Change::Upsert { record: Arc::new(record), columns: Row::mapping() };
     batch.queue(PendingWrite { table, key: None, change, origin, reach, told: None }, None)?;
     Ok(None)
 }

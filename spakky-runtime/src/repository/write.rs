@@ -12,7 +12,8 @@ use crate::schema::{Record, RecordReader, Table, TableDescriptor};
 use crate::scope::{Scope, tenant_of};
 use crate::session::Session;
 use crate::unit_of_work::{
-    Change, Entry, PendingWrite, RowKey, Told, adopt, check, differs, keep, show_key, stamp_children, version_of,
+    Change, Entry, PendingWrite, RowKey, Told, adopt, check, differs, keep, keep_unmapped, show_key, stamp_children,
+    version_of,
 };
 use crate::value::Value;
 
@@ -87,7 +88,7 @@ impl<Row: Table + Mappable> Repository<Row> {
         let tenant = session.scope().tenant(table)?;
         let key = RowKey::new(table, Row::encode_id(&row.id())?);
         if session.known(&key).is_some_and(|entry| entry.queued) {
-            let shown = show_key(&key.key);
+            let shown = show_key(&key);
             let message = format!("attach `{}` with id {shown}: a write of it is queued; flush it before", table.name);
             return Err(Error::new(ErrorKind::InvalidQuery, message).with_table(table.name).with_ids(vec![shown]));
         }
@@ -200,19 +201,18 @@ pub(super) fn plan_add<Row: Table + Mappable>(
     let tenant = tenant_of(table, &record);
     let reach = scope.reach(table, tenant.as_ref())?;
     if table.generates_key() {
-        let change = Change::Insert { record, columns };
+        let change = Change::Insert { record: Arc::new(record), columns };
         batch.queue(PendingWrite { table, key: None, change, origin, reach, told }, None)?;
         return Ok(None);
     }
-    let key = Row::encode_id(&row.id())?;
-    let row_key = RowKey::new(table, key.clone());
+    let key = RowKey::new(table, Row::encode_id(&row.id())?);
     let mut entry =
         Entry { version: table.version.map(|_| 0), partial: false, ..Entry::attached(None).of(tenant.clone()) };
     entry.saves = 1;
-    match batch.known(&row_key) {
+    match batch.known(&key) {
         Some(known) if !known.deleted => return Err(added_twice(table, &key)),
         // Deleted and not sent yet: the two become an update.
-        Some(known) if known.queued => match batch.pending(&row_key) {
+        Some(known) if known.queued => match batch.pending(&key) {
             Some(Change::Delete { must_exist: true }) => {
                 if let Some(version) = known.version {
                     set_version(table, &mut record, version + 1);
@@ -226,12 +226,13 @@ pub(super) fn plan_add<Row: Table + Mappable>(
         },
         _ => {}
     }
+    let record = Arc::new(record);
     if !entry.partial {
-        entry.current = Some(Arc::new(record.clone()));
+        entry.current = Some(Arc::clone(&record));
     }
     let revision = revised(table, &entry);
     let change = Change::Insert { record, columns };
-    batch.queue(PendingWrite { table, key: Some(key), change, origin, reach, told }, Some((row_key, entry)))?;
+    batch.queue(PendingWrite { table, key: Some(key.clone()), change, origin, reach, told }, Some((key, entry)))?;
     Ok(revision)
 }
 
@@ -261,20 +262,27 @@ pub(super) fn plan_save<Row: Table + Mappable>(
     let session = batch.session;
     session.check_writable()?;
     let table = Row::descriptor();
-    let key = Row::encode_id(&Row::merge(domain, None).id())?;
-    let row_key = RowKey::new(table, key.clone());
+    let row = Row::merge(domain, None);
+    let key = RowKey::new(table, Row::encode_id(&row.id())?);
     let revision = Row::revision(domain);
-    let entry = known_entry(batch, &session.scope(), table, &row_key, revision.as_ref(), "save")?;
+    let entry = known_entry(batch, &session.scope(), table, &key, revision.as_ref(), "save")?;
 
-    let base_row = match &entry.current {
-        Some(record) => Some(Row::decode(&mut RecordReader::new(table, readable(table, record)))?),
-        None => None,
+    let columns = Row::mapping();
+    let mut record = match &entry.current {
+        Some(current) if Row::MERGES_FIELDS => {
+            let base = Row::decode(&mut RecordReader::new(table, readable(table, current)))?;
+            encode(&Row::merge(domain, Some(&base)))?
+        }
+        Some(current) => {
+            let mut record = encode(&row)?;
+            keep_unmapped(table, columns, &mut record, current);
+            record
+        }
+        None => encode(&row)?,
     };
-    let row = Row::merge(domain, base_row.as_ref());
-    let mut record = whole(session, table, encode(&row)?)?;
+    record = whole(session, table, record)?;
     let scope = session.scope();
     scope.keep(table, &mut record, entry.current.as_deref())?;
-    let columns = Row::mapping();
     if let Some(current) = &entry.current {
         keep(table, columns, &mut record, current);
     }
@@ -301,9 +309,13 @@ pub(super) fn plan_save<Row: Table + Mappable>(
     let tenant = tenant_of(table, &record);
     let reach = scope.reach(table, tenant.as_ref())?;
     let with_deleted = entry.with_deleted && session.visibility.with_deleted;
-    let queued = Entry { current: Some(Arc::new(record.clone())), saves, tenant, with_deleted, ..entry };
+    let record = Arc::new(record);
+    let queued = Entry { current: Some(Arc::clone(&record)), saves, tenant, with_deleted, ..entry };
     let change = Change::Update { record, columns };
-    batch.queue(PendingWrite { table, key: Some(key), change, origin, reach, told: None }, Some((row_key, queued)))?;
+    batch.queue(
+        PendingWrite { table, key: Some(key.clone()), change, origin, reach, told: None },
+        Some((key, queued)),
+    )?;
     Ok(next.map(|version| Revision { version: Some(version), save: saves }))
 }
 
@@ -330,9 +342,8 @@ pub(super) fn plan_upsert<Row: Table + Mappable>(
     stamp_children(&scope, table, Mapping::WHOLE, None, &mut record)?;
     let tenant = tenant_of(table, &record);
     let reach = scope.reach(table, tenant.as_ref())?;
-    let key = Row::encode_id(&row.id())?;
-    let row_key = RowKey::new(table, key.clone());
-    let entry = match batch.known(&row_key) {
+    let key = RowKey::new(table, Row::encode_id(&row.id())?);
+    let (joins, entry) = match batch.known(&key) {
         Some(known) if !known.deleted && scope.hides(table, &known) => {
             return Err(hidden(table, "upsert", &show_key(&key)));
         }
@@ -343,15 +354,20 @@ pub(super) fn plan_upsert<Row: Table + Mappable>(
                 scope.touch(table, &mut record)?;
             }
             set_version(table, &mut record, known.version.unwrap_or_default() + 1);
-            let current = Some(Arc::new(record.clone()));
-            Entry { current, saves: known.saves + 1, deleted: false, ..known }
+            (true, Entry { saves: known.saves + 1, deleted: false, ..known })
         }
         // What the row becomes is the database's to say: ask when it is next needed.
-        known => Entry { saves: known.map_or(0, |known| known.saves) + 1, ..Entry::attached(None).of(tenant) },
+        known => {
+            let saves = known.map_or(0, |known| known.saves) + 1;
+            (false, Entry { saves, ..Entry::attached(None).of(tenant) })
+        }
     };
+    let record = Arc::new(record);
+    let entry = if joins { Entry { current: Some(Arc::clone(&record)), ..entry } } else { entry };
     let revision = revised(table, &entry);
     let change = Change::Upsert { record, columns: Row::mapping() };
-    batch.queue(PendingWrite { table, key: Some(key), change, origin, reach, told: None }, Some((row_key, entry)))?;
+    batch
+        .queue(PendingWrite { table, key: Some(key.clone()), change, origin, reach, told: None }, Some((key, entry)))?;
     Ok(revision)
 }
 
@@ -363,14 +379,14 @@ pub(super) fn plan_delete<Row: Table + Mappable>(
     let session = batch.session;
     session.check_writable()?;
     let table = Row::descriptor();
-    let key = Row::encode_id(&Row::merge(domain, None).id())?;
-    let row_key = RowKey::new(table, key.clone());
+    let key = RowKey::new(table, Row::encode_id(&Row::merge(domain, None).id())?);
     let revision = Row::revision(domain);
-    let entry = known_entry(batch, &session.scope(), table, &row_key, revision.as_ref(), "delete")?;
+    let entry = known_entry(batch, &session.scope(), table, &key, revision.as_ref(), "delete")?;
     let change = Change::Delete { must_exist: true };
     let reach = session.scope().reach(table, entry.tenant.as_ref())?;
     let gone = Entry { deleted: true, saves: entry.saves + 1, tenant: reach.tenant.clone(), ..entry };
-    batch.queue(PendingWrite { table, key: Some(key), change, origin, reach, told: None }, Some((row_key, gone)))?;
+    batch
+        .queue(PendingWrite { table, key: Some(key.clone()), change, origin, reach, told: None }, Some((key, gone)))?;
     Ok(None)
 }
 
@@ -382,12 +398,14 @@ pub(super) fn queue_delete_keys<Row: Table>(
     let table = Row::descriptor();
     let mut batch = Batch::new(session);
     for key in keys {
-        let row_key = RowKey::new(table, key.clone());
+        let key = RowKey::new(table, key);
         let change = Change::Delete { must_exist: false };
         let reach = session.scope().reach(table, None)?;
         let gone = Entry { deleted: true, ..Entry::attached(None).of(reach.tenant.clone()) };
-        batch
-            .queue(PendingWrite { table, key: Some(key), change, origin, reach, told: None }, Some((row_key, gone)))?;
+        batch.queue(
+            PendingWrite { table, key: Some(key.clone()), change, origin, reach, told: None },
+            Some((key, gone)),
+        )?;
     }
     batch.finish()
 }
@@ -408,7 +426,7 @@ pub(super) fn known_entry(
     revision: Option<&Revision>,
     verb: &str,
 ) -> Result<Entry, Error> {
-    let shown = || show_key(&key.key);
+    let shown = || show_key(key);
     let carried = revision.and_then(|revision| revision.version.map(|version| (version, revision.save)));
     let known = batch.known(key).map(|entry| Ok((scope.is_mine(table, &entry)?, entry))).transpose()?;
     // A row that was loaded for another tenant is not known.

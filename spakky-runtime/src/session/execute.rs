@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind};
 use crate::instrument::BurstWatch;
 use crate::pool::Lease;
 use crate::transaction::{Isolation, TransactionMode, commit_token};
-use crate::unit_of_work::{Drawing, DrawnIds, FlushContext, FlushPlan, FlushStep, RowKey};
+use crate::unit_of_work::{Drawing, DrawnIds, FlushContext, FlushPlan, FlushStep};
 use crate::value::Value;
 
 /// What a call wants to send.
@@ -441,12 +441,11 @@ fn last(mut answers: Vec<Answer>, count: usize) -> Vec<Answer> {
 fn plan_flush(state: &mut State, position: usize, context: &FlushContext<'_>) -> Result<FlushPlan, Error> {
     let writes = state.frames[position].queue.take();
     for write in &writes {
-        if let Some(key) = &write.key {
-            let row = RowKey::new(write.table, key.clone());
+        if let Some(row) = &write.key {
             // A scope nested in this one may have queued more for the row.
-            let queued = state.frames.iter().skip(position + 1).any(|frame| frame.queue.holds(&row));
+            let queued = state.frames.iter().skip(position + 1).any(|frame| frame.queue.holds(row));
             if !queued {
-                state.map.update(position, &row, |entry| entry.queued = false);
+                state.map.update(position, row, |entry| entry.queued = false);
             }
         }
     }

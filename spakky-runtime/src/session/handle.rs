@@ -276,7 +276,7 @@ impl Session {
                 let table = write.table.name;
                 let message = format!(
                     "write to `{table}` with id {}: a nested scope that is still open has changed the same row; wait for its end",
-                    show_key(&key.key)
+                    show_key(key)
                 );
                 return Err(Error::new(ErrorKind::InvalidTransaction, message).with_table(table));
             }
@@ -285,11 +285,13 @@ impl Session {
         let Some(frame) = state.frames.get_mut(self.depth) else {
             return Err(nested_ended());
         };
+        frame.queue.reserve(writes.len());
+        state.map.reserve(writes.len());
         for (write, entry) in writes {
             frame.queue.push(write);
             if let Some((key, entry)) = entry {
                 // Nothing is queued for a row that was added and deleted again.
-                let queued = frame.queue.get(&key).is_some();
+                let queued = frame.queue.holds(&key);
                 state.map.insert(self.depth, key, Entry { queued, ..entry });
             }
         }
@@ -325,7 +327,7 @@ pub(crate) fn check_queued(
     if entry.tenant.is_none() || entry.tenant == known.tenant {
         return Ok(());
     }
-    let (table, id) = (write.table.name, show_key(&key.key));
+    let (table, id) = (write.table.name, show_key(key));
     let message =
         format!("write to `{table}` with id {id}: a write of it for another tenant is queued; flush it before");
     Err(Error::new(ErrorKind::TenantMismatch, message).with_table(table).with_ids(vec![id]))

@@ -6,7 +6,6 @@ use super::state::Phase;
 use crate::backend::Step;
 use crate::error::Error;
 use crate::transaction::Hooks;
-use crate::unit_of_work::RowKey;
 
 impl Session {
     /// Starts a nested scope: a savepoint, made once something is sent.
@@ -67,7 +66,7 @@ impl Session {
         if let Some(outer) = state.frames.last_mut() {
             outer.left_running |= frame.left_running && depth > 0;
             for write in writes {
-                let row = write.key.clone().map(|key| RowKey::new(write.table, key));
+                let row = write.key.clone();
                 outer.queue.push(write);
                 if let Some(row) = row.filter(|row| outer.queue.get(row).is_none()) {
                     // Added outside, deleted inside: nothing is left to be written.

@@ -44,7 +44,7 @@ fn element(value: &Value) -> Result<Option<String>, ValueError> {
             crate::value::temporal_text(value).unwrap_or_default()
         }
         Value::Json(value) => value.to_string(),
-        Value::Array(_) => return Err(ValueError::new("an array inside an array cannot be stored")),
+        Value::Array(_) | Value::Column(_) => return Err(ValueError::new("an array inside an array cannot be stored")),
         Value::Native(_) => return Err(ValueError::new("a native value has no text that is known here")),
         Value::Unreadable(reason) => return Err(reason.clone()),
         Value::Drawn(_) => return Err(ValueError::new("an id that is yet to be drawn has no text")),

@@ -4,11 +4,12 @@ use super::SqlWriter;
 use super::guard::{RaiseStyle, push_guard, push_xid};
 use super::operation::Operation;
 use super::update::{
-    MISSING, Within, finish_one, finish_values, is_versioned, push_by_key, push_input, push_joined, push_values,
+    Guarded, MISSING, Within, finish_one, finish_values, is_versioned, push_by_key, push_input, push_joined,
+    push_values,
 };
 use crate::backend::{Backend, Statement};
 use crate::error::Error;
-use crate::schema::{Record, TableDescriptor};
+use crate::schema::TableDescriptor;
 
 /// Deletes `rows`, found by key and, where given, by the version expected. With `must_exist` every row must be hit. Only
 /// the key columns of the records and their tenants are read.
@@ -16,12 +17,12 @@ pub(crate) fn delete(
     backend: Backend,
     raise: RaiseStyle,
     table: &TableDescriptor,
-    rows: &[(&Record, Option<i64>)],
+    rows: &[Guarded],
     within: Within,
     must_exist: bool,
 ) -> Result<Vec<(Statement, usize)>, Error> {
-    if let [(row, expected)] = rows {
-        return Ok(vec![(delete_one(backend, raise, table, row, *expected, within, must_exist), 1)]);
+    if let [row] = rows {
+        return Ok(vec![(delete_one(backend, raise, table, row, within, must_exist), 1)]);
     }
     match backend {
         Backend::Postgres => Ok(vec![(delete_unnest(raise, table, rows, within, must_exist)?, rows.len())]),
@@ -36,18 +37,18 @@ fn delete_one(
     backend: Backend,
     raise: RaiseStyle,
     table: &TableDescriptor,
-    row: &Record,
-    expected: Option<i64>,
+    guarded: &Guarded,
     within: Within,
     must_exist: bool,
 ) -> Statement {
+    let (row, expected) = guarded;
     let mut sql = SqlWriter::new(backend);
     if backend == Backend::Postgres {
         sql.push_sql("WITH spakky_w AS (");
     }
     sql.push_sql("DELETE FROM ").push_table(table);
-    push_by_key(&mut sql, table, row, expected, within);
-    sql.means(|| Operation::Delete(within.found(table, &[(row, expected)])));
+    push_by_key(&mut sql, table, row, *expected, within);
+    sql.means(|| Operation::Delete(within.found(table, std::slice::from_ref(guarded))));
     if must_exist {
         return finish_one(sql, raise);
     }
@@ -61,7 +62,7 @@ fn delete_one(
 fn delete_unnest(
     raise: RaiseStyle,
     table: &TableDescriptor,
-    rows: &[(&Record, Option<i64>)],
+    rows: &[Guarded],
     within: Within,
     must_exist: bool,
 ) -> Result<Statement, Error> {
@@ -79,12 +80,7 @@ fn delete_unnest(
 }
 
 /// By the key first, which an index finds, then by key and version together.
-fn delete_values(
-    table: &TableDescriptor,
-    rows: &[(&Record, Option<i64>)],
-    within: Within,
-    must_exist: bool,
-) -> Statement {
+fn delete_values(table: &TableDescriptor, rows: &[Guarded], within: Within, must_exist: bool) -> Statement {
     let mut sql = SqlWriter::new(Backend::Sqlite);
     let found_by = within.found_by(table);
     push_values(&mut sql, table, &found_by, rows);

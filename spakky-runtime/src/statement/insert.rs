@@ -1,5 +1,7 @@
 //! INSERT of any number of rows.
 
+use std::sync::Arc;
+
 use super::array_literal::array_literal;
 use super::draw::setting;
 use super::guard::{RaiseStyle, push_guard, push_xid};
@@ -61,13 +63,14 @@ pub(crate) fn insert(
     backend: Backend,
     table: &TableDescriptor,
     columns: &[usize],
-    rows: &[&Record],
+    rows: &[Arc<Record>],
     conflict: Conflict<'_>,
     answering: Answering,
 ) -> Result<Vec<(Statement, usize)>, Error> {
     let given: Vec<usize> = columns.iter().copied().filter(|&at| is_given(&table.columns[at])).collect();
     if given.is_empty() {
-        let one = |(number, row): (usize, &&Record)| (insert_defaults(backend, table, row, answering.of(number)), 1);
+        let one =
+            |(number, row): (usize, &Arc<Record>)| (insert_defaults(backend, table, row, answering.of(number)), 1);
         return Ok(rows.iter().enumerate().map(one).collect());
     }
     match (backend, rows) {
@@ -75,14 +78,15 @@ pub(crate) fn insert(
             Ok(vec![(insert_row(table, &given, row, conflict, answering), 1)])
         }
         (Backend::Postgres, _) if given.iter().any(|&at| table.columns[at].ty.is_native_array()) => {
-            let one =
-                |(number, row): (usize, &&Record)| (insert_row(table, &given, row, conflict, answering.of(number)), 1);
+            let one = |(number, row): (usize, &Arc<Record>)| {
+                (insert_row(table, &given, row, conflict, answering.of(number)), 1)
+            };
             Ok(rows.iter().enumerate().map(one).collect())
         }
         (Backend::Postgres, _) => Ok(vec![(insert_unnest(table, &given, rows, conflict, answering)?, rows.len())]),
         (Backend::Sqlite, _) => {
             let most = (SqlWriter::bind_limit(backend) / given.len()).clamp(1, LOT);
-            let some = |rows: &[&Record]| (insert_values(table, &given, rows, conflict, answering), rows.len());
+            let some = |rows: &[Arc<Record>]| (insert_values(table, &given, rows, conflict, answering), rows.len());
             Ok(rows.chunks(most).map(some).collect())
         }
     }
@@ -205,7 +209,7 @@ fn push_end(sql: &mut SqlWriter, conflict: Conflict<'_>) {
 fn insert_unnest(
     table: &TableDescriptor,
     given: &[usize],
-    rows: &[&Record],
+    rows: &[Arc<Record>],
     conflict: Conflict<'_>,
     answering: Answering,
 ) -> Result<Statement, Error> {
@@ -219,13 +223,13 @@ fn insert_unnest(
     if wants_xid {
         sql.push_sql("WITH spakky_w AS (");
     }
-    push_selected(&mut sql, table, given, rows[0]);
+    push_selected(&mut sql, table, given, &rows[0]);
     sql.push_sql(" FROM ");
-    push_unnest(&mut sql, table, given, rows)?;
+    push_unnest(&mut sql, table, given, &rows.into())?;
     sql.push_sql(" AS spakky_input(");
     push_names(&mut sql, given.len());
     sql.push_sql(")");
-    push_draws(&mut sql, given, rows[0]);
+    push_draws(&mut sql, given, &rows[0]);
     push_conflict(&mut sql, table, conflict);
     push_returning(&mut sql, table, answering);
     if wants_xid {
@@ -239,16 +243,16 @@ fn upsert_unnest(
     raise: RaiseStyle,
     table: &TableDescriptor,
     given: &[usize],
-    rows: &[&Record],
+    rows: &[Arc<Record>],
     conflict: Conflict<'_>,
 ) -> Result<Statement, Error> {
     let mut sql = SqlWriter::new(Backend::Postgres);
     sql.push_sql("WITH spakky_input AS (SELECT * FROM ");
-    push_unnest(&mut sql, table, given, rows)?;
+    push_unnest(&mut sql, table, given, &rows.into())?;
     sql.push_sql(" WITH ORDINALITY AS spakky_input(");
     push_names(&mut sql, given.len());
     sql.push_sql(", position)), spakky_w AS (");
-    push_selected(&mut sql, table, given, rows[0]);
+    push_selected(&mut sql, table, given, &rows[0]);
     sql.push_sql(" FROM spakky_input");
     push_conflict(&mut sql, table, conflict);
     sql.push_sql(" RETURNING ");
@@ -381,7 +385,7 @@ pub(super) fn push_unnest(
     sql: &mut SqlWriter,
     table: &TableDescriptor,
     columns: &[usize],
-    rows: &[&Record],
+    rows: &Arc<[Arc<Record>]>,
 ) -> Result<(), Error> {
     sql.push_sql("UNNEST(");
     for (position, &at) in columns.iter().enumerate() {
@@ -389,18 +393,24 @@ pub(super) fn push_unnest(
             sql.push_sql(", ");
         }
         let column = &table.columns[at];
-        let values = rows
-            .iter()
-            .map(|row| match &row[at] {
-                Value::Array(items) => array_literal(items).map(Value::Text),
-                Value::Drawn(id) => Ok(place_of(*id)),
-                value => Ok(value.clone()),
-            })
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| Error::unstorable_value(table, at, error))?;
         let drawn = matches!(rows.first().map(|row| &row[at]), Some(Value::Drawn(_)));
-        let carrier = if drawn { ColumnType::scalar(ScalarType::I32) } else { carrier(column.ty) };
-        sql.push_bind_list(carrier, values);
+        if drawn {
+            let places = rows.iter().map(|row| match row[at] {
+                Value::Drawn(id) => place_of(id),
+                _ => Value::Null,
+            });
+            sql.push_bind_list(ColumnType::scalar(ScalarType::I32), places.collect());
+        } else if column.ty.array {
+            let literals = rows.iter().map(|row| match &row[at] {
+                Value::Array(items) => array_literal(items).map(Value::Text),
+                value => Ok(value.clone()),
+            });
+            let literals = literals.collect::<Result<_, _>>();
+            let literals = literals.map_err(|error| Error::unstorable_value(table, at, error))?;
+            sql.push_bind_list(carrier(column.ty), literals);
+        } else {
+            sql.push_bind_column(carrier(column.ty), Arc::clone(rows), at);
+        }
     }
     sql.push_sql(")");
     Ok(())
@@ -432,12 +442,12 @@ pub(super) fn push_names(sql: &mut SqlWriter, count: usize) {
 fn insert_values(
     table: &TableDescriptor,
     given: &[usize],
-    rows: &[&Record],
+    rows: &[Arc<Record>],
     conflict: Conflict<'_>,
     answering: Answering,
 ) -> Statement {
     let mut sql = SqlWriter::new(Backend::Sqlite);
-    push_target(&mut sql, table, given, rows[0]);
+    push_target(&mut sql, table, given, &rows[0]);
     sql.push_sql("VALUES ");
     sql.push_list(rows, |sql, row| {
         sql.push_sql("(");
@@ -465,7 +475,7 @@ fn insert_values(
 }
 
 /// A row of which the database makes everything but what the runtime fills in.
-fn insert_defaults(backend: Backend, table: &TableDescriptor, row: &Record, answering: Answering) -> Statement {
+fn insert_defaults(backend: Backend, table: &TableDescriptor, row: &Arc<Record>, answering: Answering) -> Statement {
     let mut sql = SqlWriter::new(backend);
     let wants_xid = answering == Answering::Xid && backend == Backend::Postgres;
     if wants_xid {
@@ -488,7 +498,7 @@ fn insert_defaults(backend: Backend, table: &TableDescriptor, row: &Record, answ
     }
     sql.means(|| {
         let returning = if answering == Answering::Rows { all_columns(table) } else { Vec::new() };
-        insertion(table, &[], &[row], Conflict::Fail, returning)
+        insertion(table, &[], std::slice::from_ref(row), Conflict::Fail, returning)
     });
     sql.finish()
 }
@@ -497,7 +507,7 @@ fn insert_defaults(backend: Backend, table: &TableDescriptor, row: &Record, answ
 fn insertion(
     table: &TableDescriptor,
     given: &[usize],
-    rows: &[&Record],
+    rows: &[Arc<Record>],
     conflict: Conflict<'_>,
     returning: Vec<String>,
 ) -> Operation {

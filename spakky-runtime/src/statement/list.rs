@@ -160,6 +160,7 @@ fn to_json(value: &Value) -> Result<Document, ValueError> {
         Value::Native(value) => to_json(value.sqlite()?)?,
         Value::Unreadable(reason) => return Err(reason.clone()),
         Value::Drawn(_) => return Err(ValueError::new("an id that is yet to be drawn has no text")),
+        Value::Column(_) => return Err(ValueError::new("SQLite has no arrays")),
     })
 }
 

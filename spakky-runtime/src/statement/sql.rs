@@ -24,8 +24,8 @@ use std::sync::Arc;
 
 use super::operation::Operation;
 use crate::backend::{Backend, Bind, Statement};
-use crate::schema::{ColumnDescriptor, TableDescriptor};
-use crate::value::{ColumnType, ScalarType, Value};
+use crate::schema::{ColumnDescriptor, Record, TableDescriptor};
+use crate::value::{ColumnType, RowColumn, ScalarType, Value};
 
 /// Text under construction, with the values bound in it.
 #[derive(Debug)]
@@ -121,6 +121,12 @@ impl SqlWriter {
         self.push_bind(ty.array(), Value::Array(values))
     }
 
+    /// Appends a placeholder for a PostgreSQL array of what these rows have in the column at `at`, none of which is an array.
+    pub(crate) fn push_bind_column(&mut self, ty: ColumnType, rows: Arc<[Arc<Record>]>, at: usize) -> &mut Self {
+        debug_assert!(self.backend == Backend::Postgres && !ty.array);
+        self.push_bind(ty.array(), Value::Column(RowColumn::new(rows, at)))
+    }
+
     /// Appends the cast that a placeholder of this type needs.
     pub(crate) fn push_native_cast(&mut self, ty: ColumnType) -> &mut Self {
         if self.backend == Backend::Postgres && (ty.pg_type.is_some() || ty.is_native()) {
@@ -170,9 +176,12 @@ impl SqlWriter {
 
     /// Says what the statement does, for a database that reads no SQL. Such a one spells as SQLite does.
     pub(crate) fn means(&mut self, operation: impl FnOnce() -> Operation) -> &mut Self {
-        if cfg!(feature = "testing") && self.backend == Backend::Sqlite {
+        #[cfg(feature = "testing")]
+        if self.backend == Backend::Sqlite && crate::backend::memory::is_in_use() {
             self.meaning = Some(Arc::new(operation()));
         }
+        #[cfg(not(feature = "testing"))]
+        drop(operation);
         self
     }
 

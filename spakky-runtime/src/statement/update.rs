@@ -1,5 +1,7 @@
 //! UPDATE of rows by key, guarded by their versions and confined to their tenants.
 
+use std::sync::Arc;
+
 use super::guard::{RaiseStyle, push_guard};
 use super::insert::{push_names, push_unnest, push_unnested};
 use super::operation::{Fill, Found, Operation, filled_by, names};
@@ -9,6 +11,9 @@ use crate::error::Error;
 use crate::schema::{ColumnDescriptor, Record, Role, TableDescriptor};
 use crate::scope::Mark;
 use crate::value::{ColumnType, ScalarType, Value};
+
+/// A row and the version that it is expected to have.
+pub(crate) type Guarded = (Arc<Record>, Option<i64>);
 
 /// What a write by key is confined to, besides the key and the version.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,7 +42,7 @@ impl Within {
     }
 
     /// Which rows a write by key is about.
-    pub(super) fn found(self, table: &TableDescriptor, rows: &[(&Record, Option<i64>)]) -> Found {
+    pub(super) fn found(self, table: &TableDescriptor, rows: &[Guarded]) -> Found {
         let columns = self.found_by(table);
         let versioned = is_versioned(rows);
         let key = |row: &Record| columns.iter().map(|&at| row[at].clone()).collect();
@@ -75,17 +80,15 @@ pub(crate) fn update(
     columns: &[usize],
     touch: Touch,
     within: Within,
-    rows: &[(&Record, Option<i64>)],
+    rows: &[Guarded],
 ) -> Result<Vec<(Statement, usize)>, Error> {
     let set = Set { columns, touch, within };
-    if let [(row, expected)] = rows {
-        return Ok(vec![(update_one(backend, raise, table, set, row, *expected), 1)]);
+    if let [row] = rows {
+        return Ok(vec![(update_one(backend, raise, table, set, row), 1)]);
     }
     match backend {
         Backend::Postgres if columns.iter().any(|&at| table.columns[at].ty.is_native_array()) => {
-            let one =
-                |&(row, expected): &(&Record, Option<i64>)| (update_one(backend, raise, table, set, row, expected), 1);
-            Ok(rows.iter().map(one).collect())
+            Ok(rows.iter().map(|row| (update_one(backend, raise, table, set, row), 1)).collect())
         }
         Backend::Postgres => Ok(vec![(update_unnest(raise, table, set, rows)?, rows.len())]),
         Backend::Sqlite => {
@@ -108,13 +111,13 @@ struct Set<'a> {
 pub(super) const VERSION: ColumnType = ColumnType::scalar(ScalarType::I64);
 
 /// Whether the rows carry the version they expect.
-pub(super) fn is_versioned(rows: &[(&Record, Option<i64>)]) -> bool {
+pub(super) fn is_versioned(rows: &[Guarded]) -> bool {
     rows.iter().all(|(_, expected)| expected.is_some())
 }
 
 impl Set<'_> {
     /// The same in no language.
-    fn operation(self, table: &TableDescriptor, rows: &[(&Record, Option<i64>)]) -> Operation {
+    fn operation(self, table: &TableDescriptor, rows: &[Guarded]) -> Operation {
         Operation::Update {
             found: self.within.found(table, rows),
             columns: names(table, self.columns),
@@ -158,9 +161,9 @@ fn update_one(
     raise: RaiseStyle,
     table: &TableDescriptor,
     set: Set<'_>,
-    row: &Record,
-    expected: Option<i64>,
+    guarded: &Guarded,
 ) -> Statement {
+    let (row, expected) = guarded;
     let mut sql = SqlWriter::new(backend);
     if backend == Backend::Postgres {
         sql.push_sql("WITH spakky_w AS (");
@@ -171,8 +174,8 @@ fn update_one(
         sql.push_column(column).push_sql(" = ").push_bind(column.ty, row[at].clone());
     });
     push_touched(&mut sql, table, set);
-    push_by_key(&mut sql, table, row, expected, set.within);
-    sql.means(|| set.operation(table, &[(row, expected)]));
+    push_by_key(&mut sql, table, row, *expected, set.within);
+    sql.means(|| set.operation(table, std::slice::from_ref(guarded)));
     finish_one(sql, raise)
 }
 
@@ -217,7 +220,7 @@ fn update_unnest(
     raise: RaiseStyle,
     table: &TableDescriptor,
     set: Set<'_>,
-    rows: &[(&Record, Option<i64>)],
+    rows: &[Guarded],
 ) -> Result<Statement, Error> {
     let mut sql = SqlWriter::new(Backend::Postgres);
     let found_by = set.within.found_by(table);
@@ -249,9 +252,9 @@ pub(super) fn push_input(
     table: &TableDescriptor,
     carried: &[usize],
     within: Within,
-    rows: &[(&Record, Option<i64>)],
+    rows: &[Guarded],
 ) -> Result<(), Error> {
-    let records: Vec<&Record> = rows.iter().map(|(row, _)| *row).collect();
+    let records: Arc<[Arc<Record>]> = rows.iter().map(|(row, _)| Arc::clone(row)).collect();
     sql.push_sql("WITH spakky_input AS (SELECT * FROM ROWS FROM (");
     push_unnest(sql, table, carried, &records)?;
     if is_versioned(rows) {
@@ -295,7 +298,7 @@ pub(super) fn push_joined(sql: &mut SqlWriter, table: &TableDescriptor, within: 
     within.push_live(sql, table);
 }
 
-fn update_values(table: &TableDescriptor, set: Set<'_>, rows: &[(&Record, Option<i64>)]) -> Statement {
+fn update_values(table: &TableDescriptor, set: Set<'_>, rows: &[Guarded]) -> Statement {
     let mut sql = SqlWriter::new(Backend::Sqlite);
     let found_by = set.within.found_by(table);
     let carried: Vec<usize> = found_by.iter().chain(set.columns).copied().collect();
@@ -314,12 +317,7 @@ fn update_values(table: &TableDescriptor, set: Set<'_>, rows: &[(&Record, Option
 }
 
 /// `WITH spakky_input(c0, …) AS (VALUES …)`
-pub(super) fn push_values(
-    sql: &mut SqlWriter,
-    table: &TableDescriptor,
-    carried: &[usize],
-    rows: &[(&Record, Option<i64>)],
-) {
+pub(super) fn push_values(sql: &mut SqlWriter, table: &TableDescriptor, carried: &[usize], rows: &[Guarded]) {
     sql.push_sql("WITH spakky_input(");
     push_names(sql, carried.len());
     let versioned = is_versioned(rows);

@@ -1,8 +1,7 @@
 //! A row and the rows of its relations: what belongs together, and what became of it.
 
-use std::collections::HashMap;
-
 use super::flush::changed;
+use super::siblings::Siblings;
 use super::{show_key, version_of};
 use crate::error::{Error, ErrorKind};
 use crate::mappable::Mapping;
@@ -57,26 +56,26 @@ pub(crate) fn draws_keys(table: &TableDescriptor) -> bool {
 pub(crate) fn check(table: &'static TableDescriptor, record: &Record) -> Result<(), Error> {
     for (_, relation, rows) in relations(table, record) {
         let child = relation.child();
-        let mut seen = HashMap::with_capacity(rows.len());
-        for row in rows {
-            check(child, row)?;
-            let key = key_of(child, row);
-            if !is_unassigned(child, row) && seen.insert(key.clone(), ()).is_some() {
-                let shown = show_key(&key);
-                let message = format!("write `{}`: two rows of `{}` have the id {shown}", table.name, child.name);
-                return Err(Error::new(ErrorKind::UniqueViolation, message)
-                    .with_table(child.name)
-                    .with_constraint(Some(child.key_name.to_owned()))
-                    .with_ids(vec![shown]));
-            }
+        rows.iter().try_for_each(|row| check(child, row))?;
+        if let Some(row) = Siblings::new(child, rows).repeated() {
+            let shown = show_key(&key_of(child, row));
+            let message = format!("write `{}`: two rows of `{}` have the id {shown}", table.name, child.name);
+            return Err(Error::new(ErrorKind::UniqueViolation, message)
+                .with_table(child.name)
+                .with_constraint(Some(child.key_name.to_owned()))
+                .with_ids(vec![shown]));
         }
     }
     Ok(())
 }
 
-/// The rows by their keys, those without one left out.
-pub(super) fn by_key<'r>(table: &TableDescriptor, rows: &'r [Record]) -> HashMap<Vec<Value>, &'r Record> {
-    rows.iter().filter(|row| !is_unassigned(table, row)).map(|row| (key_of(table, row), row)).collect()
+/// Takes the columns over that the domain type says nothing of.
+pub(crate) fn keep_unmapped(table: &TableDescriptor, mapping: Mapping, record: &mut Record, known: &Record) {
+    for (at, column) in table.columns.iter().enumerate() {
+        if column.role == Role::Plain && !mapping.holds(at) {
+            record[at] = known[at].clone();
+        }
+    }
 }
 
 /// Brings the children of a record that is to be written in line with those known: what the domain type says nothing of
@@ -90,9 +89,9 @@ pub(crate) fn keep(table: &'static TableDescriptor, mapping: Mapping, record: &m
             continue;
         };
         let child = relation.child();
-        let known = by_key(child, &known[at]);
-        for row in rows {
-            let Some(before) = known.get(&key_of(child, row)) else { continue };
+        let known = Siblings::new(child, &known[at]);
+        for (at, row) in rows.iter_mut().enumerate() {
+            let Some(before) = known.get(row, at) else { continue };
             for (position, column) in child.columns.iter().enumerate() {
                 let given = match column.role {
                     Role::Id => true,
@@ -123,10 +122,10 @@ pub(crate) fn stamp_children(
     for (at, relation) in table.relations.iter().enumerate() {
         let Some(mapping) = mapping.child(at) else { continue };
         let child = relation.child();
-        let before = stored.map(|stored| by_key(child, &stored[at])).unwrap_or_default();
+        let before = Siblings::new(child, stored.map(|stored| stored[at].as_slice()).unwrap_or_default());
         let Some(rows) = record.children_mut().get_mut(at) else { continue };
-        for row in rows {
-            let before = before.get(&key_of(child, row)).copied();
+        for (at, row) in rows.iter_mut().enumerate() {
+            let before = before.get(row, at);
             let version = match before {
                 Some(before) => {
                     let next = differs(child, mapping, before, row, true);
@@ -206,10 +205,11 @@ pub(crate) fn differs(
     relations(table, after).any(|(at, relation, rows)| {
         let Some(mapping) = mapping.child(at).filter(|_| relation.versioned || !versioned) else { return false };
         let child = relation.child();
-        let known_rows = by_key(child, &known[at]);
-        let mut left = known_rows;
-        rows.iter().any(|row| {
-            left.remove(&key_of(child, row)).is_none_or(|before| differs(child, mapping, before, row, versioned))
-        }) || left.values().any(|row| !is_deleted(child, row))
+        let siblings = Siblings::new(child, &known[at]);
+        let mut left = vec![true; known[at].len()];
+        rows.iter().enumerate().any(|(likely, row)| {
+            let before = siblings.position(row, likely).filter(|&before| std::mem::take(&mut left[before]));
+            before.is_none_or(|before| differs(child, mapping, &known[at][before], row, versioned))
+        }) || known[at].iter().zip(left).any(|(row, left)| left && !is_deleted(child, row))
     })
 }

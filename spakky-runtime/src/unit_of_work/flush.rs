@@ -7,6 +7,7 @@ mod family;
 mod shape;
 mod told;
 
+use std::borrow::Cow;
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -21,16 +22,17 @@ use self::family::parents_first;
 use self::shape::{Shape, bounded, stamped};
 use self::told::{Returned, Telling};
 use super::aggregate::key_of;
-use super::identity_map::{Entry, IdentityMap, RowKey, version_of};
+use super::identity_map::{Entry, IdentityMap, version_of};
 use super::order::{Kind, Node, sorted};
 use super::pending::{Change, PendingWrite, Told};
+use super::row_key::RowKey;
 use crate::backend::{Answer, Backend, Draw, Statement};
 use crate::error::Error;
 use crate::mappable::Mapping;
 use crate::mutation::{Mutation, MutationKind};
 use crate::schema::{Record, Role, TableDescriptor};
-use crate::scope::{Mark, Reach, Scope, tenant_of};
-use crate::statement::{self, Answering, Conflict, RaiseStyle, Touch, Within};
+use crate::scope::{Mark, Reach, Scope, is_deleted, tenant_of};
+use crate::statement::{self, Answering, Conflict, Guarded, RaiseStyle, Touch, Within};
 use crate::value::Value;
 
 /// What the statements depend on.
@@ -74,7 +76,7 @@ pub(crate) struct FlushStep {
 /// One row of a flush.
 #[derive(Debug)]
 struct FlushedRow {
-    key: Option<Vec<Value>>,
+    key: Option<RowKey>,
     origin: &'static Location<'static>,
     expected: Option<i64>,
     effect: Option<Effect>,
@@ -106,7 +108,7 @@ enum Effect {
 #[derive(Debug)]
 struct Write {
     table: &'static TableDescriptor,
-    key: Option<Vec<Value>>,
+    key: Option<RowKey>,
     change: Change,
     origin: &'static Location<'static>,
     /// The row in the database.
@@ -132,7 +134,7 @@ struct Write {
 impl Write {
     fn of(write: PendingWrite, map: &IdentityMap) -> Self {
         let PendingWrite { table, key, change, origin, reach, told } = write;
-        let entry = key.as_ref().and_then(|key| map.get(&RowKey::new(table, key.clone())));
+        let entry = key.as_ref().and_then(|key| map.get(key));
         let (base, expected) = match (&change, entry) {
             (Change::Update { .. }, Some(entry)) => (entry.stored.clone(), entry.version),
             (Change::Delete { must_exist: true }, Some(entry)) => (None, entry.version),
@@ -148,7 +150,7 @@ impl Write {
     /// The write of a row that is part of another.
     fn of_child(
         table: &'static TableDescriptor,
-        key: Option<Vec<Value>>,
+        key: Option<RowKey>,
         change: Change,
         origin: &'static Location<'static>,
     ) -> Self {
@@ -196,11 +198,11 @@ impl Write {
     }
 
     /// What the row is found by, in the order in which rows are written.
-    fn found_by(&self) -> Vec<Value> {
+    fn found_by(&self) -> Cow<'_, [Value]> {
         match (&self.key, self.reach.by, record_of(&self.change)) {
-            (Some(key), ..) => key.clone(),
-            (None, Some(by), Some(record)) => self.table.uniques[by].values(self.table, record),
-            (None, ..) => Vec::new(),
+            (Some(key), ..) => Cow::Borrowed(key),
+            (None, Some(by), Some(record)) => Cow::Owned(self.table.uniques[by].values(self.table, record)),
+            (None, ..) => Cow::Borrowed(&[]),
         }
     }
 }
@@ -213,6 +215,24 @@ struct Group {
 }
 
 impl Group {
+    /// Whether another new row plainly is one more of those here, as most of a large unit of work are.
+    fn goes_on_with(&self, write: &Write) -> bool {
+        let (Shape::Insert { deleted, drawn, told, .. }, Some(first)) = (&self.shape, self.writes.first()) else {
+            return false;
+        };
+        match (&first.change, &write.change) {
+            (Change::Insert { columns, .. }, Change::Insert { record, columns: others }) => {
+                first.table.row_type == write.table.row_type
+                    && columns == others
+                    && *deleted == is_deleted(write.table, record)
+                    && *told == write.told.is_some()
+                    && drawn.is_empty()
+                    && !is_drawn(record)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether a row is written already, which one statement cannot do twice.
     fn holds(&self, write: &Write) -> bool {
         write.reach.by.is_some() && self.writes.iter().any(|other| other.found_by() == write.found_by())
@@ -236,17 +256,24 @@ impl FlushPlan {
                 note_arriving(write.table, write.base.as_deref(), record, &mut arriving);
             }
         }
+        // Where the last one went.
+        let mut last = 0;
         for mut write in writes {
             let children = ChildWrites::of(&write, &arriving, context.scope)?;
             write.note_children(&children);
             let ChildWrites { writes, sweeps: made, .. } = children;
             for write in [write].into_iter().chain(writes) {
+                if let Some(group) = groups.get_mut(last).filter(|group| group.goes_on_with(&write)) {
+                    group.writes.push(write);
+                    continue;
+                }
                 let Some(shape) = Shape::of(&write) else { continue };
                 let node = (write.table, Kind::of(&write.change));
                 let fits = |group: &mut Group| {
                     same_node(group.node, node) && !group.holds(&write) && group.shape.takes(&shape)
                 };
                 let same = groups.iter_mut().position(fits);
+                last = same.unwrap_or(groups.len());
                 match same {
                     Some(at) => groups[at].writes.push(write),
                     None => groups.push(Group { node, shape, writes: vec![write] }),
@@ -317,15 +344,16 @@ impl FlushPlan {
         let wants_xid = context.wants_xid && !self.tells_xid();
         let answering = if wants_xid { Answering::Xid } else { Answering::Nothing };
         let FlushContext { backend, raise, .. } = *context;
-        let keys: Vec<Record>;
         let statements = match shape {
             Shape::Insert { columns, told, .. } => {
-                let rows: Vec<&Record> = writes.iter().filter_map(|write| record_of(&write.change)).collect();
+                let rows: Vec<Arc<Record>> =
+                    writes.iter().filter_map(|write| record_of(&write.change).cloned()).collect();
                 let answering = if *told { Answering::Rows } else { answering };
                 statement::insert(backend, table, columns, &rows, Conflict::Fail, answering)?
             }
             Shape::Upsert { columns, update, within, restores } => {
-                let rows: Vec<&Record> = writes.iter().filter_map(|write| record_of(&write.change)).collect();
+                let rows: Vec<Arc<Record>> =
+                    writes.iter().filter_map(|write| record_of(&write.change).cloned()).collect();
                 let conflict = Conflict::Update { columns: update, within: *within, restores: *restores, raise };
                 statement::insert(backend, table, columns, &rows, conflict, answering)?
             }
@@ -333,14 +361,13 @@ impl FlushPlan {
                 let mut columns = bounded(table, columns, &writes);
                 columns.extend(stamped(table, *mark));
                 let touch = Touch { bumps: *bumps, mark: *mark };
-                let rows: Vec<(&Record, Option<i64>)> =
-                    writes.iter().filter_map(|write| Some((record_of(&write.change)?, write.expected))).collect();
+                let guarded = |write: &Write| Some((Arc::clone(record_of(&write.change)?), write.expected));
+                let rows: Vec<Guarded> = writes.iter().filter_map(guarded).collect();
                 statement::update(backend, raise, table, &columns, touch, *within, &rows)?
             }
             Shape::Delete { must_exist, within, .. } => {
-                keys = writes.iter().map(|write| key_record(table, write)).collect();
-                let rows: Vec<(&Record, Option<i64>)> =
-                    keys.iter().zip(&writes).map(|(key, write)| (key, write.expected)).collect();
+                let guarded = |write: &Write| (Arc::new(key_record(table, write)), write.expected);
+                let rows: Vec<Guarded> = writes.iter().map(guarded).collect();
                 statement::delete(backend, raise, table, &rows, *within, *must_exist)?
             }
         };
@@ -397,7 +424,7 @@ impl FlushPlan {
                     continue;
                 }
                 let (Some(key), Some(effect)) = (&row.key, row.effect.take()) else { continue };
-                map.update(depth, &RowKey::new(step.table, key.clone()), |entry| match &effect {
+                map.update(depth, key, |entry| match &effect {
                     Effect::Stored { record, version, complete, partial } => {
                         entry.stored = complete.then(|| Arc::clone(record));
                         entry.version = *version;
@@ -419,7 +446,7 @@ fn same_node(one: Node, other: Node) -> bool {
     one.0.row_type == other.0.row_type && one.1 == other.1
 }
 
-fn record_of(change: &Change) -> Option<&Record> {
+fn record_of(change: &Change) -> Option<&Arc<Record>> {
     match change {
         Change::Insert { record, .. } | Change::Update { record, .. } | Change::Upsert { record, .. } => Some(record),
         Change::Delete { .. } => None,
@@ -460,7 +487,7 @@ fn flushed(write: Write, kind: Kind) -> FlushedRow {
         told.zip(record_of(&change).cloned()).map(|(told, record)| Telling { told, record, children_partial });
     // A row that was there is read again.
     let unknown = children_unknown && !key.as_deref().is_some_and(is_drawn);
-    let stored = |record: Record| Arc::new(if unknown { record.without_children() } else { record });
+    let stored = |record: Arc<Record>| if unknown { Arc::new(record.without_children()) } else { record };
     let effect = match change {
         Change::Insert { record, columns } => Effect::Stored {
             version: version_of(table, &record),

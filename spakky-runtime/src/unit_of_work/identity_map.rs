@@ -10,26 +10,10 @@ use std::any::TypeId;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::row_key::{ByRow, RowKey};
 use crate::schema::{Record, TableDescriptor};
 use crate::scope::{is_deleted, tenant_of};
 use crate::value::Value;
-
-/// A row's identity: its row type and its key.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct RowKey {
-    pub(crate) row_type: TypeId,
-    pub(crate) key: Vec<Value>,
-}
-
-impl RowKey {
-    pub(crate) fn new(table: &TableDescriptor, key: Vec<Value>) -> Self {
-        RowKey { row_type: table.row_type, key }
-    }
-}
-
-/// What is known of rows. Each write looks its row up ten times and more, from being queued to being sent, so that the
-/// standard library's hasher would take a quarter of the time of a large unit of work.
-pub(crate) type ByRow<T> = HashMap<RowKey, T, foldhash::fast::RandomState>;
 
 /// One row as the session knows it.
 #[derive(Debug, Clone)]
@@ -121,6 +105,11 @@ impl IdentityMap {
 
     pub(crate) fn get(&self, key: &RowKey) -> Option<&Entry> {
         self.entries.get(key)
+    }
+
+    /// Makes room for so many more rows.
+    pub(crate) fn reserve(&mut self, count: usize) {
+        self.entries.reserve(count);
     }
 
     /// Whether a scope nested in the one at `depth` has changed what is known of the row.
@@ -215,7 +204,7 @@ impl IdentityMap {
         let keys: Vec<RowKey> = self
             .entries
             .iter()
-            .filter(|(key, entry)| !entry.queued && row_type.is_none_or(|row_type| row_type == key.row_type))
+            .filter(|(key, entry)| !entry.queued && row_type.is_none_or(|row_type| row_type == key.row_type()))
             .map(|(key, _)| key.clone())
             .collect();
         for key in keys {

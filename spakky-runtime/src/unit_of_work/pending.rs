@@ -8,18 +8,17 @@ use crate::error::Error;
 use crate::mappable::Mapping;
 use crate::schema::{Record, TableDescriptor};
 use crate::scope::{Mark, Reach};
-use crate::value::Value;
 
 /// What is to become of a row. What the database has of it, and at which version, is asked of the identity map when the
 /// write is sent: another may have been sent before.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Change {
     /// The row is new.
-    Insert { record: Record, columns: Mapping },
+    Insert { record: Arc<Record>, columns: Mapping },
     /// The row exists.
-    Update { record: Record, columns: Mapping },
+    Update { record: Arc<Record>, columns: Mapping },
     /// The row may exist.
-    Upsert { record: Record, columns: Mapping },
+    Upsert { record: Arc<Record>, columns: Mapping },
     /// The row goes, guarded by its version. It may be gone already if `must_exist` is false; its version is of no
     /// interest then.
     Delete { must_exist: bool },
@@ -30,7 +29,7 @@ pub(crate) enum Change {
 pub(crate) struct PendingWrite {
     pub(crate) table: &'static TableDescriptor,
     /// `None` for a row whose key the database will assign.
-    pub(crate) key: Option<Vec<Value>>,
+    pub(crate) key: Option<RowKey>,
     pub(crate) change: Change,
     pub(crate) origin: &'static Location<'static>,
     /// What it is confined to; of no interest to an insert.
@@ -65,13 +64,18 @@ impl PendingQueue {
         self.writes.iter().all(Option::is_none)
     }
 
+    /// Makes room for so many more writes.
+    pub(crate) fn reserve(&mut self, count: usize) {
+        self.writes.reserve(count);
+        self.by_row.reserve(count);
+    }
+
     /// Queues a write, merging it with what is queued for the same row.
     pub(crate) fn push(&mut self, write: PendingWrite) {
-        let Some(key) = write.key.clone() else {
+        let Some(row) = write.key.clone() else {
             self.writes.push(Some(write));
             return;
         };
-        let row = RowKey::new(write.table, key);
         if let Some(&position) = self.by_row.get(&row) {
             let earlier = self.writes[position].take();
             self.writes[position] = match earlier {
@@ -146,6 +150,7 @@ mod tests {
 
     use super::*;
     use crate::fixture::customers;
+    use crate::value::Value;
 
     /// The domain type gives the address, not who sent the invitation.
     const MAPPED: Mapping = Mapping::of(&[true, true, false]);
@@ -173,14 +178,14 @@ mod tests {
     /// The rows: the mapped column and the other one.
     type Rows = BTreeMap<i64, (i64, i64)>;
 
-    fn record(id: i64, mapped: i64, other: i64) -> Record {
-        vec![Value::I64(id), Value::Text(mapped.to_string()), Value::I64(other)].into()
+    fn record(id: i64, mapped: i64, other: i64) -> Arc<Record> {
+        Arc::new(vec![Value::I64(id), Value::Text(mapped.to_string()), Value::I64(other)].into())
     }
 
     fn write(id: i64, change: Change) -> PendingWrite {
         PendingWrite {
             table: customers(),
-            key: Some(vec![Value::I64(id)]),
+            key: Some(RowKey::new(customers(), [Value::I64(id)])),
             change,
             origin: Location::caller(),
             reach: Reach::default(),
@@ -313,7 +318,7 @@ mod tests {
     fn step(row: Option<bool>, step: Step) -> Option<(Option<bool>, Change, Reach)> {
         let record = |deleted: bool| {
             let deleted = if deleted { Value::Timestamp(chrono::NaiveDateTime::default()) } else { Value::Null };
-            Record::from(vec![Value::I64(1), deleted])
+            Arc::new(Record::from(vec![Value::I64(1), deleted]))
         };
         let columns = Mapping::of(&[true, false]);
         let update = |deleted, mark| {
@@ -345,7 +350,7 @@ mod tests {
                     let Some((next, change, reach)) = step(row, taken) else { continue };
                     pending.push(PendingWrite {
                         table: documents(),
-                        key: Some(vec![Value::I64(1)]),
+                        key: Some(RowKey::new(documents(), [Value::I64(1)])),
                         reach,
                         ..write(1, change)
                     });

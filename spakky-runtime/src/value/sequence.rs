@@ -64,7 +64,7 @@ fn item_to_json(item: &Value) -> Result<Document, ValueError> {
             Document::from(super::temporal::to_text(item))
         }
         Value::Native(value) => item_to_json(value.sqlite()?)?,
-        Value::Array(_) => return Err(ValueError::new("an array inside an array cannot be stored")),
+        Value::Array(_) | Value::Column(_) => return Err(ValueError::new("an array inside an array cannot be stored")),
         Value::Unreadable(reason) => return Err(reason.clone()),
         Value::Drawn(_) => return Err(ValueError::new("an id that is yet to be drawn has no text")),
     })

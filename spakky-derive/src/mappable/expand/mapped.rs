@@ -21,12 +21,25 @@ pub(super) fn expand(mappable: &Mappable) -> TokenStream {
         quote!(&[#(#flags),*])
     };
     let children = children(mappable);
+    let merges = (!mappable.fields.iter().any(merges)).then(|| {
+        quote!(
+            const MERGES_FIELDS: __p::bool = false;
+        )
+    });
     quote! {
         fn mapped() -> &'static [__p::bool] {
             #body
         }
         #children
+        #merges
     }
+}
+
+/// Whether parts of the field may stay as they are.
+fn merges(field: &Field) -> bool {
+    let is_nested = matches!(field.source, Source::Mapped { by: Conversion::Nested, .. });
+    // Rows of their own are told apart by their keys.
+    is_nested && !matches!(field.place, Place::Rows)
 }
 
 /// What the domain type gives of the children, for each relation.

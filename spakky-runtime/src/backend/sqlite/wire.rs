@@ -63,6 +63,7 @@ pub(super) fn encode(value: Value) -> Result<Wire, ValueError> {
         Value::Native(value) => encode(value.sqlite()?.clone())?,
         Value::Unreadable(reason) => return Err(reason),
         Value::Drawn(_) => return Err(ValueError::new("an id was not drawn before it was needed")),
+        Value::Column(_) => return Err(ValueError::new("SQLite has no arrays")),
     })
 }
 

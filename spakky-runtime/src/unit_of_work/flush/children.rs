@@ -1,7 +1,7 @@
 //! The writes of a row's children: by difference where it is known what there was, else by replacing them.
 
 use std::any::TypeId;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -18,6 +18,8 @@ use crate::statement::{Marking, delete_all, mark_where};
 use crate::unit_of_work::aggregate::{differs, is_unassigned, key_of};
 use crate::unit_of_work::order::{Kind, Node};
 use crate::unit_of_work::pending::Change;
+use crate::unit_of_work::row_key::RowKey;
+use crate::unit_of_work::siblings::Siblings;
 use crate::unit_of_work::version_of;
 use crate::value::Value;
 
@@ -258,12 +260,17 @@ impl ChildWrites {
         // One of a row that is soft-deleted by then goes with all others.
         let row = &alive(table, row);
         let write = if there && table.deleted_at().is_some() {
-            let change = Change::Upsert { record: row.without_children(), columns };
-            let write = Write::of_child(table, Some(key), change, origin);
+            let change = Change::Upsert { record: Arc::new(row.without_children()), columns };
+            let write = Write::of_child(table, Some(RowKey::new(table, key)), change, origin);
             let reach = Reach { live: false, mark: Some(Mark::Restored), ..write.reach.clone() };
             Write { owner: Some(relation.column_position()), deleted: true, reach, ..write }
         } else {
-            Write::of_child(table, Some(key), Change::Insert { record: row.clone(), columns }, origin)
+            Write::of_child(
+                table,
+                Some(RowKey::new(table, key)),
+                Change::Insert { record: Arc::new(row.clone()), columns },
+                origin,
+            )
         };
         self.is_unknown |= write.deleted && !is_told(table, columns);
         self.writes.push(write);
@@ -282,19 +289,16 @@ impl ChildWrites {
         for (at, relation) in table.relations.iter().enumerate() {
             let Some(mapping) = mapping.child(at) else { continue };
             let child = relation.child();
-            let mut left: HashMap<Vec<Value>, &Record> =
-                before[at].iter().map(|row| (key_of(child, row), row)).collect();
-            for row in &after[at] {
-                let known = if is_unassigned(child, row) { None } else { left.remove(&key_of(child, row)) };
-                match known {
-                    Some(known) => self.change(child, mapping, known, row, work)?,
+            let siblings = Siblings::new(child, &before[at]);
+            let mut left = vec![true; before[at].len()];
+            for (likely, row) in after[at].iter().enumerate() {
+                match siblings.position(row, likely).filter(|&known| std::mem::take(&mut left[known])) {
+                    Some(known) => self.change(child, mapping, &before[at][known], row, work)?,
                     None => self.insert(relation, mapping, row, true, work.origin),
                 }
             }
-            for row in &before[at] {
-                if left.remove(&key_of(child, row)).is_some() {
-                    self.leave(child, row, work)?;
-                }
+            for (row, _) in before[at].iter().zip(left).filter(|(_, left)| *left) {
+                self.leave(child, row, work)?;
             }
         }
         Ok(())
@@ -307,7 +311,8 @@ impl ChildWrites {
         let tenant = tenant_of(child, row);
         if child.deleted_at().is_none() || work.arriving.contains(&(child.row_type, key.clone())) {
             self.delete_below(&[], child, key.first());
-            let delete = Write::of_child(child, Some(key), Change::Delete { must_exist: true }, work.origin);
+            let delete =
+                Write::of_child(child, Some(RowKey::new(child, key)), Change::Delete { must_exist: true }, work.origin);
             let reach = Reach { tenant, ..delete.reach };
             self.writes.push(Write { expected, reach, ..delete });
             return Ok(());
@@ -321,8 +326,8 @@ impl ChildWrites {
         let mut record = row.without_children();
         work.scope.mark(child, &mut record, Mark::Deleted)?;
         let base = Some(Arc::new(row.without_children()));
-        let change = Change::Update { record, columns: Mapping::WHOLE };
-        let write = Write::of_child(child, Some(key), change, work.origin);
+        let change = Change::Update { record: Arc::new(record), columns: Mapping::WHOLE };
+        let write = Write::of_child(child, Some(RowKey::new(child, key)), change, work.origin);
         let reach = Reach { tenant, live: true, mark: Some(Mark::Deleted), by: None };
         self.writes.push(Write { base, expected, reach, ..write });
         Ok(())
@@ -339,8 +344,8 @@ impl ChildWrites {
         let own = changed(table, columns, before, after).next().is_some();
         let bumps = table.version.is_some() && differs(table, columns, before, after, true);
         if own || bumps {
-            let change = Change::Update { record: after.without_children(), columns };
-            let write = Write::of_child(table, Some(key_of(table, after)), change, work.origin);
+            let change = Change::Update { record: Arc::new(after.without_children()), columns };
+            let write = Write::of_child(table, Some(RowKey::new(table, key_of(table, after))), change, work.origin);
             let live = write.reach.live && (!is_deleted(table, before) || self.is_restored(table, before));
             let reach = Reach { live, ..write.reach.clone() };
             let base = Some(Arc::new(before.without_children()));
@@ -373,8 +378,8 @@ impl ChildWrites {
                     self.insert(relation, mapping, row, false, origin);
                     continue;
                 }
-                let change = Change::Upsert { record: row.without_children(), columns: mapping };
-                let write = Write::of_child(child, Some(key_of(child, row)), change, origin);
+                let change = Change::Upsert { record: Arc::new(row.without_children()), columns: mapping };
+                let write = Write::of_child(child, Some(RowKey::new(child, key_of(child, row))), change, origin);
                 let mark = child.deleted_at().map(|_| Mark::Restored);
                 let reach = Reach { live: false, mark, ..write.reach.clone() };
                 self.writes.push(Write { owner: Some(relation.column_position()), reach, ..write });

@@ -9,8 +9,10 @@ use super::Write;
 use crate::backend::{Answer, Backend, Draw};
 use crate::schema::{Record, TableDescriptor};
 use crate::statement;
-use crate::unit_of_work::aggregate::{by_key, is_unassigned, key_of};
+use crate::unit_of_work::aggregate::{draws_keys, is_unassigned, key_of};
 use crate::unit_of_work::pending::Change;
+use crate::unit_of_work::row_key::RowKey;
+use crate::unit_of_work::siblings::Siblings;
 use crate::value::{DrawnId, Value};
 
 /// The ids that a flush needs, one draw for each column.
@@ -31,16 +33,20 @@ impl Draws {
     /// Has ids drawn for the rows of a write that are new.
     pub(super) fn assign(&mut self, write: &mut Write) {
         let table = write.table;
+        if !draws_keys(table) {
+            return;
+        }
         match &mut write.change {
             Change::Insert { record, .. } => {
+                let record = Arc::make_mut(record);
                 if write.key.is_none() {
                     self.assign_key(table, record);
-                    write.key = Some(key_of(table, record));
+                    write.key = Some(RowKey::new(table, key_of(table, record)));
                 }
                 self.assign_children(table, record);
             }
-            Change::Update { record, .. } => self.assign_new(table, record, write.base.as_deref()),
-            Change::Upsert { record, .. } => self.assign_new(table, record, None),
+            Change::Update { record, .. } => self.assign_new(table, Arc::make_mut(record), write.base.as_deref()),
+            Change::Upsert { record, .. } => self.assign_new(table, Arc::make_mut(record), None),
             Change::Delete { .. } => {}
         }
     }
@@ -70,9 +76,9 @@ impl Draws {
         let before = before.and_then(Record::children);
         for (at, (relation, rows)) in table.relations.iter().zip(record.children_mut()).enumerate() {
             let child = relation.child();
-            let known = before.map(|before| by_key(child, &before[at]));
-            for row in rows {
-                let before = known.as_ref().map(|known| known.get(&key_of(child, row)).copied());
+            let known = before.map(|before| Siblings::new(child, &before[at]));
+            for (at, row) in rows.iter_mut().enumerate() {
+                let before = known.as_ref().map(|known| known.get(row, at));
                 match before {
                     Some(Some(before)) => self.assign_new(child, row, Some(before)),
                     None if !is_unassigned(child, row) => self.assign_new(child, row, None),

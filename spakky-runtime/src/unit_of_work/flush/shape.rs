@@ -202,14 +202,17 @@ pub(super) fn bounded(table: &TableDescriptor, columns: &[usize], writes: &[Writ
 #[cfg(test)]
 mod tests {
     use std::panic::Location;
+    use std::sync::Arc;
 
     use super::*;
+    use crate::unit_of_work::row_key::RowKey;
     use crate::value::Value;
 
     /// A row of this table, all of it or only the first two columns given by the domain type.
     fn write(table: &'static TableDescriptor, columns: Mapping) -> Write {
         let record = Record::from(vec![Value::I64(1), Value::I64(2), Value::I64(3)]);
-        Write::of_child(table, Some(vec![Value::I64(1)]), Change::Update { record, columns }, Location::caller())
+        let change = Change::Update { record: Arc::new(record), columns };
+        Write::of_child(table, Some(RowKey::new(table, [Value::I64(1)])), change, Location::caller())
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! New rows as they were stored, for callers that want to know.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::draw::DrawnIds;
 use crate::backend::Backend;
@@ -15,7 +16,7 @@ use crate::value::Value;
 pub(super) struct Telling {
     pub(super) told: Told,
     /// The row as it is sent.
-    pub(super) record: Record,
+    pub(super) record: Arc<Record>,
     /// The database fills in columns of its children.
     pub(super) children_partial: bool,
 }

@@ -65,7 +65,8 @@ impl ToSql for Param<'_> {
     fn to_sql(&self, _ty: &Type, out: &mut BytesMut) -> Result<IsNull, BoxError> {
         match (&self.bind.value, self.bind.ty) {
             (Value::Null, _) => return Ok(IsNull::Yes),
-            (Value::Array(items), ty) if ty.array => array(items, ty.scalar, self.element_oid()?, out)?,
+            (Value::Array(items), ty) if ty.array => array(items.iter(), ty.scalar, self.element_oid()?, out)?,
+            (Value::Column(column), ty) if ty.array => array(column.values(), ty.scalar, self.element_oid()?, out)?,
             (value, ty) if ty.array => return Err(mismatch("array", value)),
             (value, ty) => scalar(value, ty.scalar, out)?,
         }
@@ -88,11 +89,17 @@ fn refused(message: impl Into<String>) -> BoxError {
 }
 
 /// The header (dimensions, whether an item is NULL, type; length and lower bound), then each item after its length.
-fn array(items: &[Value], ty: ScalarType, element: u32, out: &mut BytesMut) -> Result<(), BoxError> {
-    out.put_i32(i32::from(!items.is_empty()));
-    out.put_i32(i32::from(items.iter().any(Value::is_null)));
+fn array<'v>(
+    items: impl ExactSizeIterator<Item = &'v Value> + Clone,
+    ty: ScalarType,
+    element: u32,
+    out: &mut BytesMut,
+) -> Result<(), BoxError> {
+    let is_empty = items.len() == 0;
+    out.put_i32(i32::from(!is_empty));
+    out.put_i32(i32::from(items.clone().any(Value::is_null)));
     out.put_u32(element);
-    if items.is_empty() {
+    if is_empty {
         return Ok(());
     }
     out.put_i32(i32::try_from(items.len()).map_err(|_| refused("the array has more items than PostgreSQL can store"))?);
@@ -152,7 +159,7 @@ pub(crate) fn plain_bytes(value: &Value) -> Result<Vec<u8>, ValueError> {
     let written = match value {
         Value::Array(items) => {
             let ty = items.iter().find(|item| !item.is_null()).map_or(Ok(ScalarType::Text), own_type);
-            ty.and_then(|ty| array(items, ty, bind_type(&ColumnType::scalar(ty)).oid(), &mut out))
+            ty.and_then(|ty| array(items.iter(), ty, bind_type(&ColumnType::scalar(ty)).oid(), &mut out))
         }
         value => own_type(value).and_then(|ty| scalar(value, ty, &mut out)),
     };
@@ -173,7 +180,7 @@ pub(crate) fn column_bytes(value: &Value, ty: &ColumnType) -> Result<Vec<u8>, Bo
             ));
         }
         Value::Array(items) => {
-            array(items, ty.scalar, bind_type(&ColumnType::scalar(ty.scalar)).oid(), &mut out)?;
+            array(items.iter(), ty.scalar, bind_type(&ColumnType::scalar(ty.scalar)).oid(), &mut out)?;
         }
         value => scalar(value, ty.scalar, &mut out)?,
     }
@@ -197,7 +204,12 @@ fn own_type(value: &Value) -> Result<ScalarType, BoxError> {
         Value::Time(_) => ScalarType::Time,
         Value::Decimal(_) => ScalarType::Decimal,
         Value::Json(_) => ScalarType::Json,
-        Value::Null | Value::Array(_) | Value::Native(_) | Value::Unreadable(_) | Value::Drawn(_) => {
+        Value::Null
+        | Value::Array(_)
+        | Value::Native(_)
+        | Value::Unreadable(_)
+        | Value::Drawn(_)
+        | Value::Column(_) => {
             return Err(mismatch("a value", value));
         }
     })
