@@ -63,7 +63,7 @@ pub(crate) struct FlushStep {
     table: &'static TableDescriptor,
     kind: Kind,
     rows: Vec<FlushedRow>,
-    /// It answers with the rows it wrote, and not with the transaction's id.
+    /// It answers with the rows it wrote.
     returns_rows: bool,
     /// What rows that are there already must be like.
     within: Within,
@@ -289,9 +289,9 @@ impl FlushPlan {
         Ok(plan)
     }
 
-    /// Whether one of the statements answers with the transaction's id, if it was asked to.
+    /// Whether one of the statements answers with the transaction's id, if it was asked to: the first one does.
     pub(crate) fn tells_xid(&self) -> bool {
-        self.steps.iter().any(FlushStep::tells_xid)
+        !self.steps.is_empty()
     }
 
     fn push_sweep(&mut self, sweep: &Sweep, context: &FlushContext<'_>) -> Result<(), Error> {
@@ -321,7 +321,7 @@ impl FlushPlan {
         let statements = match shape {
             Shape::Insert { columns, told, .. } => {
                 let rows: Vec<&Record> = writes.iter().filter_map(|write| record_of(&write.change)).collect();
-                let answering = if *told { Answering::Rows } else { answering };
+                let answering = if *told { Answering::Rows { xid: wants_xid } } else { answering };
                 statement::insert(backend, table, columns, &rows, Conflict::Fail, answering)?
             }
             Shape::Upsert { columns, update, within, restores } => {
@@ -528,11 +528,6 @@ impl FlushStep {
         self.statement.take()
     }
 
-    /// Whether it answers with the transaction's id, if it was asked to.
-    pub(crate) fn tells_xid(&self) -> bool {
-        !self.returns_rows
-    }
-
     /// How many rows it writes.
     pub(crate) fn row_count(&self) -> usize {
         self.rows.len()
@@ -545,8 +540,11 @@ impl FlushStep {
 
     /// The transaction's id, if the statement answered with it.
     pub(crate) fn xid(&self, answer: &Answer) -> Option<String> {
-        match answer.rows.first()?.first()? {
-            Value::Text(xid) if !self.returns_rows && answer.rows.len() == 1 && answer.rows[0].len() == 1 => {
+        let row = answer.rows.first()?;
+        // It stands alone, or behind the columns of a row.
+        let place = if self.returns_rows { self.table.columns.len() } else { 0 };
+        match row.get(place)? {
+            Value::Text(xid) if row.len() == place + 1 && (self.returns_rows || answer.rows.len() == 1) => {
                 Some(xid.clone())
             }
             _ => None,
