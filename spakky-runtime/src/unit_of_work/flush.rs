@@ -5,6 +5,7 @@ mod draw;
 mod explain;
 mod family;
 mod shape;
+mod sweep;
 mod told;
 
 use std::panic::Location;
@@ -15,10 +16,11 @@ pub(crate) use explain::{constraint_of, show_ids, show_key};
 pub(crate) use shape::{changed, insertable};
 pub(crate) use told::untold;
 
-use self::children::{Arriving, ChildWrites, Fate, Sweep, merge_sweep, note_arriving};
+use self::children::{Arriving, ChildWrites, note_arriving};
 use self::draw::Draws;
 use self::family::parents_first;
 use self::shape::{Shape, bounded, stamped};
+use self::sweep::{Fate, Sweep, merge_sweep};
 use self::told::{Returned, Telling};
 use super::aggregate::key_of;
 use super::identity_map::{Entry, IdentityMap, RowKey, version_of};
