@@ -18,13 +18,13 @@ pub(crate) use told::untold;
 
 use self::children::{Arriving, ChildWrites, note_arriving};
 use self::draw::Draws;
-use self::family::parents_first;
+use self::family::{lots, orders_within, parents_first};
 use self::shape::{Shape, bounded, stamped};
 use self::sweep::{Fate, Sweep, merge_sweep};
 use self::told::{Returned, Telling};
 use super::aggregate::key_of;
 use super::identity_map::{Entry, IdentityMap, RowKey, version_of};
-use super::order::{Kind, Node, sorted};
+use super::order::{Kind, Node, is_same, sorted};
 use super::pending::{Change, PendingWrite, Told};
 use crate::backend::{Answer, Backend, Draw, Statement};
 use crate::error::Error;
@@ -245,9 +245,8 @@ impl FlushPlan {
             for write in [write].into_iter().chain(writes) {
                 let Some(shape) = Shape::of(&write) else { continue };
                 let node = (write.table, Kind::of(&write.change));
-                let fits = |group: &mut Group| {
-                    same_node(group.node, node) && !group.holds(&write) && group.shape.takes(&shape)
-                };
+                let fits =
+                    |group: &mut Group| is_same(group.node, node) && !group.holds(&write) && group.shape.takes(&shape);
                 let same = groups.iter_mut().position(fits);
                 match same {
                     Some(at) => groups[at].writes.push(write),
@@ -261,7 +260,7 @@ impl FlushPlan {
         let of_fate = |fate: Fate| sweeps.iter().filter(move |sweep| sweep.fate == fate);
         let mut nodes: Vec<Node> = Vec::new();
         for node in groups.iter().map(|group| group.node).chain(of_fate(Fate::Deleted).map(Sweep::node)) {
-            if !nodes.iter().any(|known| same_node(*known, node)) {
+            if !nodes.iter().any(|known| is_same(*known, node)) {
                 nodes.push(node);
             }
         }
@@ -269,17 +268,18 @@ impl FlushPlan {
         for sweep in of_fate(Fate::Restored).chain(of_fate(Fate::Replaced)) {
             plan.push_sweep(sweep, context)?;
         }
-        for node in sorted(&nodes) {
-            for sweep in of_fate(Fate::Deleted).filter(|sweep| same_node(sweep.node(), node)) {
+        for node in sorted(&nodes, &orders_within(&nodes, &groups)) {
+            for sweep in of_fate(Fate::Deleted).filter(|sweep| is_same(sweep.node(), node)) {
                 plan.push_sweep(sweep, context)?;
             }
-            for group in groups.iter_mut().filter(|group| same_node(group.node, node)) {
-                let taken = match &group.shape {
+            for (group, writes) in lots(node, &mut groups) {
+                let shape = &groups[group].shape;
+                let taken = match shape {
                     Shape::Insert { drawn, .. } => draws.take(context.backend, drawn),
                     Shape::Upsert { .. } | Shape::Update { .. } | Shape::Delete { .. } => Vec::new(),
                 };
                 let first = plan.steps.len();
-                plan.push(group.node, &group.shape, std::mem::take(&mut group.writes), context)?;
+                plan.push(node, shape, writes, context)?;
                 if let Some(step) = plan.steps.get_mut(first) {
                     step.draws = taken;
                 }
@@ -415,10 +415,6 @@ impl FlushPlan {
             }
         }
     }
-}
-
-fn same_node(one: Node, other: Node) -> bool {
-    one.0.row_type == other.0.row_type && one.1 == other.1
 }
 
 fn record_of(change: &Change) -> Option<&Record> {
