@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use spakky::__private::testing::{Setup, run};
 use spakky::prelude::*;
 use spakky::testing::{Recorder, TestContext};
-use spakky::{Backend, Error, Isolation, MutationKind, Propagation, RequestContext, Transaction};
+use spakky::{Backend, Error, Isolation, MutationKind, Propagation, RequestContext, RetryOn, RetryPolicy, Transaction};
 
 #[derive(Debug, Clone, PartialEq, Table, Mappable)]
 #[table(name = "notes", unique(text))]
@@ -313,3 +313,41 @@ async fn rows_are_streamed_inside_a_scope_and_outside(sessions: SessionManager, 
                            remove `rollback`"
 )]
 async fn a_test_that_is_undone_has_no_database_to_write_to_otherwise(_: spakky::testing::TestDatabase) {}
+
+#[spakky::test(schema = [Note], rollback)]
+async fn each_transaction_remembers_the_rows_that_it_has_read_itself(
+    sessions: SessionManager,
+    notes: Repository<Note>,
+    recorder: Recorder,
+) {
+    notes.autocommit().add_now(&mut note(1)).await.unwrap();
+    let reads = || recorder.take().statements.iter().filter(|sql| sql.starts_with("SELECT")).count();
+    let around = sessions.transaction(UNIT, async |_| {
+        reads();
+        notes.get(1).await?;
+        assert_eq!(reads(), 1);
+        sessions.transaction(OWN, async |_| notes.get(1).await).await?;
+        assert_eq!(reads(), 1);
+        notes.get(1).await?;
+        assert_eq!(reads(), 0);
+        Ok::<_, Error>(())
+    });
+    around.await.unwrap();
+    sessions.transaction(UNIT, async |_| notes.get(1).await).await.unwrap();
+    assert_eq!(reads(), 1);
+}
+
+#[spakky::test(schema = [Note], rollback)]
+async fn a_failure_of_one_scope_is_no_reason_to_run_the_next_again(sessions: SessionManager, notes: Repository<Note>) {
+    let retry = RetryPolicy { attempts: 3, backoff: Duration::from_millis(1), on: RetryOn::Conflict };
+    notes.autocommit().add_now(&mut note(1)).await.unwrap();
+    let outdated = sessions.transaction(UNIT, async |_| notes.save_if(&mut note(1), 7));
+    assert!(outdated.await.unwrap_err().is_conflict());
+    let runs = AtomicU32::new(0);
+    let work = sessions.transaction_with_retry(UNIT.retry(retry), async |_| {
+        runs.fetch_add(1, Ordering::SeqCst);
+        Err::<(), _>(Error::custom("enough"))
+    });
+    assert!(work.await.unwrap_err().is_custom());
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+}

@@ -239,6 +239,7 @@ keys! {
     enum ProjectedHasOneKey in "has_one" on "a field" {
         By = "by",
         Filter = "filter",
+        OrderBy = "order_by",
         Profile = "profile",
     }
 

@@ -136,6 +136,7 @@ pub fn derive_mappable(input: TokenStream) -> TokenStream {
 /// | `column = total`, `column = ship.street` | the column of another field of the row |
 /// | `belongs_to(by = customer_id)` | the row that a column refers to, as a projection or an `Option` of one |
 /// | `has_one(by = order_id)` | the one row whose column refers to this one, likewise |
+/// | `has_one(by = order_id, order_by = (placed_at desc, id))` | of several such rows the first in this order, and then by its key; without one several are an error |
 /// | `has_many(by = order_id, order_by = (position desc, id))` | the rows whose column refers to this one, as a `Vec` of projections |
 /// | `many_to_many(through = OrderTagRow, from = order_id, to = tag_id, order_by = name)` | the rows that those of a third table link to this one |
 /// | `filter = function`, in `has_one`, `has_many`, `many_to_many`, `count`, `exists`, `sum` | those rows alone that fulfil what a `fn() -> Predicate<LineRow>` gives |
@@ -182,7 +183,7 @@ pub fn derive_projection(input: TokenStream) -> TokenStream {
 /// | key | effect |
 /// |---|---|
 /// | `id` | the primary key; on several fields, a composite one |
-/// | `generated` | the database assigns the id |
+/// | `generated` | the database assigns the id; on SQLite a trigger that adds rows to the same table needs `AUTOINCREMENT`, which `create_tables` gives it |
 /// | `column = "…"` | the column's name; by default the field's |
 /// | `renamed_from = "…"` | the name the column had before: a migration renames that column |
 /// | `version` | counts the row's updates and guards them (`i64`) |

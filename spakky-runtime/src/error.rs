@@ -31,6 +31,8 @@ struct Inner {
     origins: Vec<&'static Location<'static>>,
     ahead_of_query: bool,
     retryable: bool,
+    /// A value is at fault that the caller gave.
+    given: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -48,6 +50,7 @@ impl Error {
                 origins: Vec::new(),
                 ahead_of_query: false,
                 retryable: kind.is_retryable(),
+                given: false,
                 source: None,
             }),
         }
@@ -97,6 +100,17 @@ impl Error {
     pub(crate) fn with_retryable(mut self, retryable: bool) -> Self {
         self.inner.retryable = retryable;
         self
+    }
+
+    /// The value that cannot be stored is one that the caller gave.
+    pub(crate) fn with_given(mut self, given: bool) -> Self {
+        self.inner.given = given;
+        self
+    }
+
+    /// Whether a value is at fault that the caller gave.
+    pub(crate) fn is_given(&self) -> bool {
+        self.inner.given
     }
 
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {

@@ -150,7 +150,7 @@ impl Error {
     /// | 404 | a row that is not there |
     /// | 409 | a value that is taken, a reference to nothing or from something |
     /// | 412 | a row that is no longer as the client knew it |
-    /// | 422 | a check, or a value that is missing |
+    /// | 422 | a check, a value that is missing, or one that cannot be stored: too long, out of range, with a NUL character |
     /// | 503 | what may pass: locks, time-outs, lost connections, a full pool or disk |
     /// | 500 | all others, which are the service's own |
     pub fn http_status(&self) -> u16 {
@@ -164,6 +164,7 @@ impl Error {
             ErrorKind::UniqueViolation | ErrorKind::ForeignKeyViolation => 409,
             ErrorKind::Conflict | ErrorKind::StaleCopy => 412,
             ErrorKind::NotNullViolation | ErrorKind::CheckViolation => 422,
+            ErrorKind::Mapping if self.is_given() => 422,
             ErrorKind::SerializationFailure
             | ErrorKind::Deadlock
             | ErrorKind::LockTimeout

@@ -1,10 +1,16 @@
 //! Spans, log lines and metrics: their names, in one place.
 //!
-//! A span per unit of work (`spakky.unit_of_work`), whoever ends it, and in it one per burst (`spakky.burst`) and per
-//! wait for the pool (`spakky.pool_wait`), with a debug event at the end of each. Names of fields are OpenTelemetry's
-//! where it has one. No values ever, and no SQL unless `echo` asks for it. What nobody listens to is not put together.
+//! A span per unit of work (`spakky.unit_of_work`), whoever ends it, and in it one per burst (`spakky.burst`), per wait for
+//! the pool (`spakky.pool_wait`), with a debug event at the end of each, and per loan of the connection (`spakky.loan`). Those
+//! of migrations are by themselves: `spakky.migration`, and `spakky.migration_wait` for the lock. Names of fields are
+//! OpenTelemetry's where it has one. No values ever, and no SQL unless `echo` asks for it. What nobody listens to is not put
+//! together.
 
 mod burst;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod loan;
+#[cfg(feature = "migrations")]
+mod migration;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -136,6 +142,15 @@ impl Ending {
 
     fn span(&self) -> &Span {
         &self.span
+    }
+
+    /// It failed, with the database's code if there is one. Only the first end counts.
+    pub(crate) fn fail(&mut self, outcome: &'static str, code: &str) {
+        self.span.record("otel.status_code", "ERROR");
+        if !code.is_empty() {
+            self.span.record("db.response.status_code", code);
+        }
+        self.end(outcome);
     }
 
     /// Only the first counts.

@@ -235,3 +235,17 @@ impl std::error::Error for MappingError {
         Some(&*self.source)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::Revision;
+
+    #[test]
+    fn revisions_of_one_version_are_equal_and_hash_alike() {
+        let (loaded, saved) = (Revision::loaded(3), Revision { version: Some(3), save: 2 });
+        assert_eq!(loaded, saved);
+        assert_eq!(HashSet::from([loaded, saved, Revision::default()]).len(), 2);
+    }
+}

@@ -129,7 +129,7 @@ impl Query {
                 let message = message.strip_suffix(&place).unwrap_or(&message);
                 refused(message.strip_prefix(PREFIX).unwrap_or(message))
             }
-            _ => refused(format!("not valid JSON at line {}, column {}", error.line(), error.column())),
+            _ => refused(format!("{} at line {}, column {}", unread(&error), error.line(), error.column())),
         })
     }
 
@@ -148,6 +148,13 @@ fn shown(text: &str) -> Cow<'_, str> {
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
         None => Cow::Borrowed(text),
     }
+}
+
+/// Why a text is no JSON that is read.
+fn unread(error: &serde_json::Error) -> &'static str {
+    // It has no other way to tell.
+    let is_too_deep = error.to_string().starts_with("recursion limit exceeded");
+    if is_too_deep { "nested more than 127 levels deep" } else { "not valid JSON" }
 }
 
 fn refused(problem: impl AsRef<str>) -> Error {

@@ -3,6 +3,7 @@
 //! Nothing here sends SQL. Where the databases cannot be the same, [`Kind`] says so in the test.
 
 mod aggregate;
+mod below;
 mod buried;
 mod conflict;
 mod constraint;
@@ -10,6 +11,7 @@ mod limits;
 mod page;
 mod query;
 mod random;
+mod restored;
 mod save;
 mod scope;
 mod stamped;

@@ -10,6 +10,7 @@ on_each_store![
     every_kind_of_field_is_read,
     related_rows_are_those_that_fulfil_the_condition,
     related_rows_are_the_first_few_of_each,
+    of_several_rows_the_first_in_the_order_is_the_one,
     views_come_in_pages_and_streams,
     queued_writes_are_seen,
 ];
@@ -199,4 +200,31 @@ async fn queued_writes_are_seen(store: Store) {
         })
         .await
         .unwrap();
+}
+
+#[derive(Debug, Clone, PartialEq, Projection)]
+#[projection(row = Buyer)]
+struct Best {
+    #[projection(has_one(by = buyer_id, order_by = (gift desc, total desc)))]
+    best: Option<Bought>,
+    #[projection(has_one(by = buyer_id, filter = dear, order_by = rank))]
+    least: Option<Bought>,
+    #[projection(has_one(by = buyer_id, order_by = gift))]
+    first: Option<Bought>,
+    #[projection(has_many(by = buyer_id, order_by = total desc))]
+    all: Vec<Bought>,
+}
+
+async fn of_several_rows_the_first_in_the_order_is_the_one(store: Store) {
+    let buyers = prepare(&store).await;
+    store.of::<Buyer>().autocommit().add_now(&mut super::buyer(4, "Dot")).await.unwrap();
+    let all = buyers.project::<Best>().order_by(Buyer::COLUMNS.id.asc()).all().await.unwrap();
+    let told = |best: &Best| [&best.best, &best.least, &best.first].map(|one| one.as_ref().map(|one| one.id));
+    // NULL comes last; of equals it is the one with the least key.
+    assert_eq!(
+        all.iter().map(told).collect::<Vec<_>>(),
+        [[Some(10), Some(10), Some(1)], [Some(11), Some(2), Some(2)], [Some(12), Some(9), Some(3)], [None, None, None],]
+    );
+    assert_eq!(bought(&all[0].all), [10, 7, 4, 1]);
+    assert_eq!(buyers.project::<Best>().get(3).await.unwrap(), all[2]);
 }

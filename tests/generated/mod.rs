@@ -5,6 +5,7 @@ mod children;
 mod column;
 mod cost;
 mod scope;
+mod trigger;
 
 use spakky::prelude::*;
 

@@ -118,6 +118,10 @@ async fn what_the_domain_refuses_is_422_and_what_is_not_there_404(sessions: Sess
     assert_eq!(client.post("/orders", empty).await.problem(), refused);
     assert_eq!(client.put(&place, "\"1\"", empty).await.problem(), refused);
 
+    let nul = r#"{"number": "A-\u0000", "lines": [{"sku": "bolt", "quantity": 1}]}"#;
+    let nul_refused = "failed to store column `number` of `orders`: text with a NUL character cannot be stored; remove it or store bytes";
+    assert_eq!(client.post("/orders", nul).await.problem(), tuple(422, nul_refused, None));
+
     let nowhere = "/orders/00000000-0000-0000-0000-000000000007";
     let (status, error, _) = client.get(nowhere).await.problem();
     assert_eq!(

@@ -40,6 +40,12 @@ async fn names_in_another_case_are_the_same(database: Database) {
     migrate(&database, &diff).await;
     assert!(schema![PersonRow].diff(&database.sessions).await.unwrap().is_empty());
     assert_eq!(database.numbers("SELECT count(*) FROM people").await, [1]);
+    // A view under either spelling is no table.
+    database.execute("DROP TABLE people").await;
+    database.execute("CREATE VIEW PEOPLE AS SELECT 1 AS id").await;
+    let error = schema![PersonRow].diff(&database.sessions).await.unwrap_err();
+    assert!(error.is_schema(), "{error:?}");
+    assert!(error.to_string().contains("`PEOPLE`"), "{error}");
 }
 
 #[derive(Debug, Clone, Table)]

@@ -5,7 +5,7 @@ mod compare;
 mod data;
 mod enums;
 mod existing;
-mod folder;
+pub(crate) mod folder;
 mod process;
 mod property;
 mod rename;

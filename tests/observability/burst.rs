@@ -225,3 +225,41 @@ async fn a_transactional_function_is_where_its_unit_of_work_is_written(
     assert_eq!(told, [[send, send, file!()], ["look up", read, file!()]]);
     assert!(units.iter().all(|span| span.fields["code.line.number"].parse::<u32>().is_ok_and(|line| line < line!())));
 }
+
+/// What the library adds of its own, to learn how a transaction ends, is not what somebody asked for.
+#[spakky::test(schema = [Letter])]
+async fn a_commit_that_asks_for_its_own_outcome_is_a_commit(sessions: SessionManager) {
+    let capture = Capture::begin();
+    let work = sessions
+        .transaction(TransactionOptions::new(), async |session| session.sql("DELETE FROM letters").execute().await);
+    work.await.unwrap();
+    assert_eq!(summaries(&capture), ["DELETE letters", "COMMIT"]);
+}
+
+mod lost {
+    use crate::support::on_postgres;
+
+    on_postgres![a_burst_whose_line_broke_is_lost];
+
+    use spakky::Error;
+    use spakky::prelude::*;
+    use spakky::testing::proxy::{Cut, Message};
+
+    use super::{Capture, field};
+    use crate::support::{Database, Line, account};
+
+    async fn a_burst_whose_line_broke_is_lost(db: Database) {
+        let line = Line::new(&db).await;
+        let accounts = line.accounts();
+        let capture = Capture::begin();
+        line.proxy.cut(Cut::before(|message: &Message| message.is_sql("COMMIT")));
+        let work = line.sessions.transaction(TransactionOptions::new(), async |_| {
+            accounts.add(&mut account(1, "ann", 10))?;
+            Ok::<_, Error>(())
+        });
+        assert!(work.await.unwrap_err().is_connection());
+        let burst = &capture.spans("spakky.burst")[0];
+        let told = ["outcome", "otel.status_code", "db.response.status_code"].map(|name| field(burst, name));
+        assert_eq!(told, [Some("lost"), Some("ERROR"), None]);
+    }
+}

@@ -2,7 +2,9 @@
 
 mod burst;
 pub(crate) mod capture;
+mod lent;
 mod metric;
+mod migration;
 mod secrecy;
 mod span;
 

@@ -18,6 +18,7 @@ on_postgres![
     a_commit_of_a_row_of_defaults_whose_answer_was_cut_off_is_found_committed,
     a_commit_of_plain_sql_whose_answer_was_cut_off_is_found_committed,
     a_commit_without_any_answer_is_found_by_an_earlier_write,
+    a_commit_without_any_answer_is_found_by_earlier_rows_that_were_told,
     a_commit_that_never_arrived_rolls_back_and_may_be_retried,
     a_retry_runs_a_commit_that_never_arrived_again,
     a_commit_whose_server_cannot_be_asked_is_of_unknown_outcome,
@@ -136,6 +137,50 @@ async fn a_commit_without_any_answer_is_found_by_an_earlier_write(db: Database) 
     work.await.unwrap();
     assert_eq!(hooks.ran(), (1, 0));
     assert_eq!(db.accounts().await.len(), 2);
+}
+
+/// The database assigns its id.
+#[derive(Debug, Clone, PartialEq, Table, Mappable)]
+#[table(name = "visits")]
+#[mappable(domain = Self)]
+struct Visit {
+    #[table(id, generated)]
+    id: i64,
+    place: String,
+}
+
+async fn a_commit_without_any_answer_is_found_by_earlier_rows_that_were_told(db: Database) {
+    db.observer().create_tables(&schema![Counter, Visit]).await.unwrap();
+    let line = Line::new(&db).await;
+    let (counters, visits) = (line.sessions.repository::<Counter>(), line.sessions.repository::<Visit>());
+    let lose = || line.proxy.cut(Cut::after(is_commit).without_earlier_answers());
+    let visit = |place: &str| Visit { id: 0, place: place.to_owned() };
+    let mut alone = visit("Ulm");
+    let work = line.sessions.transaction(PAY, async |_| {
+        visits.add_now(&mut alone).await?;
+        lose();
+        Ok::<_, Error>(())
+    });
+    work.await.unwrap();
+    let mut several = [visit("Bonn"), visit("Kiel")];
+    let work = line.sessions.transaction(PAY, async |_| {
+        visits.add_all_now(&mut several).await?;
+        lose();
+        Ok::<_, Error>(())
+    });
+    work.await.unwrap();
+    // One statement for each.
+    let mut bare = [Counter { id: 0 }, Counter { id: 0 }];
+    let work = line.sessions.transaction(PAY, async |_| {
+        counters.add_all_now(&mut bare).await?;
+        lose();
+        Ok::<_, Error>(())
+    });
+    work.await.unwrap();
+    assert!(!line.proxy.is_armed());
+    let ids = [alone.id, several[0].id, several[1].id, bare[0].id, bare[1].id];
+    assert_eq!(ids, [1, 2, 3, 1, 2]);
+    assert_eq!(db.numbers("SELECT count(*) FROM visits UNION ALL SELECT count(*) FROM counters").await, [3, 2]);
 }
 
 async fn a_commit_that_never_arrived_rolls_back_and_may_be_retried(db: Database) {

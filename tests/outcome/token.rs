@@ -168,6 +168,11 @@ async fn tokens_are_removed_when_they_are_old(db: Database) {
     eventually("old ones are gone", Duration::from_secs(60), async || db.numbers(TOKENS).await == [3]).await;
     add(&line, 2).await.unwrap();
     assert_eq!(db.numbers(TOKENS).await, [4]);
+    let other = Line::with(&db, |config| config.commit_token(true)).await;
+    add(&other, 3).await.unwrap();
+    let old = "SELECT count(*) FROM spakky_commit_token WHERE token::text LIKE '00000000-0000-7000-%'";
+    eventually("the last old one is gone", Duration::from_secs(60), async || db.numbers(old).await == [0]).await;
+    assert_eq!(db.numbers(TOKENS).await, [4]);
 }
 
 async fn a_token_is_written_only_where_it_can_be_asked_for(db: Database) {

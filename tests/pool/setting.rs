@@ -33,6 +33,7 @@ mod server {
         settings_of_a_request_reach_what_runs_outside_a_scope,
         a_failure_outside_a_scope_leaves_no_settings_behind,
         behind_a_pooler_the_limits_travel_with_begin,
+        no_statement_depends_on_the_servers_connection_that_it_gets,
     ];
 }
 
@@ -200,4 +201,28 @@ async fn a_failure_outside_a_scope_leaves_no_settings_behind(db: Database) {
     let ask = "SELECT current_setting('app.owner', true)";
     let outside: (Option<String>,) = sessions.sql(ask).fetch_one().await.unwrap();
     assert_eq!(outside.0.unwrap_or_default(), "");
+}
+
+/// Two clients take the two connections of the server in turn, so that each meets what the other has left there.
+async fn no_statement_depends_on_the_servers_connection_that_it_gets(db: Database) {
+    db.store(&[account(1, "ann", 10)]).await;
+    let alone = || db.connect(|config: DatabaseConfig| config.pool_size(1));
+    let (one, other) = (alone().await, alone().await);
+    let mut met = std::collections::HashSet::new();
+    for round in 0..12 {
+        let (first, second) = if round % 2 == 0 { (&one, &other) } else { (&other, &one) };
+        let holder = first.begin();
+        let ask = "SELECT pg_backend_pid()";
+        let held: (i32,) = holder.session().sql(ask).fetch_one().await.unwrap();
+        let free: (i32,) = second.sql(ask).fetch_one().await.unwrap();
+        met.extend([(round % 2, held.0), ((round + 1) % 2, free.0)]);
+        let accounts = first.repository::<AccountRow>().in_session(holder.session());
+        let mut held = accounts.get(1).await.unwrap();
+        assert_eq!(second.repository::<AccountRow>().get(1).await.unwrap().balance, 10 + round);
+        held.balance += 1;
+        accounts.save(&mut held).unwrap();
+        holder.commit().await.unwrap();
+    }
+    // Each client was on both.
+    assert_eq!(met.len(), 4, "{met:?}");
 }

@@ -142,7 +142,8 @@ async fn several_rows_are_no_has_one(db: Database) {
     let error = orders.project::<SingleView>().get(OrderId(1)).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "load `line` of `SingleView`: `shop_lines` has 2 rows for one; make its foreign key unique, or use `has_many`"
+        "load `line` of `SingleView`: `shop_lines` has 2 rows for one; make its foreign key unique, say which is meant with \
+         `order_by`, or use `has_many`"
     );
 }
 

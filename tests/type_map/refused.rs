@@ -23,6 +23,7 @@ where
         assert!(error.is_mapping(), "{error:?}");
         assert_eq!(error.to_string(), format!("store column `{column}` of `{table}`: {reason}"));
         assert_eq!((error.table(), error.columns()), (Some(table), &[column.to_owned()][..]));
+        assert_eq!(error.http_status(), 422);
     };
     check(repo.autocommit().add_all_now([&mut good.clone(), &mut bad.clone()]).await.unwrap_err());
     if !Row::descriptor().generates_key() {
@@ -55,7 +56,7 @@ fn text_with_a_nul_is_refused_by_both() {
         let error = repo.filter(Plain::COLUMNS.text.eq(nul())).all().await.unwrap_err();
         assert_eq!(error.to_string(), format!("store column `text` of `plain`: {NUL}"));
         let error = sessions.sql("SELECT $1").bind(nul()).fetch_all::<(String,)>().await.unwrap_err();
-        assert_eq!(error.to_string(), format!("bind value `$1`: {NUL}"));
+        assert_eq!((error.to_string(), error.http_status()), (format!("bind value `$1`: {NUL}"), 422));
         Ok(())
     });
 }
@@ -158,7 +159,8 @@ fn what_rust_cannot_hold_is_an_error_that_names_table_and_column() {
                 .transaction(options, async |session| {
                     session.sql(format!("UPDATE plain SET {column} = {value}")).execute().await?;
                     let expected = format!("read column `{column}` of `plain`: {reason}");
-                    assert_eq!(repo.get(1).await.unwrap_err().to_string(), expected);
+                    let error = repo.get(1).await.unwrap_err();
+                    assert_eq!((error.to_string(), error.http_status()), (expected, 500));
                     // The transaction goes on, and the row's other columns can be read.
                     let (id,): (i64,) = session.sql("SELECT id FROM plain").fetch_one().await?;
                     assert_eq!(id, 1);
@@ -168,6 +170,26 @@ fn what_rust_cannot_hold_is_an_error_that_names_table_and_column() {
                 .await
                 .unwrap_err();
         }
+        Ok(())
+    });
+}
+
+/// Whoever asked has given a value that the database refuses; what is stored is the service's own.
+#[test]
+fn a_value_that_the_database_refuses_is_the_callers_and_one_that_cannot_be_read_is_not() {
+    on_both(schema![Plain], async |place| {
+        let sessions = &place.sessions;
+        let repo = sessions.repository::<Plain>();
+        repo.autocommit().add_now(&mut Plain { small: i16::MAX, ..plain(1) }).await?;
+        if place.backend() == Backend::Postgres {
+            let small = Plain::COLUMNS.small;
+            let error = repo.autocommit().query().update([small.set(small + 1)]).await.unwrap_err();
+            assert!(error.is_mapping(), "{error:?}");
+            assert_eq!(error.http_status(), 422);
+        }
+        let unread = sessions.sql("SELECT text FROM plain").fetch_all::<(i64,)>().await.unwrap_err();
+        assert!(unread.is_mapping(), "{unread:?}");
+        assert_eq!(unread.http_status(), 500);
         Ok(())
     });
 }

@@ -5,6 +5,7 @@ mod batch;
 mod cascade;
 mod coalescing;
 mod conflict;
+mod family;
 mod flush;
 mod generated;
 mod identity;

@@ -118,9 +118,11 @@ fn value(projection: &Projection, field: &Field) -> TokenStream {
         }
         Source::HasOne { by, profile, which } => {
             let child = child(ty, &quote!(__p::ProjectedOne));
+            // Of several rows the first in the order is the one.
+            let first = (!which.order.is_empty()).then(|| quote!(.limit(1)));
             let (by, which) = (column(&child, by), expand_which(&child, which));
             let profile = profile_of(ty, &quote!(__p::ProjectedOne), profile.as_ref());
-            quote_spanned!(span=> #make::<#row, _>(#name, #by, #profile) #which)
+            quote_spanned!(span=> #make::<#row, _>(#name, #by, #profile) #which #first)
         }
         Source::HasMany { by, profile, which } => {
             let child = child(ty, &quote!(__p::ProjectedMany));

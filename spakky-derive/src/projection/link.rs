@@ -90,7 +90,7 @@ macro_rules! link_keys {
 link_keys! {
     ProjectedJoinedKey { By }
     ProjectedBelongsToKey { By Profile }
-    ProjectedHasOneKey { By Filter Profile }
+    ProjectedHasOneKey { By Filter OrderBy Profile }
     ProjectedHasManyKey { By Filter OrderBy Limit Profile }
     ProjectedManyToManyKey { Through From To Filter OrderBy Limit Profile }
     ProjectedCountKey { By Filter }

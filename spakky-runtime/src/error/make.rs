@@ -10,6 +10,7 @@ impl Error {
         Error::new(ErrorKind::Mapping, format!("store column `{column}` of `{}`: {error}", table.name))
             .with_table(table.name)
             .with_columns(vec![column.to_owned()])
+            .with_given(true)
     }
 
     pub(crate) fn unreadable_value(table: &TableDescriptor, position: usize, error: ValueError) -> Self {
@@ -58,7 +59,9 @@ impl Error {
         let mut made = Error::new(error.kind, message)
             .with_constraint(error.constraint.clone())
             .with_columns(error.columns.clone())
-            .with_retryable(error.retryable);
+            .with_retryable(error.retryable)
+            // What the driver could not read back has no code.
+            .with_given(error.kind == ErrorKind::Mapping && !error.code.is_empty());
         if let Some(table) = table {
             made = made.with_table(table);
         }

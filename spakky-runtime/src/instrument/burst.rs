@@ -146,14 +146,7 @@ impl BurstWatch {
         });
         match result {
             Ok(_) => self.ending.end("answered"),
-            Err(failure) => {
-                let span = self.ending.span();
-                span.record("otel.status_code", "ERROR");
-                if !failure.error.code().is_empty() {
-                    span.record("db.response.status_code", failure.error.code());
-                }
-                self.ending.end(if failure.lost { "lost" } else { "failed" });
-            }
+            Err(failure) => self.ending.fail(if failure.lost { "lost" } else { "failed" }, failure.error.code()),
         }
     }
 }

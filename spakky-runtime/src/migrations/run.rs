@@ -16,6 +16,7 @@ use super::status::{MigrationState, MigrationStatus};
 use crate::backend::{Answer, Backend, Bind, Connection, Step};
 use crate::config::Pooler;
 use crate::error::{DatabaseError, Error, ErrorKind};
+use crate::instrument::Ending;
 use crate::pool::Lease;
 use crate::schema::raise;
 use crate::session::SessionManager;
@@ -219,7 +220,7 @@ impl Run {
         let connection = lease.connection().clone();
         let run = Run { sessions: sessions.clone(), connection, lease: Some(lease), lock_wait };
         if run.is_postgres() {
-            run.lock().await?;
+            sessions.observe_migration_wait(run.lock()).await?;
         }
         Ok(run)
     }
@@ -290,7 +291,7 @@ impl Run {
             self.control(&table).await.map_err(Error::from_database)?;
             return self.control(raise::INSTALL).await.map_err(Error::from_database);
         }
-        self.begin_transaction().await?;
+        self.wait_to_begin().await?;
         let made = self.control(&table).await;
         self.finish(made).await.map_err(Error::from_database)
     }
@@ -321,6 +322,14 @@ impl Run {
         }
     }
 
+    /// Begins a transaction, which waits for the lock on SQLite.
+    async fn wait_to_begin(&self) -> Result<(), Error> {
+        match self.sessions.backend() {
+            Backend::Postgres => self.begin_transaction().await,
+            Backend::Sqlite => self.sessions.observe_migration_wait(self.begin_transaction()).await,
+        }
+    }
+
     /// Ends the transaction as its last step did.
     async fn finish(&self, result: Result<(), DatabaseError>) -> Result<(), DatabaseError> {
         match result {
@@ -333,8 +342,23 @@ impl Run {
         }
     }
 
-    /// Runs a migration if it is due; answers whether it was.
+    /// Runs a migration if it is due, in a span of its own; answers whether it was.
     async fn apply(&self, migration: &Migration, direction: Direction) -> Result<bool, Error> {
+        let mut watch = None;
+        let result = self.apply_watched(migration, direction, &mut watch).await;
+        if let Some(mut watch) = watch {
+            watch.end_migration(result.as_ref().err());
+        }
+        result
+    }
+
+    /// The same, which is watched once it is known to be due.
+    async fn apply_watched(
+        &self,
+        migration: &Migration,
+        direction: Direction,
+        watch: &mut Option<Ending>,
+    ) -> Result<bool, Error> {
         let text = match direction {
             Direction::Up => &migration.up,
             Direction::Down => migration.down.as_ref().ok_or_else(|| {
@@ -350,6 +374,7 @@ impl Run {
             if self.is_applied(migration).await? == (direction == Direction::Up) {
                 return Ok(false);
             }
+            *watch = Some(self.watch(migration, direction));
             for statement in &statements {
                 self.control(statement.sql).await.map_err(|error| failed(Some(statement), error))?;
             }
@@ -360,8 +385,9 @@ impl Run {
         if off.is_some() {
             self.control(super::diff::FOREIGN_KEYS_OFF[0]).await.map_err(|error| failed(None, error))?;
         }
-        self.begin_transaction().await?;
-        let result = self.run_open(migration, direction, off.unwrap_or(&statements), off.is_some(), &failed).await;
+        self.wait_to_begin().await?;
+        let statements_open = off.unwrap_or(&statements);
+        let result = self.run_open(migration, direction, statements_open, off.is_some(), watch, &failed).await;
         let result = match result {
             Ok(true) => self.send(vec![Step::Commit]).await.map(|_| true).map_err(|error| failed(None, error)),
             other => {
@@ -384,11 +410,13 @@ impl Run {
         direction: Direction,
         statements: &[Statement<'_>],
         foreign_keys_off: bool,
+        watch: &mut Option<Ending>,
         failed: &impl Fn(Option<&Statement<'_>>, DatabaseError) -> Error,
     ) -> Result<bool, Error> {
         if self.is_applied(migration).await? == (direction == Direction::Up) {
             return Ok(false);
         }
+        *watch = Some(self.watch(migration, direction));
         let broken = async || match foreign_keys_off {
             true => self.query("PRAGMA foreign_key_check", Vec::new()).await.map(|rows| rows.len()),
             false => Ok(0),
@@ -403,6 +431,11 @@ impl Run {
         }
         self.note(migration, direction).await.map_err(|error| failed(None, error))?;
         Ok(true)
+    }
+
+    fn watch(&self, migration: &Migration, direction: Direction) -> Ending {
+        let direction = if direction == Direction::Up { "up" } else { "down" };
+        self.sessions.watch_migration(&migration.name, &migration.version, direction)
     }
 
     async fn is_applied(&self, migration: &Migration) -> Result<bool, Error> {

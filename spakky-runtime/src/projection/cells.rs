@@ -48,7 +48,8 @@ impl<'a> Cells<'a> {
             ([at], Some(rows)) => Some(F::View::read(&Cells { view, rows, loads: self.loads, at: *at })?),
             (several, Some(rows)) => {
                 let message = format!(
-                    "load `{}` of `{}`: `{}` has {} rows for one; make its foreign key unique, or use `has_many`",
+                    "load `{}` of `{}`: `{}` has {} rows for one; make its foreign key unique, say which is meant with \
+                     `order_by`, or use `has_many`",
                     self.field(position),
                     self.view.spec.name,
                     rows.table.name,

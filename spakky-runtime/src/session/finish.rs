@@ -95,7 +95,7 @@ impl Session {
             let state = self.state();
             state.xid.is_some() && !state.unobserved
         };
-        let tells = |part: &Part| matches!(part, Part::Flush { step, .. } if step.tells_xid());
+        let tells = |part: &Part| matches!(part, Part::Flush { .. });
         let told = outgoing.parts.iter().any(tells) && !self.state().unobserved;
         if !answered && !told {
             outgoing.push(Step::Statement(Statement::transaction_id()), Part::Probe);

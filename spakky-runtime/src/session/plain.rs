@@ -62,7 +62,9 @@ impl PlainSql {
         let storable = |value: Value| self.manager.backend().check(&value).map(|()| value);
         self.binds.push(match value.to_value().and_then(storable) {
             Ok(value) => Ok(Bind { ty: T::TYPE, value }),
-            Err(error) => Err(Error::new(ErrorKind::Mapping, format!("bind value `${number}`: {error}"))),
+            Err(error) => {
+                Err(Error::new(ErrorKind::Mapping, format!("bind value `${number}`: {error}")).with_given(true))
+            }
         });
         self
     }

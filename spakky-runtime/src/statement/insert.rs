@@ -35,14 +35,24 @@ pub(crate) enum Answering {
     Nothing,
     /// The transaction's id (PostgreSQL).
     Xid,
-    /// The rows as they were stored, in no promised order.
-    Rows,
+    /// The rows as they were stored, in no promised order, and in each behind its columns the transaction's id, if asked for.
+    Rows {
+        xid: bool,
+    },
 }
 
 impl Answering {
     /// The first of several statements tells the transaction's id.
     fn of(self, number: usize) -> Self {
-        if self == Answering::Xid && number > 0 { Answering::Nothing } else { self }
+        match self {
+            _ if number == 0 => self,
+            Answering::Xid | Answering::Nothing => Answering::Nothing,
+            Answering::Rows { .. } => Answering::Rows { xid: false },
+        }
+    }
+
+    fn is_rows(self) -> bool {
+        matches!(self, Answering::Rows { .. })
     }
 }
 
@@ -126,8 +136,10 @@ fn push_target(sql: &mut SqlWriter, table: &TableDescriptor, given: &[usize], ro
 }
 
 fn push_returning(sql: &mut SqlWriter, table: &TableDescriptor, answering: Answering) {
-    if answering == Answering::Rows {
-        sql.push_sql(" RETURNING ").push_read_list(table);
+    let Answering::Rows { xid } = answering else { return };
+    sql.push_sql(" RETURNING ").push_read_list(table);
+    if xid {
+        sql.push_sql(", pg_current_xact_id()::text");
     }
 }
 
@@ -359,7 +371,7 @@ fn insert_row(
         match answering {
             Answering::Nothing => {}
             Answering::Xid => drop(sql.push_sql(" RETURNING pg_current_xact_id()::text")),
-            Answering::Rows => push_returning(&mut sql, table, answering),
+            Answering::Rows { .. } => push_returning(&mut sql, table, answering),
         }
     }
     sql.finish()
@@ -458,7 +470,7 @@ fn insert_values(
     push_returning(&mut sql, table, answering);
     sql.means(|| {
         let returning = match answering {
-            Answering::Rows => all_columns(table),
+            Answering::Rows { .. } => all_columns(table),
             _ if conflict.is_confined() && rows.len() > 1 => names(table, &table.key),
             _ => Vec::new(),
         };
@@ -497,7 +509,7 @@ fn insert_defaults(backend: Backend, table: &TableDescriptor, row: &Arc<Record>,
         push_end(&mut sql, Conflict::Fail);
     }
     sql.means(|| {
-        let returning = if answering == Answering::Rows { all_columns(table) } else { Vec::new() };
+        let returning = if answering.is_rows() { all_columns(table) } else { Vec::new() };
         insertion(table, &[], std::slice::from_ref(row), Conflict::Fail, returning)
     });
     sql.finish()

@@ -5,6 +5,7 @@ mod draw;
 mod explain;
 mod family;
 mod shape;
+mod sweep;
 mod told;
 
 use std::borrow::Cow;
@@ -16,14 +17,15 @@ pub(crate) use explain::{constraint_of, show_ids, show_key};
 pub(crate) use shape::{changed, insertable};
 pub(crate) use told::untold;
 
-use self::children::{Arriving, ChildWrites, Fate, Sweep, merge_sweep, note_arriving};
+use self::children::{Arriving, ChildWrites, note_arriving};
 use self::draw::Draws;
-use self::family::parents_first;
+use self::family::{lots, orders_within, parents_first};
 use self::shape::{Shape, bounded, stamped};
+use self::sweep::{Fate, Sweep, merge_sweep};
 use self::told::{Returned, Telling};
 use super::aggregate::key_of;
 use super::identity_map::{Entry, IdentityMap, version_of};
-use super::order::{Kind, Node, sorted};
+use super::order::{Kind, Node, is_same, sorted};
 use super::pending::{Change, PendingWrite, Told};
 use super::row_key::RowKey;
 use crate::backend::{Answer, Backend, Draw, Statement};
@@ -65,7 +67,7 @@ pub(crate) struct FlushStep {
     table: &'static TableDescriptor,
     kind: Kind,
     rows: Vec<FlushedRow>,
-    /// It answers with the rows it wrote, and not with the transaction's id.
+    /// It answers with the rows it wrote.
     returns_rows: bool,
     /// What rows that are there already must be like.
     within: Within,
@@ -269,9 +271,8 @@ impl FlushPlan {
                 }
                 let Some(shape) = Shape::of(&write) else { continue };
                 let node = (write.table, Kind::of(&write.change));
-                let fits = |group: &mut Group| {
-                    same_node(group.node, node) && !group.holds(&write) && group.shape.takes(&shape)
-                };
+                let fits =
+                    |group: &mut Group| is_same(group.node, node) && !group.holds(&write) && group.shape.takes(&shape);
                 let same = groups.iter_mut().position(fits);
                 last = same.unwrap_or(groups.len());
                 match same {
@@ -286,7 +287,7 @@ impl FlushPlan {
         let of_fate = |fate: Fate| sweeps.iter().filter(move |sweep| sweep.fate == fate);
         let mut nodes: Vec<Node> = Vec::new();
         for node in groups.iter().map(|group| group.node).chain(of_fate(Fate::Deleted).map(Sweep::node)) {
-            if !nodes.iter().any(|known| same_node(*known, node)) {
+            if !nodes.iter().any(|known| is_same(*known, node)) {
                 nodes.push(node);
             }
         }
@@ -294,17 +295,18 @@ impl FlushPlan {
         for sweep in of_fate(Fate::Restored).chain(of_fate(Fate::Replaced)) {
             plan.push_sweep(sweep, context)?;
         }
-        for node in sorted(&nodes) {
-            for sweep in of_fate(Fate::Deleted).filter(|sweep| same_node(sweep.node(), node)) {
+        for node in sorted(&nodes, &orders_within(&nodes, &groups)) {
+            for sweep in of_fate(Fate::Deleted).filter(|sweep| is_same(sweep.node(), node)) {
                 plan.push_sweep(sweep, context)?;
             }
-            for group in groups.iter_mut().filter(|group| same_node(group.node, node)) {
-                let taken = match &group.shape {
+            for (group, writes) in lots(node, &mut groups) {
+                let shape = &groups[group].shape;
+                let taken = match shape {
                     Shape::Insert { drawn, .. } => draws.take(context.backend, drawn),
                     Shape::Upsert { .. } | Shape::Update { .. } | Shape::Delete { .. } => Vec::new(),
                 };
                 let first = plan.steps.len();
-                plan.push(group.node, &group.shape, std::mem::take(&mut group.writes), context)?;
+                plan.push(node, shape, writes, context)?;
                 if let Some(step) = plan.steps.get_mut(first) {
                     step.draws = taken;
                 }
@@ -316,9 +318,9 @@ impl FlushPlan {
         Ok(plan)
     }
 
-    /// Whether one of the statements answers with the transaction's id, if it was asked to.
+    /// Whether one of the statements answers with the transaction's id, if it was asked to: the first one does.
     pub(crate) fn tells_xid(&self) -> bool {
-        self.steps.iter().any(FlushStep::tells_xid)
+        !self.steps.is_empty()
     }
 
     fn push_sweep(&mut self, sweep: &Sweep, context: &FlushContext<'_>) -> Result<(), Error> {
@@ -348,7 +350,7 @@ impl FlushPlan {
             Shape::Insert { columns, told, .. } => {
                 let rows: Vec<Arc<Record>> =
                     writes.iter().filter_map(|write| record_of(&write.change).cloned()).collect();
-                let answering = if *told { Answering::Rows } else { answering };
+                let answering = if *told { Answering::Rows { xid: wants_xid } } else { answering };
                 statement::insert(backend, table, columns, &rows, Conflict::Fail, answering)?
             }
             Shape::Upsert { columns, update, within, restores } => {
@@ -440,10 +442,6 @@ impl FlushPlan {
             }
         }
     }
-}
-
-fn same_node(one: Node, other: Node) -> bool {
-    one.0.row_type == other.0.row_type && one.1 == other.1
 }
 
 fn record_of(change: &Change) -> Option<&Arc<Record>> {
@@ -555,11 +553,6 @@ impl FlushStep {
         self.statement.take()
     }
 
-    /// Whether it answers with the transaction's id, if it was asked to.
-    pub(crate) fn tells_xid(&self) -> bool {
-        !self.returns_rows
-    }
-
     /// How many rows it writes.
     pub(crate) fn row_count(&self) -> usize {
         self.rows.len()
@@ -572,8 +565,11 @@ impl FlushStep {
 
     /// The transaction's id, if the statement answered with it.
     pub(crate) fn xid(&self, answer: &Answer) -> Option<String> {
-        match answer.rows.first()?.first()? {
-            Value::Text(xid) if !self.returns_rows && answer.rows.len() == 1 && answer.rows[0].len() == 1 => {
+        let row = answer.rows.first()?;
+        // It stands alone, or behind the columns of a row.
+        let place = if self.returns_rows { self.table.columns.len() } else { 0 };
+        match row.get(place)? {
+            Value::Text(xid) if row.len() == place + 1 && (self.returns_rows || answer.rows.len() == 1) => {
                 Some(xid.clone())
             }
             _ => None,

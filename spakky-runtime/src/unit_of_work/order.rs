@@ -28,23 +28,32 @@ impl Kind {
 /// One table and what is done to it.
 pub(crate) type Node = (&'static TableDescriptor, Kind);
 
-/// Sorts the nodes. Foreign keys that form a circle cannot all be respected; the remaining order is then that of the
-/// nodes given, and such keys have to be deferrable.
-pub(crate) fn sorted(nodes: &[Node]) -> Vec<Node> {
+/// Sorts the nodes; `within` are those pairs of one table that its rows force into an order, by foreign keys on the table
+/// itself. Foreign keys that form a circle cannot all be respected; the remaining order is then that of the nodes given, and
+/// such keys have to be deferrable.
+pub(crate) fn sorted(nodes: &[Node], within: &[(Node, Node)]) -> Vec<Node> {
     let mut rest: Vec<Node> = nodes.to_vec();
     let mut done = Vec::with_capacity(rest.len());
     while !rest.is_empty() {
-        let free = |rest: &[Node], blocked: fn(Node, Node) -> bool| {
+        let is_within =
+            |before, after| within.iter().any(|&(one, other)| is_same(one, before) && is_same(other, after));
+        let forced = |before, after| forced(before, after) || is_within(before, after);
+        let preferred = |before, after| preferred(before, after) && !is_within(after, before);
+        let free = |rest: &[Node], blocked: &dyn Fn(Node, Node) -> bool| {
             rest.iter().enumerate().position(|(at, &node)| {
                 !rest.iter().enumerate().any(|(other_at, &other)| other_at != at && blocked(other, node))
             })
         };
-        let next = free(&rest, |before, after| forced(before, after) || preferred(before, after))
-            .or_else(|| free(&rest, forced))
+        let next = free(&rest, &|before, after| forced(before, after) || preferred(before, after))
+            .or_else(|| free(&rest, &forced))
             .unwrap_or(0);
         done.push(rest.remove(next));
     }
     done
+}
+
+pub(crate) fn is_same(one: Node, other: Node) -> bool {
+    one.0.row_type == other.0.row_type && one.1 == other.1
 }
 
 /// Whether a foreign key forces `before` to run first.
@@ -113,16 +122,12 @@ mod tests {
         .map(|table| &*Box::leak(Box::new(table)))
     }
 
-    fn same(a: Node, b: Node) -> bool {
-        a.0.row_type == b.0.row_type && a.1 == b.1
-    }
-
     /// Whether the nodes can be put into an order that respects the relation.
     fn is_acyclic(nodes: &[Node], before: impl Fn(Node, Node) -> bool) -> bool {
         let mut rest: Vec<Node> = nodes.to_vec();
         while !rest.is_empty() {
             let count = rest.len();
-            let blocked = |node: Node| rest.iter().any(|&other| !same(other, node) && before(other, node));
+            let blocked = |node: Node| rest.iter().any(|&other| !is_same(other, node) && before(other, node));
             let left: Vec<Node> = rest.iter().copied().filter(|&node| blocked(node)).collect();
             rest = left;
             if rest.len() == count {
@@ -145,9 +150,9 @@ mod tests {
             let tables = tables(&edges);
             let kinds = [Kind::Delete, Kind::Update, Kind::Insert];
             let nodes: Vec<Node> = nodes.into_iter().map(|node| (tables[node / 3], kinds[node % 3])).collect();
-            let order = sorted(&nodes);
+            let order = sorted(&nodes, &[]);
             prop_assert_eq!(order.len(), nodes.len());
-            prop_assert!(nodes.iter().all(|&node| order.iter().any(|&other| same(node, other))));
+            prop_assert!(nodes.iter().all(|&node| order.iter().any(|&other| is_same(node, other))));
             if is_acyclic(&nodes, forced) {
                 prop_assert!(holds(&order, forced));
             }

@@ -125,22 +125,31 @@ impl Executor {
     /// Draws ids as SQLite would assign them: above all that there are, and with AUTOINCREMENT above all that there were.
     fn draw(&mut self, draw: Draw) -> Result<Answer, StepFailure> {
         let mut greatest = self.number(draw.statement)?;
-        let tables = Statement::plain("SELECT count(*) FROM sqlite_master WHERE name = 'sqlite_sequence'", Vec::new());
-        if self.number(tables)? > 0 {
-            let name =
-                Bind { ty: ColumnType::scalar(ScalarType::Text), value: Value::Text(draw.table.name.to_owned()) };
-            let last = Statement::plain("SELECT max(seq) FROM sqlite_sequence WHERE name = ?1", vec![name]);
-            greatest = greatest.max(self.number(last)?);
+        let counts = self.number(Statement::plain(HAS_COUNTS, Vec::new()))? > 0;
+        if counts {
+            greatest = greatest.max(self.number(Statement::plain(LAST_COUNT, vec![text(draw.table.name)]))?);
         }
         let count = i64::try_from(draw.count).unwrap_or(i64::MAX);
         let Some(last) = greatest.checked_add(count) else {
             let message = format!("draw ids for {}: there are no greater ones left", draw.table.name);
             return Err(DatabaseError::new(ErrorKind::Database, "", message).into());
         };
+        if counts && self.number(Statement::plain(HAS_TRIGGERS, Vec::new()))? > 0 {
+            self.reserve(draw.table.name, last)?;
+        }
         let ids: Vec<i64> = (greatest + 1..=last).collect();
         let rows = ids.iter().map(|&id| vec![Value::I64(id)]).collect();
         self.drawn.insert(draw.number, ids);
         Ok(Answer { rows, affected: 0 })
+    }
+
+    /// Has rows that a trigger adds meanwhile get greater ids, in a table that counts them.
+    fn reserve(&mut self, table: &str, last: i64) -> Result<(), DatabaseError> {
+        for sql in [BEGIN_COUNT, COUNT_ON] {
+            let last = Bind { ty: ColumnType::scalar(ScalarType::I64), value: Value::I64(last) };
+            self.run(Statement::plain(sql, vec![text(table), last]), |_| ControlFlow::Continue(()))?;
+        }
+        Ok(())
     }
 
     /// The one number of a query, 0 for a NULL or anything less.
@@ -300,6 +309,20 @@ impl Executor {
     pub(super) fn queue(&self) -> &Arc<Queue> {
         &self.queue
     }
+}
+
+/// Whether a table has AUTOINCREMENT.
+const HAS_COUNTS: &str = "SELECT count(*) FROM sqlite_master WHERE name = 'sqlite_sequence'";
+const LAST_COUNT: &str = "SELECT max(seq) FROM sqlite_sequence WHERE name = ?1";
+const HAS_TRIGGERS: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'trigger')";
+/// A table without AUTOINCREMENT has no place among the others; one with it has none before its first row.
+const BEGIN_COUNT: &str = "INSERT INTO sqlite_sequence (name, seq) SELECT name, ?2 FROM sqlite_master WHERE type = 'table' AND \
+                           name = ?1 COLLATE NOCASE AND sql LIKE '%AUTOINCREMENT%' AND NOT EXISTS (SELECT 1 FROM \
+                           sqlite_sequence AS s WHERE s.name = sqlite_master.name)";
+const COUNT_ON: &str = "UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1 COLLATE NOCASE";
+
+fn text(text: &str) -> Bind {
+    Bind { ty: ColumnType::scalar(ScalarType::Text), value: Value::Text(text.to_owned()) }
 }
 
 fn is_end(step: &Step) -> bool {

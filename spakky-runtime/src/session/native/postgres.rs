@@ -6,6 +6,7 @@ use std::ops::{Deref, DerefMut};
 use crate::backend::Connection;
 use crate::backend::postgres::{PgConnection, PostgresConnection, Returned};
 use crate::error::Error;
+use crate::instrument::Ending;
 use crate::session::Session;
 use crate::session::execute::Wire;
 use crate::session::state::Phase;
@@ -41,7 +42,8 @@ impl Session {
         self.flush_before_lending(&connection).await?;
         let lent = native.lend(true);
         self.state().lent = true;
-        Ok(PostgresLoan { session: self.clone(), connection: lent, wire, borrowed: PhantomData })
+        let watch = self.watch_loan();
+        Ok(PostgresLoan { session: self.clone(), connection: lent, wire, watch, borrowed: PhantomData })
     }
 }
 
@@ -60,6 +62,7 @@ pub struct PostgresLoan<'s> {
     session: Session,
     connection: PgConnection,
     wire: Wire,
+    watch: Ending,
     borrowed: PhantomData<&'s Session>,
 }
 
@@ -103,14 +106,16 @@ impl Drop for PostgresLoan<'_> {
         let mut state = self.session.state();
         state.map.expire(depth, None);
         let reason = match returned {
-            Returned::Intact => return,
+            Returned::Intact => return self.watch.end("returned"),
             Returned::Abandoned => {
                 state.unobserved = true;
+                self.watch.end("abandoned");
                 "a call on the lent connection was abandoned before its answer came"
             }
             Returned::Unbalanced => "the lent connection came back with the transaction ended, or one of its own open",
             Returned::Failed => "a statement on the lent connection failed",
         };
+        self.watch.fail("failed", &self.connection.last_sqlstate().unwrap_or_default());
         if let Some(failure) = failure {
             state.failure = Some(failure);
         }

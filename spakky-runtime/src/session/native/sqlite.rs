@@ -40,22 +40,29 @@ impl Session {
         };
         self.flush_before_lending(&connection).await?;
         let mut in_flight = InFlight::sent(self, Some(self.depth));
+        let mut watch = self.watch_loan();
         let result = native.run(closure).await;
         in_flight.answered();
         self.state().map.expire(self.depth, None);
         let (error, dooms) = match result {
-            Ok(value) => return Ok(value),
+            Ok(value) => {
+                watch.end("returned");
+                return Ok(value);
+            }
             Err(LendFailure::Panicked(panic)) => {
+                watch.fail("failed", "");
                 self.state().doom(self.depth, format!("a closure given to `sqlite` in `{}` panicked", self.inner.name));
                 drop(wire);
                 std::panic::resume_unwind(panic)
             }
             // What failed may have been undone by a savepoint of the closure's own.
-            Err(LendFailure::Query(error)) => (Error::from_database(error), false),
+            Err(LendFailure::Query(error)) => (error, false),
             Err(LendFailure::Unbalanced(error) | LendFailure::Refused(error) | LendFailure::Lost(error)) => {
-                (Error::from_database(error), true)
+                (error, true)
             }
         };
+        watch.fail("failed", error.code());
+        let error = Error::from_database(error);
         let mut state = self.state();
         state.note_failure(&error);
         if dooms {

@@ -6,17 +6,13 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use super::shape::changed;
-use super::{FlushContext, Write, is_drawn};
-use crate::backend::Statement;
+use super::sweep::{Fate, Sweep, merge_sweep};
+use super::{Write, is_drawn};
 use crate::error::Error;
 use crate::mappable::Mapping;
-use crate::mutation::MutationKind;
-use crate::query::{Comparison, Condition, Term};
 use crate::schema::{ColumnDescriptor, Lineage, Record, Relation, Role, TableDescriptor};
 use crate::scope::{Mark, Reach, Scope, is_deleted, tenant_of};
-use crate::statement::{Marking, delete_all, mark_where};
 use crate::unit_of_work::aggregate::{differs, is_unassigned, key_of};
-use crate::unit_of_work::order::{Kind, Node};
 use crate::unit_of_work::pending::Change;
 use crate::unit_of_work::row_key::RowKey;
 use crate::unit_of_work::siblings::Siblings;
@@ -34,126 +30,6 @@ pub(super) struct ChildWrites {
     restored: Option<Value>,
     /// Whether the session cannot know what becomes of them.
     pub(super) is_unknown: bool,
-}
-
-/// What becomes of all children of some rows but a few, in one statement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// They are restored with the row above them, ahead of all that is written.
-    Restored,
-    /// They are soft-deleted, ahead of those that take their place.
-    Replaced,
-    /// They are deleted, in the order of foreign keys.
-    Deleted,
-    /// They are soft-deleted with the row above them, behind all that was queued for them.
-    Buried,
-}
-
-/// One statement for all children of some rows but a few.
-#[derive(Debug)]
-pub(super) struct Sweep {
-    pub(super) fate: Fate,
-    /// The row above them whose soft deletion is theirs.
-    above: Option<Lineage>,
-    /// How the children are reached from the rows.
-    path: Vec<&'static Relation>,
-    /// The keys of the rows.
-    roots: Vec<Value>,
-    /// The keys of the children that stay.
-    keep: Vec<Vec<Value>>,
-    /// The children are of this tenant, if their table knows any.
-    tenant: Option<Value>,
-    /// Those that are soft-deleted stay, too, and of those to be deleted what is below such.
-    live: bool,
-}
-
-impl Sweep {
-    fn table(&self) -> &'static TableDescriptor {
-        // A path has a step.
-        self.path[self.path.len() - 1].child()
-    }
-
-    pub(super) fn node(&self) -> Node {
-        (self.table(), if self.fate == Fate::Deleted { Kind::Delete } else { Kind::Update })
-    }
-
-    /// How far below the rows the children are.
-    pub(super) fn depth(&self) -> usize {
-        self.path.len()
-    }
-
-    /// The statement; with `wants_xid` it answers with the transaction's id.
-    ///
-    /// # Errors
-    /// When it cannot be written, or the children want an actor and the context has none.
-    pub(super) fn statement(&self, context: &FlushContext<'_>, wants_xid: bool) -> Result<Statement, Error> {
-        let FlushContext { backend, scope, .. } = *context;
-        let mark = match self.fate {
-            Fate::Deleted => return delete_all(backend, self.table(), &self.condition(), wants_xid),
-            Fate::Replaced | Fate::Buried => Mark::Deleted,
-            Fate::Restored => Mark::Restored,
-        };
-        let marking = Marking { mark, above: self.above.clone(), wants_xid };
-        mark_where(self.table(), marking, &self.condition(), scope, backend)
-    }
-
-    /// What it does, for those who listen.
-    pub(super) fn does(&self) -> MutationKind {
-        match self.fate {
-            Fate::Deleted => MutationKind::Delete,
-            Fate::Replaced | Fate::Buried => MutationKind::SoftDelete,
-            Fate::Restored => MutationKind::Restore,
-        }
-    }
-
-    /// The children that it is about.
-    pub(super) fn condition(&self) -> Condition {
-        let mut steps = self.path.iter();
-        let first = steps.next().map(|relation| Condition::In {
-            column: relation.column.clone(),
-            values: self.roots.clone(),
-            negated: false,
-        });
-        let mut table = self.path.first().map(|relation| relation.child());
-        let mut condition = first.unwrap_or(Condition::Constant(false));
-        for relation in steps {
-            if let Some(table) = table.replace(relation.child()) {
-                if let (Some(at), Fate::Deleted, true) = (table.deleted_at(), self.fate, self.live) {
-                    let column = table.columns[at].name.clone();
-                    condition = condition.and(Condition::Null { column, negated: false });
-                }
-                condition =
-                    Condition::InSelect { column: relation.column.clone(), table, condition: Box::new(condition) };
-            }
-        }
-        let child = self.table();
-        let named = |at: usize| child.columns[at].name.clone();
-        if let (Some(at), Some(tenant)) = (child.tenant(), &self.tenant) {
-            condition = condition.and(Condition::Compare {
-                column: named(at),
-                comparison: Comparison::Eq,
-                term: Term::Value(tenant.clone()),
-            });
-        }
-        if let (Some(at), true) = (child.deleted_at(), self.live) {
-            condition = condition.and(Condition::Null { column: named(at), negated: false });
-        }
-        if let (Fate::Restored, Some(above)) = (self.fate, &self.above) {
-            condition = condition.and(Condition::DeletedWith(above.clone()));
-        }
-        match self.keep.is_empty() {
-            true => condition,
-            false => condition.and(Condition::Not(Box::new(Condition::Keys(self.keep.clone())))),
-        }
-    }
-
-    fn is_like(&self, other: &Sweep) -> bool {
-        self.fate == other.fate
-            && self.tenant == other.tenant
-            && self.live == other.live
-            && self.path.len() == other.path.len()
-            && self.path.iter().zip(&other.path).all(|(a, b)| std::ptr::eq(*a, *b))
-    }
 }
 
 impl ChildWrites {
@@ -177,10 +53,12 @@ impl ChildWrites {
                 let work = Work { arriving, scope, origin };
                 match write.base.as_ref().filter(|base| base.children().is_some()) {
                     Some(base) => made.change_below(table, *columns, base, record, &work)?,
-                    None => made.replace_below(&[], table, *columns, record, None, origin),
+                    None => made.replace_below(&Place::root(table, record), table, *columns, record, origin),
                 }
             }
-            Change::Upsert { record, columns } => made.replace_below(&[], table, *columns, record, None, origin),
+            Change::Upsert { record, columns } => {
+                made.replace_below(&Place::root(table, record), table, *columns, record, origin);
+            }
             Change::Delete { .. } => made.delete_below(&[], table, write.key.as_ref().and_then(|key| key.first())),
         }
         Ok(made)
@@ -354,25 +232,20 @@ impl ChildWrites {
         self.change_below(table, columns, before, after, work)
     }
 
-    /// What there is goes, but for the rows of the same keys, which become those given. `path` leads from `root`, the key of
-    /// the row that is written, to `record`.
+    /// What there is goes, but for the rows of the same keys, which become those given. `place` is that of `record`.
     fn replace_below(
         &mut self,
-        path: &[&'static Relation],
+        place: &Place,
         table: &'static TableDescriptor,
         mapping: Mapping,
         record: &Record,
-        root: Option<&Value>,
         origin: Origin,
     ) {
-        let Some(&key) = table.key.first() else { return };
-        let root = root.unwrap_or(&record[key]);
         for (at, (relation, rows)) in table.relations.iter().zip(record.children().unwrap_or_default()).enumerate() {
             let Some(mapping) = mapping.child(at) else { continue };
             let child = relation.child();
-            let path = down(path, relation);
             let keep = rows.iter().filter(|row| !is_unassigned(child, row)).map(|row| key_of(child, row)).collect();
-            self.sweep(Sweep { keep, ..self.replaced(&path, root) });
+            self.sweep_left_out(&place.down(relation), keep);
             for row in rows {
                 if is_unassigned(child, row) {
                     self.insert(relation, mapping, row, false, origin);
@@ -383,30 +256,43 @@ impl ChildWrites {
                 let mark = child.deleted_at().map(|_| Mark::Restored);
                 let reach = Reach { live: false, mark, ..write.reach.clone() };
                 self.writes.push(Write { owner: Some(relation.column_position()), reach, ..write });
-                self.replace_below(&path, child, mapping, row, Some(root), origin);
+                self.replace_below(&place.down(relation).at(child, row), child, mapping, row, origin);
             }
             if rows.iter().all(|row| is_unassigned(child, row)) {
-                self.sweep_deeper(&path, child, root);
+                self.sweep_deeper(&place.down(relation), child);
             }
         }
     }
 
     /// The rows below children that all go.
-    fn sweep_deeper(&mut self, path: &[&'static Relation], table: &'static TableDescriptor, root: &Value) {
+    fn sweep_deeper(&mut self, place: &Place, table: &'static TableDescriptor) {
         for relation in &table.relations {
-            let path = down(path, relation);
-            self.sweep_deeper(&path, relation.child(), root);
-            self.sweep(self.replaced(&path, root));
+            let place = place.down(relation);
+            self.sweep_deeper(&place, relation.child());
+            self.sweep_left_out(&place, Vec::new());
         }
     }
 
-    /// The children at the end of the path. What is below rows that are deleted for good cannot stay.
-    fn replaced(&self, path: &[&'static Relation], root: &Value) -> Sweep {
-        let all = Sweep { path: path.to_vec(), live: true, ..self.all_of(root) };
-        if path.iter().any(|relation| relation.child().deleted_at().is_none()) {
-            return all;
+    /// The children at a place that are not given. They are soft-deleted where their table knows that, but below a row that
+    /// is deleted for good nothing can stay, be it soft-deleted already.
+    fn sweep_left_out(&mut self, place: &Place, keep: Vec<Vec<Value>>) {
+        let is_deletable = |relation: &&Relation| relation.child().deleted_at().is_some();
+        let all = Sweep { path: place.path.clone(), keep, live: true, ..self.all_of(&place.root) };
+        let Some((last, above)) = place.path.split_last() else { return };
+        let step = above.iter().rposition(|relation| !is_deletable(relation));
+        let from = step.map_or(0, |step| step + 1);
+        let root = step.map_or(Some(&place.root), |step| place.given[step].as_ref());
+        if !is_deletable(last) {
+            self.sweep(all.clone());
+        } else if let Some(root) = root {
+            let path = place.path[from..].to_vec();
+            let (above, roots) = (Lineage::of(&path, None), vec![root.clone()]);
+            self.sweep(Sweep { fate: Fate::Replaced, above, path, roots, ..all.clone() });
         }
-        Sweep { fate: Fate::Replaced, above: Lineage::of(path, None), ..all }
+        if let Some(step) = step.filter(|_| place.path[from..].iter().any(is_deletable)) {
+            let spared = root.into_iter().map(|key| vec![key.clone()]).collect();
+            self.sweep(Sweep { spared: Some((step, spared)), ..all });
+        }
     }
 
     /// The children of a row that goes, unless the database deletes them with it.
@@ -428,6 +314,7 @@ impl ChildWrites {
             path: Vec::new(),
             roots: vec![root.clone()],
             keep: Vec::new(),
+            spared: None,
             tenant: self.tenant.clone(),
             live: false,
         }
@@ -466,6 +353,41 @@ pub(super) fn note_arriving(table: &TableDescriptor, before: Option<&Record>, af
     }
 }
 
+/// A place among the children of a row that are replaced.
+#[derive(Clone)]
+struct Place {
+    /// The key of the row.
+    root: Value,
+    path: Vec<&'static Relation>,
+    /// For each step of the path the key of the row there that is given, if one is.
+    given: Vec<Option<Value>>,
+}
+
+impl Place {
+    fn root(table: &TableDescriptor, record: &Record) -> Self {
+        Place { root: first_key(table, record), path: Vec::new(), given: Vec::new() }
+    }
+
+    /// One step further down.
+    fn down(&self, relation: &'static Relation) -> Self {
+        let given = self.given.iter().cloned().chain([None]).collect();
+        Place { root: self.root.clone(), path: down(&self.path, relation), given }
+    }
+
+    /// At a row that is given.
+    fn at(mut self, table: &TableDescriptor, row: &Record) -> Self {
+        if let Some(last) = self.given.last_mut() {
+            *last = Some(first_key(table, row));
+        }
+        self
+    }
+}
+
+/// What children refer to.
+fn first_key(table: &TableDescriptor, row: &Record) -> Value {
+    table.key.first().map_or(Value::Null, |&at| row[at].clone())
+}
+
 /// One step further down.
 fn down(path: &[&'static Relation], relation: &'static Relation) -> Vec<&'static Relation> {
     path.iter().copied().chain([relation]).collect()
@@ -486,19 +408,4 @@ fn alive(table: &TableDescriptor, row: &Record) -> Record {
 fn is_told(table: &TableDescriptor, columns: Mapping) -> bool {
     let tells = |(at, column): (usize, &ColumnDescriptor)| column.role != Role::Plain || columns.holds(at);
     table.version.is_none() && table.columns.iter().enumerate().all(tells)
-}
-
-/// One statement for all rows whose children are reached in the same way.
-pub(super) fn merge_sweep(sweeps: &mut Vec<Sweep>, sweep: Sweep) {
-    match sweeps.iter_mut().find(|known| known.is_like(&sweep)) {
-        Some(known) => {
-            for root in sweep.roots {
-                if !known.roots.contains(&root) {
-                    known.roots.push(root);
-                }
-            }
-            known.keep.extend(sweep.keep);
-        }
-        None => sweeps.push(sweep),
-    }
 }

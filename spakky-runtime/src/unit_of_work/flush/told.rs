@@ -36,7 +36,9 @@ impl Returned {
     pub(super) fn of(table: &'static TableDescriptor, rows: &[Vec<Value>], backend: Backend, only: bool) -> Self {
         let mut made = Returned { table, by_key: HashMap::with_capacity(rows.len()), failure: None, only };
         for row in rows {
-            match canonical(table, row.clone(), backend) {
+            // Behind the columns there may be the transaction's id.
+            let columns = row.iter().take(table.columns.len()).cloned().collect();
+            match canonical(table, columns, backend) {
                 Ok(record) => drop(made.by_key.insert(key_of(table, &record), record)),
                 Err(error) => made.failure = Some(error),
             }

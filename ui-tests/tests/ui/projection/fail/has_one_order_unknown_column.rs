@@ -1,0 +1,30 @@
+use spakky::prelude::*;
+
+#[derive(Clone, Table)]
+struct OrderRow {
+    #[table(id)]
+    id: i64,
+}
+
+#[derive(Clone, Table)]
+struct LineRow {
+    #[table(id)]
+    id: i64,
+    order_id: i64,
+    amount: i64,
+}
+
+#[derive(Projection)]
+#[projection(row = LineRow)]
+struct LineView {
+    id: i64,
+}
+
+#[derive(Projection)]
+#[projection(row = OrderRow)]
+struct OrderView {
+    #[projection(has_one(by = order_id, order_by = amounts desc))]
+    line: Option<LineView>,
+}
+
+fn main() {}
