@@ -48,6 +48,14 @@ pub trait Projection: Sized + Send + Sync + 'static {
     /// The row type of the table that the view is of.
     type Row: Table;
 
+    /// The struct of its profiles.
+    #[doc(hidden)]
+    type Profiles;
+
+    /// Its profiles by name.
+    #[doc(hidden)]
+    const PROFILES: Self::Profiles;
+
     /// Where its fields come from.
     #[doc(hidden)]
     fn spec() -> &'static ProjectionSpec;

@@ -194,72 +194,52 @@ impl<T: ColumnValue> ParentKey for T {
     note = "a `#[mappable(nested)]` field is a type that derives `Mappable`, or an `Option` or `Vec` of one"
 )]
 pub trait NestedRow: Sized {
-    /// The domain field's type.
-    type Domain;
+    /// [`NestedFns`].
+    type Fns;
 
+    /// How it is mapped. It is reached by this constant alone, so that nothing is made of a type that is not mapped.
+    const FNS: Self::Fns;
+}
+
+/// How a row of type `R`, or several, are mapped to a domain field of type `D`.
+#[derive(Debug)]
+pub struct NestedFns<R, D> {
     /// [`Mappable::mapping`].
-    fn mapping() -> Mapping;
-
+    pub mapping: fn() -> Mapping,
     /// [`Mappable::merge`].
-    fn merge_nested(domain: &Self::Domain, base: Option<&Self>) -> Self;
-
+    pub merge: fn(&D, Option<&R>) -> R,
     /// [`Mappable::to_domain`].
-    ///
-    /// # Errors
-    /// When a conversion refuses the stored data.
-    fn nested_to_domain(self) -> Result<Self::Domain, MappingError>;
+    pub to_domain: fn(R) -> Result<D, MappingError>,
 }
 
 #[diagnostic::do_not_recommend]
 impl<Row: Mappable> NestedRow for Row {
-    type Domain = Row::Domain;
+    type Fns = NestedFns<Row, Row::Domain>;
 
-    fn mapping() -> Mapping {
-        <Row as Mappable>::mapping()
-    }
-
-    fn merge_nested(domain: &Row::Domain, base: Option<&Row>) -> Row {
-        Row::merge(domain, base)
-    }
-
-    fn nested_to_domain(self) -> Result<Row::Domain, MappingError> {
-        self.to_domain()
-    }
+    const FNS: Self::Fns = NestedFns { mapping: Row::mapping, merge: Row::merge, to_domain: Row::to_domain };
 }
 
 #[diagnostic::do_not_recommend]
 impl<Row: Mappable> NestedRow for Option<Row> {
-    type Domain = Option<Row::Domain>;
+    type Fns = NestedFns<Option<Row>, Option<Row::Domain>>;
 
-    fn mapping() -> Mapping {
-        <Row as Mappable>::mapping()
-    }
-
-    fn merge_nested(domain: &Self::Domain, base: Option<&Self>) -> Self {
-        domain.as_ref().map(|domain| Row::merge(domain, base.and_then(Option::as_ref)))
-    }
-
-    fn nested_to_domain(self) -> Result<Self::Domain, MappingError> {
-        self.map(Row::to_domain).transpose()
-    }
+    const FNS: Self::Fns = NestedFns {
+        mapping: Row::mapping,
+        merge: |domain, base| domain.as_ref().map(|domain| Row::merge(domain, base.and_then(Option::as_ref))),
+        to_domain: |row| row.map(Row::to_domain).transpose(),
+    };
 }
 
 /// Elements have no identity, so that each is mapped as a new one.
 #[diagnostic::do_not_recommend]
 impl<Row: Mappable> NestedRow for Vec<Row> {
-    type Domain = Vec<Row::Domain>;
+    type Fns = NestedFns<Vec<Row>, Vec<Row::Domain>>;
 
-    fn mapping() -> Mapping {
-        <Row as Mappable>::mapping()
-    }
-
-    fn merge_nested(domain: &Self::Domain, _: Option<&Self>) -> Self {
-        domain.iter().map(Row::from_domain).collect()
-    }
-
-    fn nested_to_domain(self) -> Result<Self::Domain, MappingError> {
-        self.into_iter().map(Row::to_domain).collect()
-    }
+    const FNS: Self::Fns = NestedFns {
+        mapping: Row::mapping,
+        merge: |domain, _| domain.iter().map(Row::from_domain).collect(),
+        to_domain: |rows| rows.into_iter().map(Row::to_domain).collect(),
+    };
 }
 
 /// Why a conversion or a constructor refused a row.

@@ -4,6 +4,7 @@
 
 use serde::de::DeserializeOwned;
 
+use super::field::{ManyMaker, OneMaker};
 use super::{Loaded, Projection};
 use crate::schema::Table;
 use crate::value::{ColumnType, ColumnValue, Json, Value, ValueError};
@@ -149,6 +150,22 @@ pub trait ProjectedOne: Sized {
     /// The row type.
     type Row: Table;
 
+    /// What makes a field of the type.
+    #[doc(hidden)]
+    type Maker;
+
+    /// What makes a field of the type.
+    #[doc(hidden)]
+    const MAKER: Self::Maker;
+
+    /// The columns of the row type.
+    #[doc(hidden)]
+    const HANDLES: <Self::Row as Table>::Handles;
+
+    /// The profiles of the view.
+    #[doc(hidden)]
+    const PROFILES: <Self::View as Projection>::Profiles;
+
     /// The field of a row, or `None` if it cannot be without one.
     fn from_view(view: Option<Self::View>) -> Option<Self>;
 
@@ -162,6 +179,11 @@ pub trait ProjectedOne: Sized {
 impl<V: Projection> ProjectedOne for V {
     type View = V;
     type Row = V::Row;
+    type Maker = OneMaker<Self, V, V::Row>;
+
+    const MAKER: OneMaker<Self, V, V::Row> = OneMaker::NEW;
+    const HANDLES: <V::Row as Table>::Handles = <V::Row as Table>::HANDLES;
+    const PROFILES: V::Profiles = V::PROFILES;
 
     fn from_view(view: Option<V>) -> Option<Self> {
         view
@@ -172,6 +194,11 @@ impl<V: Projection> ProjectedOne for V {
 impl<V: Projection> ProjectedOne for Option<V> {
     type View = V;
     type Row = V::Row;
+    type Maker = OneMaker<Self, V, V::Row>;
+
+    const MAKER: OneMaker<Self, V, V::Row> = OneMaker::NEW;
+    const HANDLES: <V::Row as Table>::Handles = <V::Row as Table>::HANDLES;
+    const PROFILES: V::Profiles = V::PROFILES;
 
     fn from_view(view: Option<V>) -> Option<Self> {
         Some(view)
@@ -182,6 +209,11 @@ impl<V: Projection> ProjectedOne for Option<V> {
 impl<V: Projection> ProjectedOne for Loaded<V> {
     type View = V;
     type Row = V::Row;
+    type Maker = OneMaker<Self, V, V::Row>;
+
+    const MAKER: OneMaker<Self, V, V::Row> = OneMaker::NEW;
+    const HANDLES: <V::Row as Table>::Handles = <V::Row as Table>::HANDLES;
+    const PROFILES: V::Profiles = V::PROFILES;
 
     fn from_view(view: Option<V>) -> Option<Self> {
         view.map(Loaded::Loaded)
@@ -196,6 +228,11 @@ impl<V: Projection> ProjectedOne for Loaded<V> {
 impl<V: Projection> ProjectedOne for Loaded<Option<V>> {
     type View = V;
     type Row = V::Row;
+    type Maker = OneMaker<Self, V, V::Row>;
+
+    const MAKER: OneMaker<Self, V, V::Row> = OneMaker::NEW;
+    const HANDLES: <V::Row as Table>::Handles = <V::Row as Table>::HANDLES;
+    const PROFILES: V::Profiles = V::PROFILES;
 
     fn from_view(view: Option<V>) -> Option<Self> {
         Some(Loaded::Loaded(view))
@@ -219,6 +256,22 @@ pub trait ProjectedMany: Sized {
     /// The row type.
     type Row: Table;
 
+    /// What makes a field of the type.
+    #[doc(hidden)]
+    type Maker;
+
+    /// What makes a field of the type.
+    #[doc(hidden)]
+    const MAKER: Self::Maker;
+
+    /// The columns of the row type.
+    #[doc(hidden)]
+    const HANDLES: <Self::Row as Table>::Handles;
+
+    /// The profiles of the view.
+    #[doc(hidden)]
+    const PROFILES: <Self::View as Projection>::Profiles;
+
     /// The field of the rows.
     fn from_views(views: Vec<Self::View>) -> Self;
 
@@ -232,6 +285,11 @@ pub trait ProjectedMany: Sized {
 impl<V: Projection> ProjectedMany for Vec<V> {
     type View = V;
     type Row = V::Row;
+    type Maker = ManyMaker<Self, V, V::Row>;
+
+    const MAKER: ManyMaker<Self, V, V::Row> = ManyMaker::NEW;
+    const HANDLES: <V::Row as Table>::Handles = <V::Row as Table>::HANDLES;
+    const PROFILES: V::Profiles = V::PROFILES;
 
     fn from_views(views: Vec<V>) -> Self {
         views
@@ -242,6 +300,11 @@ impl<V: Projection> ProjectedMany for Vec<V> {
 impl<V: Projection> ProjectedMany for Loaded<Vec<V>> {
     type View = V;
     type Row = V::Row;
+    type Maker = ManyMaker<Self, V, V::Row>;
+
+    const MAKER: ManyMaker<Self, V, V::Row> = ManyMaker::NEW;
+    const HANDLES: <V::Row as Table>::Handles = <V::Row as Table>::HANDLES;
+    const PROFILES: V::Profiles = V::PROFILES;
 
     fn from_views(views: Vec<V>) -> Self {
         Loaded::Loaded(views)

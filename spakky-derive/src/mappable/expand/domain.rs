@@ -130,13 +130,13 @@ fn from_domain(field: &Field, read: Read) -> TokenStream {
             quote_spanned!(span=> <#ty as __p::Wrapped>::wrap(<#inner as __p::FromGetter<_>>::from_getter(#value)))
         }
         (Conversion::Nested, _) => {
-            let merge = projection(ty, &quote!(__p::NestedRow), "merge_nested");
+            let nested = projection(ty, &quote!(__p::NestedRow), "FNS");
             let base = match field.place {
                 // Each has a key of its own, by which the runtime finds what it was before.
                 Place::Rows => quote!(__p::Option::None),
                 _ => quote!(__p::Option::map(__base, |__base| &__base.#ident)),
             };
-            quote_spanned!(span=> #merge(#value, #base))
+            quote_spanned!(span=> (#nested.merge)(#value, #base))
         }
     }
 }
@@ -241,8 +241,8 @@ fn into_domain(field: &Field, member: &Member, by: &Conversion, build: &Build) -
             quote_spanned!(span=> __p::converted(#column, <#ty as __p::TryInto<_>>::try_into(#value))?)
         }
         (Conversion::Nested, _) => {
-            let nested = projection(ty, &quote!(__p::NestedRow), "nested_to_domain");
-            let nested = quote_spanned!(span=> #nested(#value));
+            let nested = projection(ty, &quote!(__p::NestedRow), "FNS");
+            let nested = quote_spanned!(span=> (#nested.to_domain)(#value));
             match &field.place {
                 Place::Group { prefix } => quote_spanned!(span=> __p::nested(#prefix, #nested)?),
                 Place::Column(_)

@@ -74,6 +74,16 @@ pub(super) fn expand_constant(table: &Table, row: &Row) -> TokenStream {
     }
 }
 
+/// `type Itself = OrderRow; type Handles = OrderRowColumns; const HANDLES: OrderRowColumns = OrderRow::COLUMNS;`
+pub(in crate::table) fn expand_items(table: &Table) -> TokenStream {
+    let (ident, name) = (&table.ident, name(table));
+    quote! {
+        type Itself = #ident;
+        type Handles = #name;
+        const HANDLES: #name = #ident::COLUMNS;
+    }
+}
+
 fn initializers(table: &Table, outer: &TokenStream, text: &TokenStream) -> Vec<TokenStream> {
     let row = row(table);
     let initializer = |position: usize, Field { ident, ty, kind }: &Field| match kind {
