@@ -23,15 +23,17 @@ mod query;
 mod spec;
 mod sql;
 
-pub use batch::{Batch, LoadInput, LoadedValues, gathered};
+pub use batch::{Batch, LoadInput, LoadedValues};
 pub use cells::Cells;
 pub use field::{Field, FieldSpec, Filtered, filtered};
-pub use link::{LinkKey, MayBeNotLoaded, ProjectedColumn, ProjectedLoad, ProjectedMany, ProjectedOne, ProjectedScalar};
+pub use link::{
+    GivenValue, LinkKey, MayBeNotLoaded, ProjectedColumn, ProjectedLoad, ProjectedMany, ProjectedOne, ProjectedScalar,
+};
 pub use loaded::Loaded;
 pub use page::ViewStream;
 pub(crate) use plan::first_problem;
 pub use query::ProjectionQuery;
-pub use spec::{Profile, ProjectionEntry, ProjectionSpec};
+pub use spec::{NoProfiles, Profile, ProjectionEntry, ProjectionSpec};
 
 use crate::error::Error;
 use crate::schema::Table;

@@ -86,7 +86,7 @@ pub trait Table: Columns + Clone {
     /// `Self`. What is made of a row type that somebody names is reached through this trait alone, so that a type that is
     /// none is one error.
     #[doc(hidden)]
-    type Itself: Table<Id = Self::Id>;
+    type Itself;
 
     /// The struct of column handles.
     #[doc(hidden)]

@@ -35,7 +35,7 @@ pub(crate) fn expand(projection: &Projection) -> TokenStream {
         let (ident, constant) = (&field.ident, constant(at));
         quote!(#ident: #constant.read(__cells, #at)?)
     });
-    let row = Rows::of_type(row).row;
+    let row = Rows::of_type(row).row();
     let names = projection.profiles.iter().map(plain);
     let profiles = Profiles::new(ident, &projection.vis, &projection.profiles);
     let (profile_struct, profile_items) = (&profiles.beside, &profiles.items);
@@ -64,21 +64,22 @@ pub(crate) fn expand(projection: &Projection) -> TokenStream {
 
 /// The profiles of a view, by the names that users and other views have for them.
 pub(super) struct Profiles {
-    /// `impl OrderView { pub const LIST: Profile<OrderView> = Profile::at(0); } pub struct __Profiles { pub list: … }`
+    /// `impl OrderView { pub const LIST: Profile<OrderView> = Profile::at(0); } pub struct #name { pub list: … }`
     pub(super) beside: TokenStream,
-    /// `type Profiles = __Profiles; const PROFILES: __Profiles = __Profiles { list: OrderView::LIST };`
+    /// `type Profiles = OrderViewProfiles; const PROFILES: OrderViewProfiles = OrderViewProfiles { list: OrderView::LIST };`
     pub(super) items: TokenStream,
 }
 
 impl Profiles {
     pub(super) fn new(ident: &Ident, vis: &syn::Visibility, profiles: &[Ident]) -> Self {
         if profiles.is_empty() {
-            let items = quote!(
-                type Profiles = ();
-                const PROFILES: () = ();
-            );
+            let items = quote! {
+                type Profiles = __p::NoProfiles<#ident>;
+                const PROFILES: __p::NoProfiles<#ident> = __p::NoProfiles::NEW;
+            };
             return Profiles { beside: TokenStream::new(), items };
         }
+        let name = format_ident!("{}Profiles", plain(ident));
         let names: Vec<Ident> = profiles.iter().map(profile_constant).collect();
         let constants = profiles.iter().zip(&names).zip(0u32..).map(|((profile, name), at)| {
             let doc = format!("The fields of profile `{}`.", plain(profile));
@@ -89,11 +90,11 @@ impl Profiles {
             #[allow(dead_code)]
             impl #ident { #(#constants)* }
             #[allow(dead_code, non_snake_case, missing_docs, missing_copy_implementations, missing_debug_implementations)]
-            pub struct __Profiles { #(pub #profiles: __p::Profile<#ident>),* }
+            pub struct #name { #(pub #profiles: __p::Profile<#ident>),* }
         };
         let items = quote! {
-            type Profiles = __Profiles;
-            const PROFILES: __Profiles = __Profiles { #(#profiles: #ident::#names),* };
+            type Profiles = #name;
+            const PROFILES: #name = #name { #(#profiles: #ident::#names),* };
         };
         Profiles { beside, items }
     }
@@ -124,7 +125,7 @@ fn field_constant(projection: &Projection, at: usize, field: &Field) -> TokenStr
 
 fn value(projection: &Projection, field: &Field) -> TokenStream {
     let own = Rows::of_type(&projection.row);
-    let (row, ty, name) = (&own.row, &field.ty, plain(&field.ident));
+    let (row, ty, name) = (own.row(), &field.ty, plain(&field.ident));
     let (span, make) = (span_of(ty), constructor(ty, &field.source));
     match &field.source {
         Source::Column(path) => {
@@ -141,19 +142,19 @@ fn value(projection: &Projection, field: &Field) -> TokenStream {
             quote_spanned!(span=> #make(#name, #by, #profile))
         }
         Source::HasOne { by, profile, which } => {
-            let child = Rows::of_field(ty, &quote!(__p::ProjectedOne));
+            let child = Rows::Field(ty, quote!(__p::ProjectedOne));
             let (by, which) = (child.column(by), child.which(which));
             let profile = profile_of(ty, &quote!(__p::ProjectedOne), profile.as_ref());
             quote_spanned!(span=> #make::<#row, _>(#name, #by, #profile) #which)
         }
         Source::HasMany { by, profile, which } => {
-            let child = Rows::of_field(ty, &quote!(__p::ProjectedMany));
+            let child = Rows::Field(ty, quote!(__p::ProjectedMany));
             let (by, which) = (child.column(by), child.which(which));
             let profile = profile_of(ty, &quote!(__p::ProjectedMany), profile.as_ref());
             quote_spanned!(span=> #make::<#row, _>(#name, #by, #profile) #which)
         }
         Source::ManyToMany { through, from, to, profile, which } => {
-            let (link, child) = (Rows::of_type(through), Rows::of_field(ty, &quote!(__p::ProjectedMany)));
+            let (link, child) = (Rows::of_type(through), Rows::Field(ty, quote!(__p::ProjectedMany)));
             let (from, to, which) = (link.column(from), link.column(to), child.which(which));
             let profile = profile_of(ty, &quote!(__p::ProjectedMany), profile.as_ref());
             quote_spanned! {span=>
@@ -182,11 +183,12 @@ fn value(projection: &Projection, field: &Field) -> TokenStream {
                 quote!(, __input.values(&#constant, #at)?)
             });
             let id = quote!(<#row as __p::Table>::Id);
+            let maker = associated(ty, &quote!(__p::ProjectedLoad), "MAKER");
             // At the function, but not as the user's own code, which lints would look at.
             let at = Span::call_site().located_at(span_of(function));
             let call = quote_spanned! {at=>
                 |__input: &__p::LoadInput<'_>| {
-                    __p::Result::Ok(__p::gathered::<#row, #ty, _, _>(#function(__input.batch::<#id>()? #(#values)*)))
+                    __p::Result::Ok(#maker.gathered::<#row, _, _>(#function(__input.batch::<#id>()? #(#values)*)))
                 }
             };
             quote_spanned!(span=> #make::<#row>(#name, &[#(#after),*], #call))
@@ -198,12 +200,12 @@ fn value(projection: &Projection, field: &Field) -> TokenStream {
 
 /// `Field::<i64>::count`, which the compiler reports at the whole type, as it does what is said of the type elsewhere.
 ///
-/// Of related rows it is `<Vec<LineView> as ProjectedMany>::MAKER.has_many`, so that nothing is made of a type that does not
+/// Of related rows and loaders it is `<Vec<LineView> as ProjectedMany>::MAKER.has_many`, so that nothing is made of a type that does not
 /// fit.
 fn constructor(ty: &Type, source: &Source) -> TokenStream {
     let last = ty.to_token_stream().into_iter().last().map_or_else(Span::call_site, |token| token.span());
     let name = Ident::new(source.constructor(), last);
-    if let Some(kind) = related(source) {
+    if let Some(kind) = maker(source) {
         let maker = associated(ty, &kind, "MAKER");
         return quote_spanned!(last=> #maker.#name);
     }
@@ -211,56 +213,67 @@ fn constructor(ty: &Type, source: &Source) -> TokenStream {
     quote_spanned!(last=> #head::#name)
 }
 
-/// The trait of a field that holds related rows.
-fn related(source: &Source) -> Option<TokenStream> {
+/// The trait by which a field's type has what makes fields of it.
+fn maker(source: &Source) -> Option<TokenStream> {
     match source {
         Source::BelongsTo { .. } | Source::HasOne { .. } => Some(quote!(__p::ProjectedOne)),
         Source::HasMany { .. } | Source::ManyToMany { .. } => Some(quote!(__p::ProjectedMany)),
+        Source::Load(_) => Some(quote!(__p::ProjectedLoad)),
         Source::Column(_)
         | Source::Joined { .. }
         | Source::Count { .. }
         | Source::Exists { .. }
         | Source::Sum { .. }
-        | Source::Load(_)
         | Source::Broken => None,
     }
 }
 
 /// The rows of a table, as the compiler has them once it knows that the type fits.
-struct Rows {
-    /// `<OrderRow as Table>::Itself`, `<Vec<LineView> as ProjectedMany>::Row`
-    row: TokenStream,
-    /// `<OrderRow as Table>::HANDLES`
-    handles: TokenStream,
+enum Rows<'a> {
+    /// Of a row type.
+    Type(TokenStream),
+    /// Those that a field of this type and kind holds views of.
+    Field(&'a Type, TokenStream),
 }
 
-impl Rows {
-    fn of_type(row: &impl ToTokens) -> Self {
-        let table = quote!(__p::Table);
-        Rows { row: associated(row, &table, "Itself"), handles: associated(row, &table, "HANDLES") }
+impl Rows<'_> {
+    fn of_type(row: impl ToTokens) -> Self {
+        Rows::Type(row.into_token_stream())
     }
 
-    /// Those that a field of this kind holds views of.
-    fn of_field(ty: &Type, kind: &TokenStream) -> Self {
-        Rows { row: associated(ty, kind, "Row"), handles: associated(ty, kind, "HANDLES") }
+    /// `<OrderRow as Table>::Itself`, `<Vec<LineView> as ProjectedMany>::Row`
+    fn row(&self) -> TokenStream {
+        match self {
+            Rows::Type(row) => associated(row, &quote!(__p::Table), "Itself"),
+            Rows::Field(ty, kind) => associated(*ty, kind, "Row"),
+        }
     }
 
-    /// `&<OrderRow as Table>::HANDLES.ship.street`, whose parts the compiler reports where they were written.
+    /// `<OrderRow as Table>::HANDLES.ship.street`, whose parts the compiler reports where they were written.
+    fn handle(&self, path: &FieldPath) -> TokenStream {
+        let (span, fields) = (path.first.span(), path.idents());
+        let handles = match self {
+            Rows::Type(row) => quote_spanned!(span=> <#row as __p::Table>::HANDLES),
+            Rows::Field(ty, kind) => associated(*ty, kind, "HANDLES"),
+        };
+        quote_spanned!(span=> #handles #(.#fields)*)
+    }
+
     fn column(&self, path: &FieldPath) -> TokenStream {
-        let (handles, fields) = (&self.handles, path.idents());
-        quote_spanned!(path.first.span()=> &#handles #(.#fields)*)
+        let handle = self.handle(path);
+        quote_spanned!(path.first.span()=> &#handle)
     }
 
     /// `.filter(|| filtered::<LineRow>(open())).order(&[(<LineRow as Table>::HANDLES.position.parts(), false)]).limit(3)`
     fn which(&self, which: &Which) -> TokenStream {
-        let (row, handles) = (&self.row, &self.handles);
+        let row = self.row();
         let filter = which.filter.iter().map(|function| {
             let at = Span::call_site().located_at(span_of(function));
             quote_spanned!(at=> .filter(|| __p::filtered::<#row>(#function())))
         });
         let order = which.order.iter().map(|(path, descending)| {
-            let fields = path.idents();
-            quote!((#handles #(.#fields)* .parts(), #descending))
+            let handle = self.handle(path);
+            quote!((#handle.parts(), #descending))
         });
         let order = (!which.order.is_empty()).then(|| quote!(.order(&[#(#order),*])));
         let limit = which.limit.iter().map(|limit| quote!(.limit(#limit)));

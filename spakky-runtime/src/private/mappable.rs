@@ -134,6 +134,167 @@ impl RevisionGetter for &i64 {
     }
 }
 
+/// A domain field that is converted into a row field, and back if there is a way.
+///
+/// The way back is that of [`Row`](Self::Row), which there is none of where the way there is missing, so that a field that is
+/// converted in neither direction is one error. `By` is always [`Std`], and inferred.
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` of the domain cannot be converted into a `{R}` of the row",
+    label = "`From<{Self}>` is not implemented for `{R}`",
+    note = "`into` and `try_into` convert in both directions: implement `From<{Self}>` for `{R}`, and for `{Self}` \
+            `From<{R}>` (with `try_into`, `TryFrom<{R}>`); or convert with `#[mappable(with = module)]`"
+)]
+pub trait IntoRowField<R, By>: Sized {
+    /// `R`.
+    type Row;
+
+    /// The row field.
+    fn into_row(self) -> R;
+
+    /// What makes the domain field by `Into`.
+    fn by_into() -> fn(R) -> Self
+    where
+        Self::Row: IntoDomainField<Self>;
+
+    /// What makes the domain field by `TryInto`.
+    fn by_try_into<Back>() -> fn(R) -> TriedInto<Self::Row, Self, Back>
+    where
+        Self::Row: TryIntoDomainField<Self, Back>;
+}
+
+/// By the conversions of the standard library.
+#[derive(Debug, Clone, Copy)]
+pub struct Std;
+
+/// By none. Where a trait can be implemented in several ways, the compiler looks whether one of them holds before it goes on
+/// with it.
+#[derive(Debug, Clone, Copy)]
+pub struct Never;
+
+/// What nothing is.
+pub trait Nothing: Sized {
+    /// Is never called.
+    fn never<T>(self) -> T;
+}
+
+/// What `TryInto` gives.
+type TriedInto<R, D, By> = Result<D, <R as TryIntoDomainField<D, By>>::Error>;
+
+impl<R: From<D>, D> IntoRowField<R, Std> for D {
+    type Row = R;
+
+    fn into_row(self) -> R {
+        R::from(self)
+    }
+
+    fn by_into() -> fn(R) -> D
+    where
+        R: IntoDomainField<D>,
+    {
+        R::into_domain
+    }
+
+    fn by_try_into<Back>() -> fn(R) -> TriedInto<R, D, Back>
+    where
+        R: TryIntoDomainField<D, Back>,
+    {
+        R::try_into_domain
+    }
+}
+
+impl<R, D: Nothing> IntoRowField<R, Never> for D {
+    type Row = R;
+
+    fn into_row(self) -> R {
+        self.never()
+    }
+
+    fn by_into() -> fn(R) -> D
+    where
+        R: IntoDomainField<D>,
+    {
+        R::into_domain
+    }
+
+    fn by_try_into<Back>() -> fn(R) -> TriedInto<R, D, Back>
+    where
+        R: TryIntoDomainField<D, Back>,
+    {
+        R::try_into_domain
+    }
+}
+
+/// A type that is inferred, at the place of another.
+pub type Inferred<T> = T;
+
+/// A row field that is converted into a domain field by `#[mappable(into)]`.
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` of the row cannot be converted into a `{Domain}` of the domain",
+    label = "`From<{Self}>` is not implemented for `{Domain}`",
+    note = "`into` converts in both directions: implement `From<{Self}>` for `{Domain}`, or convert with \
+            `#[mappable(try_into)]` or `#[mappable(with = module)]`"
+)]
+pub trait IntoDomainField<Domain> {
+    /// The domain field.
+    fn into_domain(self) -> Domain;
+}
+
+#[diagnostic::do_not_recommend]
+impl<R: Into<D>, D> IntoDomainField<D> for R {
+    fn into_domain(self) -> D {
+        self.into()
+    }
+}
+
+/// A row field that is converted into a domain field by `#[mappable(try_into)]`. `By` is always [`Std`], and inferred.
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` of the row cannot be converted into a `{Domain}` of the domain by `try_into`",
+    label = "`TryFrom<{Self}>` is not implemented for `{Domain}`",
+    note = "`try_into` converts in both directions: implement `TryFrom<{Self}>` for `{Domain}`, or convert with \
+            `#[mappable(try_with = module)]`"
+)]
+pub trait TryIntoDomainField<Domain, By> {
+    /// Why a row field is refused.
+    type Error;
+
+    /// The domain field.
+    ///
+    /// # Errors
+    /// When the conversion refuses the row field.
+    fn try_into_domain(self) -> Result<Domain, Self::Error>;
+}
+
+impl<R: TryInto<D>, D> TryIntoDomainField<D, Std> for R {
+    type Error = R::Error;
+
+    fn try_into_domain(self) -> Result<D, R::Error> {
+        self.try_into()
+    }
+}
+
+impl<R: Nothing, D> TryIntoDomainField<D, Never> for R {
+    type Error = R;
+
+    fn try_into_domain(self) -> Result<D, R> {
+        Err(self)
+    }
+}
+
+/// Whether a domain type has the fields that a row is mapped to. The compiler has no such constant of a struct that lacks one,
+/// and makes nothing of what is said of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Checked<const FIELDS: bool>;
+
+/// The domain type of [`Checked`] fields.
+pub trait Literal<Domain> {
+    /// `Domain`.
+    type Domain;
+}
+
+impl<Domain, const FIELDS: bool> Literal<Domain> for Checked<FIELDS> {
+    type Domain = Domain;
+}
+
 /// The value of a `row_only` field in a new row.
 #[diagnostic::on_unimplemented(
     message = "a new row has no value for a field of type `{Self}`",

@@ -2,7 +2,9 @@
 
 use std::marker::PhantomData;
 
-use super::batch::LoadFn;
+use futures_util::future::BoxFuture;
+
+use super::batch::{LoadFn, LoadedValues, gathered};
 use super::cells::Cells;
 use super::{
     LinkKey, MayBeNotLoaded, Profile, ProjectedColumn, ProjectedLoad, ProjectedMany, ProjectedOne, ProjectedScalar,
@@ -247,15 +249,6 @@ impl<F> Field<F> {
             |cells, at| cells.scalar::<F>(at),
         )
     }
-
-    /// What a loader of the user's own gives, behind the fields at the places `after`.
-    pub const fn load<Row: Table>(name: &'static str, after: &'static [usize], load: LoadFn) -> Self
-    where
-        F: ProjectedLoad,
-        Row::Id: LinkKey,
-    {
-        Field::new(name, Source::Load { after, load }, |cells, at| cells.given::<F>(at))
-    }
 }
 
 /// Makes fields that hold one related row. It is a type of its own, so that derived code, which has it from the field's type,
@@ -357,6 +350,38 @@ impl<F, V, R> ManyMaker<F, V, R> {
         let source =
             Source::Through { link: Link::descriptor, from: from.parts(), to: to.parts(), which: Which::ALL, view };
         Field::new(name, source, self.read)
+    }
+}
+
+/// Makes fields that a loader of the user's own fills, with what it gives for a row, as [`OneMaker`] makes others.
+#[derive(Debug)]
+pub struct LoadMaker<F, Given> {
+    read: fn(&Cells<'_>, usize) -> Result<F, Error>,
+    marker: PhantomData<fn() -> Given>,
+}
+
+impl<F: ProjectedLoad> LoadMaker<F, F::Given> {
+    pub(super) const NEW: Self = LoadMaker { read: |cells, at| cells.given::<F>(at), marker: PhantomData };
+}
+
+impl<F, Given> LoadMaker<F, Given> {
+    /// What a loader gives, behind the fields at the places `after`.
+    pub const fn load<Row: Table>(self, name: &'static str, after: &'static [usize], load: LoadFn) -> Field<F>
+    where
+        Row::Id: LinkKey,
+    {
+        Field::new(name, Source::Load { after, load }, self.read)
+    }
+
+    /// The answer of a loader by the row's key.
+    pub fn gathered<Row, I, A>(self, answer: A) -> BoxFuture<'static, Result<LoadedValues, Error>>
+    where
+        Row: Table,
+        Given: Send + Sync + 'static,
+        I: IntoIterator<Item = (Row::Id, Given)>,
+        A: Future<Output = Result<I, Error>> + Send + 'static,
+    {
+        gathered::<Row, Given, I, A>(answer)
     }
 }
 

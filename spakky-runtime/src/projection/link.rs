@@ -4,7 +4,7 @@
 
 use serde::de::DeserializeOwned;
 
-use super::field::{ManyMaker, OneMaker};
+use super::field::{LoadMaker, ManyMaker, OneMaker};
 use super::{Loaded, Projection};
 use crate::schema::Table;
 use crate::value::{ColumnType, ColumnValue, Json, Value, ValueError};
@@ -315,16 +315,30 @@ impl<V: Projection> ProjectedMany for Loaded<Vec<V>> {
     }
 }
 
-/// The type of a field that a loader of the user's own fills.
+/// What a loader of the user's own gives for a row.
 #[diagnostic::on_unimplemented(
     message = "a loader cannot fill a `{Self}`",
     label = "not a value that a loader gives",
     note = "a `load` field is `Clone + Default + Send + Sync`, or a `Loaded` of such a type; rows that the loader leaves \
             out get the default"
 )]
+pub trait GivenValue: Clone + Default + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone + Default + Send + Sync + 'static> GivenValue for T {}
+
+/// The type of a field that a loader of the user's own fills.
 pub trait ProjectedLoad: Sized {
     /// What the loader gives for a row.
-    type Given: Clone + Default + Send + Sync + 'static;
+    type Given: GivenValue;
+
+    /// What makes a field of the type.
+    #[doc(hidden)]
+    type Maker;
+
+    /// What makes a field of the type.
+    #[doc(hidden)]
+    const MAKER: Self::Maker;
 
     /// The field of what was given.
     fn from_given(given: Self::Given) -> Self;
@@ -335,18 +349,22 @@ pub trait ProjectedLoad: Sized {
     }
 }
 
-#[diagnostic::do_not_recommend]
-impl<T: Clone + Default + Send + Sync + 'static> ProjectedLoad for T {
+impl<T: GivenValue> ProjectedLoad for T {
     type Given = T;
+    type Maker = LoadMaker<Self, T>;
+
+    const MAKER: LoadMaker<Self, T> = LoadMaker::NEW;
 
     fn from_given(given: T) -> T {
         given
     }
 }
 
-#[diagnostic::do_not_recommend]
-impl<T: Clone + Default + Send + Sync + 'static> ProjectedLoad for Loaded<T> {
+impl<T: GivenValue> ProjectedLoad for Loaded<T> {
     type Given = T;
+    type Maker = LoadMaker<Self, T>;
+
+    const MAKER: LoadMaker<Self, T> = LoadMaker::NEW;
 
     fn from_given(given: T) -> Self {
         Loaded::Loaded(given)
