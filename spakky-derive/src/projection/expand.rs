@@ -89,7 +89,9 @@ impl Profiles {
             #[automatically_derived]
             #[allow(dead_code)]
             impl #ident { #(#constants)* }
-            #[allow(dead_code, non_snake_case, missing_docs, missing_copy_implementations, missing_debug_implementations)]
+            #[allow(
+                dead_code, non_snake_case, missing_docs, missing_copy_implementations, missing_debug_implementations
+            )]
             pub struct #name { #(pub #profiles: __p::Profile<#ident>),* }
         };
         let items = quote! {
