@@ -82,7 +82,7 @@ fn fits(part: &str, line: &str) -> bool {
 /// The files with this extension, in this folder and those below it.
 fn collect(folder: &Path, extension: &str, files: &mut Vec<PathBuf>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
-    for path in entries.map(|entry| entry.unwrap().path()) {
+    for path in entries.flatten().map(|entry| entry.path()) {
         if path.is_dir() {
             collect(&path, extension, files);
         } else if path.extension().is_some_and(|other| other == extension) {
@@ -92,5 +92,5 @@ fn collect(folder: &Path, extension: &str, files: &mut Vec<PathBuf>) {
 }
 
 fn read(path: &Path) -> String {
-    fs::read_to_string(path).unwrap()
+    fs::read_to_string(path).unwrap_or_default()
 }
