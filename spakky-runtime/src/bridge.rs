@@ -12,5 +12,5 @@ mod expand;
 mod row;
 
 pub use backend::DieselBackend;
-pub use column::{DieselColumn, NativeSql, Takes, read_column, write_column};
+pub use column::{DieselColumn, NativeSql, SqlTypeOf, Takes, TakesValue, read_column, write_column};
 pub use row::{DieselRow, LoadsChildrenOf, MaybeRowOf, RowColumns, RowOf, read_named_row, read_row};

@@ -5,8 +5,8 @@ pub use inventory;
 pub use crate::error::Error;
 pub use crate::mappable::{Mappable, Mapping, MappingError, Revision, VersionField};
 pub use crate::projection::{
-    Batch, Cells, Field, FieldSpec, LinkKey, LoadInput, LoadedValues, Profile, ProjectedLoad, ProjectedMany,
-    ProjectedOne, Projection, ProjectionEntry, ProjectionSpec, filtered, gathered,
+    Batch, Cells, Field, FieldSpec, LinkKey, LoadInput, LoadedValues, NoProfiles, Profile, ProjectedLoad,
+    ProjectedMany, ProjectedOne, Projection, ProjectionEntry, ProjectionSpec, filtered,
 };
 pub use crate::schema::relation::RelationSpec;
 pub use crate::schema::role::{SingleKey, check};
@@ -37,8 +37,9 @@ mod transactional;
 pub use column_value::{CatchAll, read_text, text, unknown_number, unknown_text};
 pub use json::JsonColumn;
 pub use mappable::{
-    FromGetter, MappedCell, MappedSpec, NestedRow, NewRowDefault, ParentKey, RevisionGetter, SameAs, Wrapped,
-    constructed, converted, nested,
+    Checked, FromGetter, Inferred, IntoDomainField, IntoRowField, Literal, MappedCell, MappedSpec, NestedFns,
+    NestedRow, NewRowDefault, ParentKey, RevisionGetter, SameAs, TryIntoDomainField, Wrapped, constructed, converted,
+    nested,
 };
 pub use transactional::{
     Again, FromSpakkyError, ReturnType, Returned, again, nothing, policy, registered, returned, sessions_of,

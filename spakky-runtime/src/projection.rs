@@ -23,15 +23,17 @@ mod query;
 mod spec;
 mod sql;
 
-pub use batch::{Batch, LoadInput, LoadedValues, gathered};
+pub use batch::{Batch, LoadInput, LoadedValues};
 pub use cells::Cells;
 pub use field::{Field, FieldSpec, Filtered, filtered};
-pub use link::{LinkKey, MayBeNotLoaded, ProjectedColumn, ProjectedLoad, ProjectedMany, ProjectedOne, ProjectedScalar};
+pub use link::{
+    GivenValue, LinkKey, MayBeNotLoaded, ProjectedColumn, ProjectedLoad, ProjectedMany, ProjectedOne, ProjectedScalar,
+};
 pub use loaded::Loaded;
 pub use page::ViewStream;
 pub(crate) use plan::first_problem;
 pub use query::ProjectionQuery;
-pub use spec::{Profile, ProjectionEntry, ProjectionSpec};
+pub use spec::{NoProfiles, Profile, ProjectionEntry, ProjectionSpec};
 
 use crate::error::Error;
 use crate::schema::Table;
@@ -47,6 +49,14 @@ use crate::schema::Table;
 pub trait Projection: Sized + Send + Sync + 'static {
     /// The row type of the table that the view is of.
     type Row: Table;
+
+    /// The struct of its profiles.
+    #[doc(hidden)]
+    type Profiles;
+
+    /// Its profiles by name.
+    #[doc(hidden)]
+    const PROFILES: Self::Profiles;
 
     /// Where its fields come from.
     #[doc(hidden)]

@@ -83,6 +83,19 @@ pub trait Table: Columns + Clone {
     /// The primary key: the type of the id field, or a tuple for a composite key.
     type Id: Clone + std::fmt::Debug + Send + Sync + 'static;
 
+    /// `Self`. What is made of a row type that somebody names is reached through this trait alone, so that a type that is
+    /// none is one error.
+    #[doc(hidden)]
+    type Itself;
+
+    /// The struct of column handles.
+    #[doc(hidden)]
+    type Handles;
+
+    /// The column handles, which are `COLUMNS` of the type, too.
+    #[doc(hidden)]
+    const HANDLES: Self::Handles;
+
     /// The table's description, made once.
     fn descriptor() -> &'static TableDescriptor;
 

@@ -1,5 +1,6 @@
 //! Native enums of PostgreSQL.
 
+use spakky::migrations::Command;
 use spakky::prelude::*;
 
 use super::folder::{Folder, migrate};
@@ -8,6 +9,7 @@ use crate::support::{Database, on_postgres};
 on_postgres![
     an_enum_is_made_with_its_values_and_goes_with_its_table,
     a_value_is_added_in_its_place_and_can_be_used_behind,
+    a_value_that_the_program_does_not_have_is_noted_and_stays,
     a_type_that_is_no_enum_is_left_alone,
     an_enum_is_made_and_dropped_with_the_tables_that_share_it,
     an_enum_that_something_else_uses_stays,
@@ -114,6 +116,28 @@ async fn a_value_is_added_in_its_place_and_can_be_used_behind(database: Database
     migrator.down(&database.sessions, 2).await.unwrap();
     // Values stay; the rest is as before.
     assert_eq!(schema![before::TaskRow].diff(&database.sessions).await.unwrap().up_sql(), "");
+}
+
+async fn a_value_that_the_program_does_not_have_is_noted_and_stays(database: Database) {
+    let created = schema![after::TaskRow].diff(&database.sessions).await.unwrap();
+    assert_eq!(created.notes(), [""; 0]);
+    migrate(&database, &created).await;
+    let note = "type `task_state` has the values `new`, `paused`, which the program does not have; PostgreSQL cannot take \
+                values away, so see that no row holds one";
+    let registry = schema![before::TaskRow];
+    let diff = registry.diff(&database.sessions).await.unwrap();
+    assert_eq!(diff.notes(), [note]);
+    assert!(!diff.is_empty() && diff.to_string().ends_with(&format!("\nnote: {note}\n")), "{diff}");
+    migrate(&database, &diff).await;
+
+    let diff = registry.diff(&database.sessions).await.unwrap();
+    assert!(diff.is_empty());
+    assert_eq!((diff.up_sql(), diff.down_sql()), (String::new(), String::new()));
+    assert_eq!(diff.to_string(), format!("the database fits the tables of the program\nnote: {note}\n"));
+    let command = Command::from_args(["migrations", "--url", database.url(), "diff", "--check"]).unwrap();
+    let mut output = Vec::new();
+    assert!(command.run(&registry, &mut output).await.unwrap());
+    assert_eq!(String::from_utf8(output).unwrap(), diff.to_string());
 }
 
 async fn a_type_that_is_no_enum_is_left_alone(database: Database) {

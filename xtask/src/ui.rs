@@ -20,7 +20,9 @@ pub(crate) enum Mode {
 pub(crate) fn run(mode: Mode) -> Result<()> {
     let targets = targets()?;
     let mut command = if targets.is_empty() {
-        workspace::cargo(["test", "--package", "ui-tests"])
+        let mut command = workspace::cargo(["test"]);
+        command.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
+        command
     } else {
         // Picked out of the whole workspace, since the package alone has fewer features in the crates below it: they
         // would all be compiled a second time.
@@ -35,17 +37,22 @@ pub(crate) fn run(mode: Mode) -> Result<()> {
     program::loud(&mut command)
 }
 
-/// The names of the package's tests.
+/// The packages of these tests: without a backend, and with one.
+pub(crate) const PACKAGES: [&str; 2] = ["ui-tests", "ui-tests-bridge"];
+
+/// The names of the packages' tests.
 fn targets() -> Result<Vec<String>> {
-    let folder = workspace::root().join("ui-tests").join("tests");
-    if !folder.exists() {
-        return Ok(Vec::new());
-    }
+    let root = workspace::root().join("ui-tests");
     let mut names = Vec::new();
-    for entry in fs::read_dir(&folder).map_err(|error| format!("read `{}`: {error}", folder.display()))? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "rs") {
-            names.extend(path.file_stem().and_then(|name| name.to_str()).map(str::to_owned));
+    for folder in [root.join("tests"), root.join("bridge").join("tests")] {
+        if !folder.exists() {
+            continue;
+        }
+        for entry in fs::read_dir(&folder).map_err(|error| format!("read `{}`: {error}", folder.display()))? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "rs") {
+                names.extend(path.file_stem().and_then(|name| name.to_str()).map(str::to_owned));
+            }
         }
     }
     names.sort();

@@ -8,6 +8,7 @@ use super::model::{ColumnValue, Enum, Kind, Native, Newtype, NumberVariant, Othe
 use crate::attr::CratePath;
 use crate::keys::ReprKey;
 use crate::syntax::ident::plain;
+use crate::syntax::input::projection;
 
 /// The items of one impl.
 struct Body {
@@ -100,7 +101,7 @@ pub(crate) fn expand(input: &DeriveInput, value: &ColumnValue, krate: &CratePath
 fn expand_diesel(ident: &Ident, value: &ColumnValue) -> TokenStream {
     let sql_type = match &value.kind {
         _ if value.pg_type.is_some() => quote!(native),
-        Kind::Newtype(Newtype { ty, .. }) => quote!(<#ty as __p::bridge::DieselColumn>::SqlType),
+        Kind::Newtype(Newtype { ty, .. }) => projection(ty, &quote!(__p::bridge::DieselColumn), "SqlType"),
         Kind::Native(native) => native.sql_type.to_token_stream(),
         Kind::Text(_) => quote!(<__p::String as __p::bridge::DieselColumn>::SqlType),
         Kind::Number(repr, _) => {

@@ -5,7 +5,7 @@ use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::{Attribute, ExprPath, Ident, Path, Type};
 
-use super::link::{LinkAttr, Shape};
+use super::link::{LinkAttr, LinkKeys, Shape};
 use crate::attr::{Entry, Spanned, each_item, parse_attributes, parse_crate, set_once};
 use crate::diagnostics::Diagnostics;
 use crate::keys::{
@@ -91,42 +91,27 @@ impl ProjectedAttrs {
             }
             ProjectedKey::Column => SourceAttr::Column(entry.value_with("field", FieldPath::parse)?),
             ProjectedKey::Load => SourceAttr::Load(entry.value("path::to::function")?),
-            ProjectedKey::Joined => {
-                let link = LinkAttr::parse::<ProjectedJoinedKey>(entry, Shape::Column, diagnostics)?;
-                SourceAttr::Link(key, link)
-            }
-            ProjectedKey::BelongsTo => {
-                let link = LinkAttr::parse::<ProjectedBelongsToKey>(entry, Shape::Own, diagnostics)?;
-                SourceAttr::Link(key, link)
-            }
-            ProjectedKey::HasOne => {
-                let link = LinkAttr::parse::<ProjectedHasOneKey>(entry, Shape::Own, diagnostics)?;
-                SourceAttr::Link(key, link)
-            }
-            ProjectedKey::HasMany => {
-                let link = LinkAttr::parse::<ProjectedHasManyKey>(entry, Shape::Own, diagnostics)?;
-                SourceAttr::Link(key, link)
-            }
-            ProjectedKey::ManyToMany => {
-                let link = LinkAttr::parse::<ProjectedManyToManyKey>(entry, Shape::Through, diagnostics)?;
-                SourceAttr::Link(key, link)
-            }
-            ProjectedKey::Count => {
-                let link = LinkAttr::parse::<ProjectedCountKey>(entry, Shape::Row, diagnostics)?;
-                SourceAttr::Link(key, link)
-            }
-            ProjectedKey::Exists => {
-                let link = LinkAttr::parse::<ProjectedExistsKey>(entry, Shape::Row, diagnostics)?;
-                SourceAttr::Link(key, link)
-            }
-            ProjectedKey::Sum => {
-                let link = LinkAttr::parse::<ProjectedSumKey>(entry, Shape::Column, diagnostics)?;
-                SourceAttr::Link(key, link)
-            }
+            ProjectedKey::Joined => link::<ProjectedJoinedKey>(key, entry, Shape::Column, diagnostics)?,
+            ProjectedKey::BelongsTo => link::<ProjectedBelongsToKey>(key, entry, Shape::Own, diagnostics)?,
+            ProjectedKey::HasOne => link::<ProjectedHasOneKey>(key, entry, Shape::Own, diagnostics)?,
+            ProjectedKey::HasMany => link::<ProjectedHasManyKey>(key, entry, Shape::Own, diagnostics)?,
+            ProjectedKey::ManyToMany => link::<ProjectedManyToManyKey>(key, entry, Shape::Through, diagnostics)?,
+            ProjectedKey::Count => link::<ProjectedCountKey>(key, entry, Shape::Row, diagnostics)?,
+            ProjectedKey::Exists => link::<ProjectedExistsKey>(key, entry, Shape::Row, diagnostics)?,
+            ProjectedKey::Sum => link::<ProjectedSumKey>(key, entry, Shape::Column, diagnostics)?,
         };
         self.sources.push(Spanned { key: entry.key.clone(), value: source });
         Ok(())
     }
+}
+
+fn link<K: LinkKeys>(
+    key: ProjectedKey,
+    entry: &Entry<'_>,
+    shape: Shape,
+    diagnostics: &mut Diagnostics,
+) -> syn::Result<SourceAttr> {
+    Ok(SourceAttr::Link(key, LinkAttr::parse::<K>(entry, shape, diagnostics)?))
 }
 
 /// Names with commas between them.

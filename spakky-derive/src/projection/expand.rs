@@ -3,7 +3,7 @@
 //! ```text
 //! const _: () = {
 //!     use ::spakky::__private as __p;
-//!     const __FIELD_0: __p::Field<OrderId> = __p::Field::column("id", &<OrderRow>::COLUMNS.id);
+//!     const __FIELD_0: __p::Field<OrderId> = __p::Field::column("id", &<OrderRow as Table>::HANDLES.id);
 //!     static __SPEC: __p::ProjectionSpec = __p::ProjectionSpec::new::<OrderRow>("OrderView", &["list"], &[__FIELD_0.spec()]);
 //!     impl __p::Projection for OrderView { Row, spec, read }
 //!     impl OrderView { pub const LIST: __p::Profile<OrderView> = __p::Profile::at(0); }
@@ -35,8 +35,10 @@ pub(crate) fn expand(projection: &Projection) -> TokenStream {
         let (ident, constant) = (&field.ident, constant(at));
         quote!(#ident: #constant.read(__cells, #at)?)
     });
+    let row = Rows::of_type(row).row();
     let names = projection.profiles.iter().map(plain);
-    let profiles = expand_profiles(ident, &projection.vis, &projection.profiles);
+    let profiles = Profiles::new(ident, &projection.vis, &projection.profiles);
+    let (profile_struct, profile_items) = (&profiles.beside, &profiles.items);
     quote! {
         const _: () = {
             use #private as __p;
@@ -46,6 +48,7 @@ pub(crate) fn expand(projection: &Projection) -> TokenStream {
             #[automatically_derived]
             impl __p::Projection for #ident {
                 type Row = #row;
+                #profile_items
                 fn spec() -> &'static __p::ProjectionSpec {
                     &__SPEC
                 }
@@ -53,26 +56,49 @@ pub(crate) fn expand(projection: &Projection) -> TokenStream {
                     __p::Result::Ok(#ident { #(#reads),* })
                 }
             }
-            #profiles
+            #profile_struct
             __p::inventory::submit! { __p::ProjectionEntry { spec: || &__SPEC } }
         };
     }
 }
 
-/// `impl OrderView { pub const LIST: Profile<OrderView> = Profile::at(0); }`
-pub(super) fn expand_profiles(ident: &Ident, vis: &syn::Visibility, profiles: &[Ident]) -> TokenStream {
-    if profiles.is_empty() {
-        return TokenStream::new();
-    }
-    let constants = profiles.iter().zip(0u32..).map(|(profile, at)| {
-        let doc = format!("The fields of profile `{}`.", plain(profile));
-        let constant = profile_constant(profile);
-        quote!(#[doc = #doc] #vis const #constant: __p::Profile<#ident> = __p::Profile::at(#at);)
-    });
-    quote! {
-        #[automatically_derived]
-        #[allow(dead_code)]
-        impl #ident { #(#constants)* }
+/// The profiles of a view, by the names that users and other views have for them.
+pub(super) struct Profiles {
+    /// `impl OrderView { pub const LIST: Profile<OrderView> = Profile::at(0); } pub struct #name { pub list: … }`
+    pub(super) beside: TokenStream,
+    /// `type Profiles = OrderViewProfiles; const PROFILES: OrderViewProfiles = OrderViewProfiles { list: OrderView::LIST };`
+    pub(super) items: TokenStream,
+}
+
+impl Profiles {
+    pub(super) fn new(ident: &Ident, vis: &syn::Visibility, profiles: &[Ident]) -> Self {
+        if profiles.is_empty() {
+            let items = quote! {
+                type Profiles = __p::NoProfiles<#ident>;
+                const PROFILES: __p::NoProfiles<#ident> = __p::NoProfiles::NEW;
+            };
+            return Profiles { beside: TokenStream::new(), items };
+        }
+        let name = format_ident!("{}Profiles", plain(ident));
+        let names: Vec<Ident> = profiles.iter().map(profile_constant).collect();
+        let constants = profiles.iter().zip(&names).zip(0u32..).map(|((profile, name), at)| {
+            let doc = format!("The fields of profile `{}`.", plain(profile));
+            quote!(#[doc = #doc] #vis const #name: __p::Profile<#ident> = __p::Profile::at(#at);)
+        });
+        let beside = quote! {
+            #[automatically_derived]
+            #[allow(dead_code)]
+            impl #ident { #(#constants)* }
+            #[allow(
+                dead_code, non_snake_case, missing_docs, missing_copy_implementations, missing_debug_implementations
+            )]
+            pub struct #name { #(pub #profiles: __p::Profile<#ident>),* }
+        };
+        let items = quote! {
+            type Profiles = #name;
+            const PROFILES: #name = #name { #(#profiles: #ident::#names),* };
+        };
+        Profiles { beside, items }
     }
 }
 
@@ -100,51 +126,53 @@ fn field_constant(projection: &Projection, at: usize, field: &Field) -> TokenStr
 }
 
 fn value(projection: &Projection, field: &Field) -> TokenStream {
-    let (row, ty, name) = (&projection.row, &field.ty, plain(&field.ident));
-    let (span, make) = (span_of(ty), constructor(ty, field.source.constructor()));
+    let own = Rows::of_type(&projection.row);
+    let (row, ty, name) = (own.row(), &field.ty, plain(&field.ident));
+    let (span, make) = (span_of(ty), constructor(ty, &field.source));
     match &field.source {
         Source::Column(path) => {
-            let column = column(&quote!(#row), path);
+            let column = own.column(path);
             quote_spanned!(span=> #make(#name, #column))
         }
         Source::Joined { row: other, column: path, by } => {
-            let (by, column) = (column(&quote!(#row), by), column(&quote!(#other), path));
+            let (by, column) = (own.column(by), Rows::of_type(other).column(path));
             quote_spanned!(span=> #make(#name, #by, #column))
         }
         Source::BelongsTo { by, profile } => {
-            let by = column(&quote!(#row), by);
+            let by = own.column(by);
             let profile = profile_of(ty, &quote!(__p::ProjectedOne), profile.as_ref());
             quote_spanned!(span=> #make(#name, #by, #profile))
         }
         Source::HasOne { by, profile, which } => {
-            let child = child(ty, &quote!(__p::ProjectedOne));
+            let child = Rows::Field(ty, quote!(__p::ProjectedOne));
             // Of several rows the first in the order is the one.
             let first = (!which.order.is_empty()).then(|| quote!(.limit(1)));
-            let (by, which) = (column(&child, by), expand_which(&child, which));
+            let (by, which) = (child.column(by), child.which(which));
             let profile = profile_of(ty, &quote!(__p::ProjectedOne), profile.as_ref());
             quote_spanned!(span=> #make::<#row, _>(#name, #by, #profile) #which #first)
         }
         Source::HasMany { by, profile, which } => {
-            let child = child(ty, &quote!(__p::ProjectedMany));
-            let (by, which) = (column(&child, by), expand_which(&child, which));
+            let child = Rows::Field(ty, quote!(__p::ProjectedMany));
+            let (by, which) = (child.column(by), child.which(which));
             let profile = profile_of(ty, &quote!(__p::ProjectedMany), profile.as_ref());
             quote_spanned!(span=> #make::<#row, _>(#name, #by, #profile) #which)
         }
         Source::ManyToMany { through, from, to, profile, which } => {
-            let which = expand_which(&child(ty, &quote!(__p::ProjectedMany)), which);
-            let (from, to) = (column(&quote!(#through), from), column(&quote!(#through), to));
+            let (link, child) = (Rows::of_type(through), Rows::Field(ty, quote!(__p::ProjectedMany)));
+            let (from, to, which) = (link.column(from), link.column(to), child.which(which));
             let profile = profile_of(ty, &quote!(__p::ProjectedMany), profile.as_ref());
             quote_spanned! {span=>
                 #make::<#row, _, _, _>(#name, #from, #to, #profile) #which
             }
         }
         Source::Count { row: other, by, which } | Source::Exists { row: other, by, which } => {
-            let (by, which) = (column(&quote!(#other), by), expand_which(&quote!(#other), which));
+            let other = Rows::of_type(other);
+            let (by, which) = (other.column(by), other.which(which));
             quote_spanned!(span=> #make::<#row, _, _>(#name, #by) #which)
         }
         Source::Sum { row: other, column: path, by, which } => {
-            let (path, by) = (column(&quote!(#other), path), column(&quote!(#other), by));
-            let which = expand_which(&quote!(#other), which);
+            let other = Rows::of_type(other);
+            let (path, by, which) = (other.column(path), other.column(by), other.which(which));
             quote_spanned!(span=> #make::<#row, _, _, _>(#name, #path, #by) #which)
         }
         Source::Load(function) => {
@@ -159,11 +187,12 @@ fn value(projection: &Projection, field: &Field) -> TokenStream {
                 quote!(, __input.values(&#constant, #at)?)
             });
             let id = quote!(<#row as __p::Table>::Id);
+            let maker = associated(ty, &quote!(__p::ProjectedLoad), "MAKER");
             // At the function, but not as the user's own code, which lints would look at.
             let at = Span::call_site().located_at(span_of(function));
             let call = quote_spanned! {at=>
                 |__input: &__p::LoadInput<'_>| {
-                    __p::Result::Ok(__p::gathered::<#row, #ty, _, _>(#function(__input.batch::<#id>()? #(#values)*)))
+                    __p::Result::Ok(#maker.gathered::<#row, _, _>(#function(__input.batch::<#id>()? #(#values)*)))
                 }
             };
             quote_spanned!(span=> #make::<#row>(#name, &[#(#after),*], #call))
@@ -173,47 +202,95 @@ fn value(projection: &Projection, field: &Field) -> TokenStream {
     }
 }
 
-/// `Field::<Vec<LineView>>::has_many`, which the compiler reports at the whole type, as it does what is said of the type
-/// elsewhere.
-fn constructor(ty: &Type, name: &str) -> TokenStream {
+/// `Field::<i64>::count`, which the compiler reports at the whole type, as it does what is said of the type elsewhere.
+///
+/// Of related rows and loaders it is `<Vec<LineView> as ProjectedMany>::MAKER.has_many`, so that nothing is made of a type that does not
+/// fit.
+fn constructor(ty: &Type, source: &Source) -> TokenStream {
     let last = ty.to_token_stream().into_iter().last().map_or_else(Span::call_site, |token| token.span());
-    let name = Ident::new(name, last);
+    let name = Ident::new(source.constructor(), last);
+    if let Some(kind) = maker(source) {
+        let maker = associated(ty, &kind, "MAKER");
+        return quote_spanned!(last=> #maker.#name);
+    }
     let head = quote_spanned!(span_of(ty)=> __p::Field::<#ty>);
     quote_spanned!(last=> #head::#name)
 }
 
-/// `&<OrderRow>::COLUMNS.ship.street`, whose parts the compiler reports where they were written.
-fn column(row: &TokenStream, path: &FieldPath) -> TokenStream {
-    let fields = path.idents();
-    quote_spanned!(path.first.span()=> &<#row>::COLUMNS #(.#fields)*)
+/// The trait by which a field's type has what makes fields of it.
+fn maker(source: &Source) -> Option<TokenStream> {
+    match source {
+        Source::BelongsTo { .. } | Source::HasOne { .. } => Some(quote!(__p::ProjectedOne)),
+        Source::HasMany { .. } | Source::ManyToMany { .. } => Some(quote!(__p::ProjectedMany)),
+        Source::Load(_) => Some(quote!(__p::ProjectedLoad)),
+        Source::Column(_)
+        | Source::Joined { .. }
+        | Source::Count { .. }
+        | Source::Exists { .. }
+        | Source::Sum { .. }
+        | Source::Broken => None,
+    }
 }
 
-/// The row type of the other table: `<Vec<LineView> as ProjectedMany>::Row`.
-fn child(ty: &Type, kind: &TokenStream) -> TokenStream {
-    associated(ty, kind, "Row")
+/// The rows of a table, as the compiler has them once it knows that the type fits.
+enum Rows<'a> {
+    /// Of a row type.
+    Type(TokenStream),
+    /// Those that a field of this type and kind holds views of.
+    Field(&'a Type, TokenStream),
 }
 
-/// `.filter(|| filtered::<LineRow>(open())).order(&[(<LineRow>::COLUMNS.position.parts(), false)]).limit(3)`
-fn expand_which(row: &TokenStream, which: &Which) -> TokenStream {
-    let filter = which.filter.iter().map(|function| {
-        let at = Span::call_site().located_at(span_of(function));
-        quote_spanned!(at=> .filter(|| __p::filtered::<#row>(#function())))
-    });
-    let order = which.order.iter().map(|(path, descending)| {
-        let fields = path.idents();
-        quote!((<#row>::COLUMNS #(.#fields)* .parts(), #descending))
-    });
-    let order = (!which.order.is_empty()).then(|| quote!(.order(&[#(#order),*])));
-    let limit = which.limit.iter().map(|limit| quote!(.limit(#limit)));
-    quote!(#(#filter)* #order #(#limit)*)
+impl Rows<'_> {
+    fn of_type(row: impl ToTokens) -> Self {
+        Rows::Type(row.into_token_stream())
+    }
+
+    /// `<OrderRow as Table>::Itself`, `<Vec<LineView> as ProjectedMany>::Row`
+    fn row(&self) -> TokenStream {
+        match self {
+            Rows::Type(row) => associated(row, &quote!(__p::Table), "Itself"),
+            Rows::Field(ty, kind) => associated(*ty, kind, "Row"),
+        }
+    }
+
+    /// `<OrderRow as Table>::HANDLES.ship.street`, whose parts the compiler reports where they were written.
+    fn handle(&self, path: &FieldPath) -> TokenStream {
+        let (span, fields) = (path.first.span(), path.idents());
+        let handles = match self {
+            Rows::Type(row) => quote_spanned!(span=> <#row as __p::Table>::HANDLES),
+            Rows::Field(ty, kind) => associated(*ty, kind, "HANDLES"),
+        };
+        quote_spanned!(span=> #handles #(.#fields)*)
+    }
+
+    fn column(&self, path: &FieldPath) -> TokenStream {
+        let handle = self.handle(path);
+        quote_spanned!(path.first.span()=> &#handle)
+    }
+
+    /// `.filter(|| filtered::<LineRow>(open())).order(&[(<LineRow as Table>::HANDLES.position.parts(), false)]).limit(3)`
+    fn which(&self, which: &Which) -> TokenStream {
+        let row = self.row();
+        let filter = which.filter.iter().map(|function| {
+            let at = Span::call_site().located_at(span_of(function));
+            quote_spanned!(at=> .filter(|| __p::filtered::<#row>(#function())))
+        });
+        let order = which.order.iter().map(|(path, descending)| {
+            let handle = self.handle(path);
+            quote!((#handle.parts(), #descending))
+        });
+        let order = (!which.order.is_empty()).then(|| quote!(.order(&[#(#order),*])));
+        let limit = which.limit.iter().map(|limit| quote!(.limit(#limit)));
+        quote!(#(#filter)* #order #(#limit)*)
+    }
 }
 
-/// `LineView::BRIEF`, or all fields.
+/// `<Vec<LineView> as ProjectedMany>::PROFILES.brief`, or all fields.
 fn profile_of(ty: &Type, kind: &TokenStream, profile: Option<&Ident>) -> TokenStream {
     match profile {
         Some(profile) => {
-            let (view, constant) = (associated(ty, kind, "View"), profile_constant(profile));
-            quote!(<#view>::#constant)
+            let profiles = associated(ty, kind, "PROFILES");
+            quote!(#profiles.#profile)
         }
         None => quote!(__p::Profile::whole()),
     }

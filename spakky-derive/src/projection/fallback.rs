@@ -5,7 +5,7 @@ use quote::quote;
 use syn::DeriveInput;
 
 use super::attr::ProjectionAttrs;
-use super::expand::{expand_profiles, profile_constant};
+use super::expand::{Profiles, profile_constant};
 use crate::attr::CratePath;
 
 pub(crate) fn expand(input: &DeriveInput, attrs: &ProjectionAttrs) -> TokenStream {
@@ -21,17 +21,18 @@ pub(crate) fn expand(input: &DeriveInput, attrs: &ProjectionAttrs) -> TokenStrea
             names.push(name.clone());
         }
     }
-    let profiles = expand_profiles(ident, &input.vis, &names);
+    let Profiles { beside, items } = Profiles::new(ident, &input.vis, &names);
     quote! {
         const _: () = {
             use #private as __p;
             #[automatically_derived]
             impl __p::Projection for #ident {
                 type Row = #row;
+                #items
                 fn spec() -> &'static __p::ProjectionSpec { loop {} }
                 fn read(_: &__p::Cells<'_>) -> __p::Result<Self, __p::Error> { loop {} }
             }
-            #profiles
+            #beside
         };
     }
 }

@@ -71,7 +71,7 @@ pub(crate) fn span_of(tokens: impl ToTokens) -> Span {
 }
 
 /// `<T as Trait>::item`, which rustc reports at exactly `T`, whose tokens the ends of the path take their spans from.
-pub(crate) fn projection(ty: &Type, implemented: &TokenStream, item: &str) -> TokenStream {
+pub(crate) fn projection(ty: &impl ToTokens, implemented: &TokenStream, item: &str) -> TokenStream {
     let last = ty.to_token_stream().into_iter().last().map_or_else(Span::call_site, |token| token.span());
     let item = Ident::new(item, last);
     let head = quote_spanned!(span_of(ty)=> <#ty as #implemented>);

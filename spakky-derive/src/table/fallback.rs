@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::DeriveInput;
 
-use super::expand::{constants, expand_embedded, expand_prefixes, expand_struct, soft_delete};
+use super::expand::{constants, expand_embedded, expand_items, expand_prefixes, expand_struct, soft_delete};
 use super::model::{Kind, Table};
 use crate::attr::CratePath;
 
@@ -17,11 +17,20 @@ pub(crate) fn expand(input: &DeriveInput, table: Option<&Table>) -> TokenStream 
     let predicates = quote!(#(#predicates,)*);
     let is_row = table.is_none_or(|table| matches!(table.kind, Kind::Row(_)));
     let id = id_type(table);
+    let items = match table {
+        Some(table) => expand_items(table),
+        None => quote! {
+            type Itself = Self;
+            type Handles = ();
+            const HANDLES: () = ();
+        },
+    };
     let row = is_row.then(|| {
         quote! {
             #[automatically_derived]
             impl #generics __p::Table for #ident #ty_generics where #predicates Self: __p::Columns + __p::Clone {
                 type Id = #id;
+                #items
                 fn descriptor() -> &'static __p::TableDescriptor { loop {} }
                 fn id(&self) -> Self::Id { loop {} }
                 fn encode_id(_: &Self::Id) -> __p::Result<__p::Vec<__p::Value>, __p::Error> { loop {} }

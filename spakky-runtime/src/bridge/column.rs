@@ -141,3 +141,14 @@ pub trait Takes<ST> {}
 impl<ST> Takes<ST> for ST {}
 
 impl<ST> Takes<ST> for Nullable<ST> {}
+
+/// The SQL types as which a `T` can be given. Generated code speaks of them by this trait, so that a `T` of whose SQL type
+/// nothing is known is one error, where that is named.
+pub trait TakesValue<T> {}
+
+impl<T: DieselColumn, A: Takes<T::SqlType>> TakesValue<T> for A {}
+
+/// The SQL type of a `T`.
+pub trait SqlTypeOf<T> {}
+
+impl<T: DieselColumn<SqlType = ST>, ST> SqlTypeOf<T> for ST {}

@@ -14,15 +14,14 @@ macro_rules! __diesel_column {
     ($ty:ty as $sql:ty) => {
         const _: () = {
             use $crate::private::bridge as __b;
-            type __Sql = $sql;
             #[automatically_derived]
             impl __b::DieselColumn for $ty {
-                type SqlType = __Sql;
+                type SqlType = $sql;
             }
-            $crate::__diesel_column!(@expression $ty);
-            $crate::__diesel_column!(@expression &'__e $ty, '__e,);
+            $crate::__diesel_column!(@expression $ty, $ty);
+            $crate::__diesel_column!(@expression $ty, &'__e $ty, '__e);
             #[automatically_derived]
-            impl<__As: __b::Takes<__Sql>, __DB: __b::DieselBackend> __b::diesel::serialize::ToSql<__As, __DB> for $ty {
+            impl<__As: __b::TakesValue<$ty>, __DB: __b::DieselBackend> __b::diesel::serialize::ToSql<__As, __DB> for $ty {
                 fn to_sql<'__b>(
                     &'__b self,
                     out: &mut __b::diesel::serialize::Output<'__b, '_, __DB>,
@@ -31,13 +30,16 @@ macro_rules! __diesel_column {
                 }
             }
             #[automatically_derived]
-            impl<__DB: __b::DieselBackend> __b::diesel::deserialize::FromSql<__Sql, __DB> for $ty {
+            impl<__Sql: __b::SqlTypeOf<$ty>, __DB: __b::DieselBackend> __b::diesel::deserialize::FromSql<__Sql, __DB> for $ty {
                 fn from_sql(value: __DB::RawValue<'_>) -> __b::diesel::deserialize::Result<Self> {
                     __b::read_column::<Self, __DB>(value)
                 }
             }
             #[automatically_derived]
-            impl<__DB: __b::DieselBackend> __b::diesel::deserialize::Queryable<__Sql, __DB> for $ty {
+            impl<__Sql, __DB: __b::DieselBackend> __b::diesel::deserialize::Queryable<__Sql, __DB> for $ty
+            where
+                __Sql: __b::SqlTypeOf<$ty> + __b::diesel::sql_types::SingleValue,
+            {
                 type Row = Self;
 
                 fn build(row: Self) -> __b::diesel::deserialize::Result<Self> {
@@ -46,11 +48,11 @@ macro_rules! __diesel_column {
             }
         };
     };
-    (@expression $ty:ty $(, $lifetime:lifetime,)?) => {
+    (@expression $of:ty, $ty:ty $(, $lifetime:lifetime)?) => {
         #[automatically_derived]
         impl<$($lifetime,)? __As> __b::diesel::expression::AsExpression<__As> for $ty
         where
-            __As: __b::Takes<__Sql> + __b::diesel::sql_types::SqlType + __b::diesel::expression::TypedExpressionType,
+            __As: __b::TakesValue<$of> + __b::diesel::sql_types::SqlType + __b::diesel::expression::TypedExpressionType,
         {
             type Expression = __b::diesel::internal::derives::as_expression::Bound<__As, Self>;
 

@@ -90,6 +90,7 @@ pub struct SchemaDiff {
     /// Values to add to types: a transaction of their own, since no other may use them before it is over.
     labels: Vec<Change>,
     changes: Vec<Change>,
+    notes: Vec<String>,
 }
 
 /// One migration: what its files hold.
@@ -154,6 +155,14 @@ impl SchemaRegistry {
     }
 }
 
+/// What a comparison finds beside the tables.
+#[derive(Default)]
+struct Made {
+    changes: Vec<Change>,
+    labels: Vec<Change>,
+    notes: Vec<String>,
+}
+
 /// What is compared with a database.
 struct Comparison<'a> {
     tables: Vec<&'static TableDescriptor>,
@@ -167,7 +176,7 @@ impl Comparison<'_> {
     async fn on_sqlite(self, sessions: &SessionManager) -> Result<SchemaDiff, Error> {
         let live = super::live::sqlite::tables(sessions, &self.wanted).await?;
         let live = live.into_iter().filter(|table| !self.options.ignores(&table.name)).collect();
-        Ok(self.finish(live, Vec::new(), Vec::new()))
+        Ok(self.finish(live, Made::default()))
     }
 
     #[cfg(feature = "postgres")]
@@ -217,7 +226,7 @@ impl Comparison<'_> {
         if !installed && !self.tables.is_empty() {
             made.push(Change::InstallRaise);
         }
-        let mut labels = Vec::new();
+        let (mut labels, mut notes) = (Vec::new(), Vec::new());
         let mut lacking = Vec::new();
         for (name, wanted) in enums {
             match types.get(name).and_then(Option::as_ref) {
@@ -233,15 +242,16 @@ impl Comparison<'_> {
                         lacking.push((name, wanted));
                     }
                     labels.extend(added);
+                    notes.extend(unknown_labels(name, wanted, there));
                 }
             }
         }
         catalog::deparse(session, &mut self.wanted, &lacking).await?;
         transaction.rollback().await;
-        Ok(self.finish(live, made, labels))
+        Ok(self.finish(live, Made { changes: made, labels, notes }))
     }
 
-    fn finish(mut self, live: Vec<TableShape>, made: Vec<Change>, labels: Vec<Change>) -> SchemaDiff {
+    fn finish(mut self, live: Vec<TableShape>, made: Made) -> SchemaDiff {
         let renames = self.renames(&live);
         let mut renamed = live.clone();
         renames.apply(&mut renamed);
@@ -258,9 +268,9 @@ impl Comparison<'_> {
                 adopt(wanted, live);
             }
         }
-        let mut changes = made;
+        let Made { mut changes, labels, notes } = made;
         changes.extend(plan(&before, &self.wanted, &renames));
-        SchemaDiff { backend: self.backend, before, after: self.wanted, renames, labels, changes }
+        SchemaDiff { backend: self.backend, before, after: self.wanted, renames, labels, changes, notes }
     }
 
     /// The renames whose old name is there and whose new one is not.
@@ -310,6 +320,21 @@ fn add_labels(name: &str, wanted: &[&'static str], there: &[String]) -> Vec<Chan
     added
 }
 
+/// The values that a type has and its enum has not, in words.
+fn unknown_labels(name: &str, wanted: &[&'static str], there: &[String]) -> Option<String> {
+    let unknown = there.iter().filter(|label| !wanted.contains(&label.as_str()));
+    let unknown: Vec<String> = unknown.map(|label| format!("`{label}`")).collect();
+    let values = match unknown.as_slice() {
+        [] => return None,
+        [value] => format!("the value {value}"),
+        values => format!("the values {}", values.join(", ")),
+    };
+    Some(format!(
+        "type `{name}` has {values}, which the program does not have; PostgreSQL cannot take values away, so see that no \
+         row holds one"
+    ))
+}
+
 impl SchemaDiff {
     /// Whether the database has the tables just as the registry describes them.
     pub fn is_empty(&self) -> bool {
@@ -320,6 +345,12 @@ impl SchemaDiff {
     pub fn steps(&self) -> Vec<DiffStep> {
         let changes = self.labels.iter().chain(&self.changes);
         changes.map(|change| DiffStep { text: change.to_string(), danger: change.danger(self.backend) }).collect()
+    }
+
+    /// What differs and no statement can change: values of a PostgreSQL enum that the program does not have. They are no
+    /// steps, and a difference that consists of nothing else [`is_empty`](Self::is_empty).
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The statements that make the changes, each with a comment; steps that may lose data are marked.
@@ -411,10 +442,10 @@ fn wrapped(text: &str, foreign_keys_off: bool) -> String {
 }
 
 impl std::fmt::Display for SchemaDiff {
-    /// One line for each step.
+    /// One line for each step, and for each note behind them.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.is_empty() {
-            return writeln!(f, "the database fits the tables of the program");
+            writeln!(f, "the database fits the tables of the program")?;
         }
         for step in self.steps() {
             match step.danger() {
@@ -422,6 +453,6 @@ impl std::fmt::Display for SchemaDiff {
                 None => writeln!(f, "{step}")?,
             }
         }
-        Ok(())
+        self.notes.iter().try_for_each(|note| writeln!(f, "note: {note}"))
     }
 }

@@ -134,6 +134,167 @@ impl RevisionGetter for &i64 {
     }
 }
 
+/// A domain field that is converted into a row field, and back if there is a way.
+///
+/// The way back is that of [`Row`](Self::Row), which there is none of where the way there is missing, so that a field that is
+/// converted in neither direction is one error. `By` is always [`Std`], and inferred.
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` of the domain cannot be converted into a `{R}` of the row",
+    label = "`From<{Self}>` is not implemented for `{R}`",
+    note = "`into` and `try_into` convert in both directions: implement `From<{Self}>` for `{R}`, and for `{Self}` \
+            `From<{R}>` (with `try_into`, `TryFrom<{R}>`); or convert with `#[mappable(with = module)]`"
+)]
+pub trait IntoRowField<R, By>: Sized {
+    /// `R`.
+    type Row;
+
+    /// The row field.
+    fn into_row(self) -> R;
+
+    /// What makes the domain field by `Into`.
+    fn by_into() -> fn(R) -> Self
+    where
+        Self::Row: IntoDomainField<Self>;
+
+    /// What makes the domain field by `TryInto`.
+    fn by_try_into<Back>() -> fn(R) -> TriedInto<Self::Row, Self, Back>
+    where
+        Self::Row: TryIntoDomainField<Self, Back>;
+}
+
+/// By the conversions of the standard library.
+#[derive(Debug, Clone, Copy)]
+pub struct Std;
+
+/// By none. Where a trait can be implemented in several ways, the compiler looks whether one of them holds before it goes on
+/// with it.
+#[derive(Debug, Clone, Copy)]
+pub struct Never;
+
+/// What nothing is.
+pub trait Nothing: Sized {
+    /// Is never called.
+    fn never<T>(self) -> T;
+}
+
+/// What `TryInto` gives.
+type TriedInto<R, D, By> = Result<D, <R as TryIntoDomainField<D, By>>::Error>;
+
+impl<R: From<D>, D> IntoRowField<R, Std> for D {
+    type Row = R;
+
+    fn into_row(self) -> R {
+        R::from(self)
+    }
+
+    fn by_into() -> fn(R) -> D
+    where
+        R: IntoDomainField<D>,
+    {
+        R::into_domain
+    }
+
+    fn by_try_into<Back>() -> fn(R) -> TriedInto<R, D, Back>
+    where
+        R: TryIntoDomainField<D, Back>,
+    {
+        R::try_into_domain
+    }
+}
+
+impl<R, D: Nothing> IntoRowField<R, Never> for D {
+    type Row = R;
+
+    fn into_row(self) -> R {
+        self.never()
+    }
+
+    fn by_into() -> fn(R) -> D
+    where
+        R: IntoDomainField<D>,
+    {
+        R::into_domain
+    }
+
+    fn by_try_into<Back>() -> fn(R) -> TriedInto<R, D, Back>
+    where
+        R: TryIntoDomainField<D, Back>,
+    {
+        R::try_into_domain
+    }
+}
+
+/// A type that is inferred, at the place of another.
+pub type Inferred<T> = T;
+
+/// A row field that is converted into a domain field by `#[mappable(into)]`.
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` of the row cannot be converted into a `{Domain}` of the domain",
+    label = "`From<{Self}>` is not implemented for `{Domain}`",
+    note = "`into` converts in both directions: implement `From<{Self}>` for `{Domain}`, or convert with \
+            `#[mappable(try_into)]` or `#[mappable(with = module)]`"
+)]
+pub trait IntoDomainField<Domain> {
+    /// The domain field.
+    fn into_domain(self) -> Domain;
+}
+
+#[diagnostic::do_not_recommend]
+impl<R: Into<D>, D> IntoDomainField<D> for R {
+    fn into_domain(self) -> D {
+        self.into()
+    }
+}
+
+/// A row field that is converted into a domain field by `#[mappable(try_into)]`. `By` is always [`Std`], and inferred.
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` of the row cannot be converted into a `{Domain}` of the domain by `try_into`",
+    label = "`TryFrom<{Self}>` is not implemented for `{Domain}`",
+    note = "`try_into` converts in both directions: implement `TryFrom<{Self}>` for `{Domain}`, or convert with \
+            `#[mappable(try_with = module)]`"
+)]
+pub trait TryIntoDomainField<Domain, By> {
+    /// Why a row field is refused.
+    type Error;
+
+    /// The domain field.
+    ///
+    /// # Errors
+    /// When the conversion refuses the row field.
+    fn try_into_domain(self) -> Result<Domain, Self::Error>;
+}
+
+impl<R: TryInto<D>, D> TryIntoDomainField<D, Std> for R {
+    type Error = R::Error;
+
+    fn try_into_domain(self) -> Result<D, R::Error> {
+        self.try_into()
+    }
+}
+
+impl<R: Nothing, D> TryIntoDomainField<D, Never> for R {
+    type Error = R;
+
+    fn try_into_domain(self) -> Result<D, R> {
+        Err(self)
+    }
+}
+
+/// Whether a domain type has the fields that a row is mapped to. The compiler has no such constant of a struct that lacks one,
+/// and makes nothing of what is said of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Checked<const FIELDS: bool>;
+
+/// The domain type of [`Checked`] fields.
+pub trait Literal<Domain> {
+    /// `Domain`.
+    type Domain;
+}
+
+impl<Domain, const FIELDS: bool> Literal<Domain> for Checked<FIELDS> {
+    type Domain = Domain;
+}
+
 /// The value of a `row_only` field in a new row.
 #[diagnostic::on_unimplemented(
     message = "a new row has no value for a field of type `{Self}`",
@@ -194,72 +355,52 @@ impl<T: ColumnValue> ParentKey for T {
     note = "a `#[mappable(nested)]` field is a type that derives `Mappable`, or an `Option` or `Vec` of one"
 )]
 pub trait NestedRow: Sized {
-    /// The domain field's type.
-    type Domain;
+    /// [`NestedFns`].
+    type Fns;
 
+    /// How it is mapped. It is reached by this constant alone, so that nothing is made of a type that is not mapped.
+    const FNS: Self::Fns;
+}
+
+/// How a row of type `R`, or several, are mapped to a domain field of type `D`.
+#[derive(Debug)]
+pub struct NestedFns<R, D> {
     /// [`Mappable::mapping`].
-    fn mapping() -> Mapping;
-
+    pub mapping: fn() -> Mapping,
     /// [`Mappable::merge`].
-    fn merge_nested(domain: &Self::Domain, base: Option<&Self>) -> Self;
-
+    pub merge: fn(&D, Option<&R>) -> R,
     /// [`Mappable::to_domain`].
-    ///
-    /// # Errors
-    /// When a conversion refuses the stored data.
-    fn nested_to_domain(self) -> Result<Self::Domain, MappingError>;
+    pub to_domain: fn(R) -> Result<D, MappingError>,
 }
 
 #[diagnostic::do_not_recommend]
 impl<Row: Mappable> NestedRow for Row {
-    type Domain = Row::Domain;
+    type Fns = NestedFns<Row, Row::Domain>;
 
-    fn mapping() -> Mapping {
-        <Row as Mappable>::mapping()
-    }
-
-    fn merge_nested(domain: &Row::Domain, base: Option<&Row>) -> Row {
-        Row::merge(domain, base)
-    }
-
-    fn nested_to_domain(self) -> Result<Row::Domain, MappingError> {
-        self.to_domain()
-    }
+    const FNS: Self::Fns = NestedFns { mapping: Row::mapping, merge: Row::merge, to_domain: Row::to_domain };
 }
 
 #[diagnostic::do_not_recommend]
 impl<Row: Mappable> NestedRow for Option<Row> {
-    type Domain = Option<Row::Domain>;
+    type Fns = NestedFns<Option<Row>, Option<Row::Domain>>;
 
-    fn mapping() -> Mapping {
-        <Row as Mappable>::mapping()
-    }
-
-    fn merge_nested(domain: &Self::Domain, base: Option<&Self>) -> Self {
-        domain.as_ref().map(|domain| Row::merge(domain, base.and_then(Option::as_ref)))
-    }
-
-    fn nested_to_domain(self) -> Result<Self::Domain, MappingError> {
-        self.map(Row::to_domain).transpose()
-    }
+    const FNS: Self::Fns = NestedFns {
+        mapping: Row::mapping,
+        merge: |domain, base| domain.as_ref().map(|domain| Row::merge(domain, base.and_then(Option::as_ref))),
+        to_domain: |row| row.map(Row::to_domain).transpose(),
+    };
 }
 
 /// Elements have no identity, so that each is mapped as a new one.
 #[diagnostic::do_not_recommend]
 impl<Row: Mappable> NestedRow for Vec<Row> {
-    type Domain = Vec<Row::Domain>;
+    type Fns = NestedFns<Vec<Row>, Vec<Row::Domain>>;
 
-    fn mapping() -> Mapping {
-        <Row as Mappable>::mapping()
-    }
-
-    fn merge_nested(domain: &Self::Domain, _: Option<&Self>) -> Self {
-        domain.iter().map(Row::from_domain).collect()
-    }
-
-    fn nested_to_domain(self) -> Result<Self::Domain, MappingError> {
-        self.into_iter().map(Row::to_domain).collect()
-    }
+    const FNS: Self::Fns = NestedFns {
+        mapping: Row::mapping,
+        merge: |domain, _| domain.iter().map(Row::from_domain).collect(),
+        to_domain: |rows| rows.into_iter().map(Row::to_domain).collect(),
+    };
 }
 
 /// Why a conversion or a constructor refused a row.

@@ -10,7 +10,7 @@ use super::cells::Cells;
 use super::field::Source as FieldSource;
 use super::load::{Rows, What};
 use super::plan::{FieldPlan, ViewPlan};
-use super::{Field, LinkKey, ProjectedLoad};
+use super::{Field, LinkKey};
 use crate::error::{Error, ErrorKind};
 use crate::repository::{Repository, Source};
 use crate::schema::Table;
@@ -82,11 +82,11 @@ impl LoadInput<'_> {
 }
 
 /// The answer of a loader by the row's key.
-pub fn gathered<Row, F, I, A>(answer: A) -> BoxFuture<'static, Result<LoadedValues, Error>>
+pub(super) fn gathered<Row, Given, I, A>(answer: A) -> BoxFuture<'static, Result<LoadedValues, Error>>
 where
     Row: Table,
-    F: ProjectedLoad,
-    I: IntoIterator<Item = (Row::Id, F::Given)>,
+    Given: Send + Sync + 'static,
+    I: IntoIterator<Item = (Row::Id, Given)>,
     A: Future<Output = Result<I, Error>> + Send + 'static,
 {
     Box::pin(async move {

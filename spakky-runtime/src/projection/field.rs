@@ -1,6 +1,10 @@
 //! What derived code says of a field: where its value comes from, and how it is read.
 
-use super::batch::LoadFn;
+use std::marker::PhantomData;
+
+use futures_util::future::BoxFuture;
+
+use super::batch::{LoadFn, LoadedValues, gathered};
 use super::cells::Cells;
 use super::{
     LinkKey, MayBeNotLoaded, Profile, ProjectedColumn, ProjectedLoad, ProjectedMany, ProjectedOne, ProjectedScalar,
@@ -186,75 +190,6 @@ impl<F> Field<F> {
         Field::new(name, source, |cells, at| cells.joined::<F, T>(at))
     }
 
-    /// The row that `by` refers to.
-    #[track_caller]
-    pub const fn belongs_to<Row: Table, K: ColumnValue>(
-        name: &'static str,
-        by: &Column<Row, K>,
-        profile: Profile<F::View>,
-    ) -> Self
-    where
-        F: ProjectedOne,
-        <F::Row as Table>::Id: LinkKey,
-    {
-        check_link(K::TYPE, <<F::Row as Table>::Id as LinkKey>::TYPE);
-        let view = View { spec: F::View::spec, mask: profile.mask };
-        Field::new(name, Source::BelongsTo { by: by.parts(), view }, |cells, at| cells.one::<F>(at))
-    }
-
-    /// The one row that refers to this one by `by`.
-    #[track_caller]
-    pub const fn has_one<Row: Table, K: ColumnValue>(
-        name: &'static str,
-        by: &Column<F::Row, K>,
-        profile: Profile<F::View>,
-    ) -> Self
-    where
-        F: ProjectedOne,
-        Row::Id: LinkKey,
-    {
-        check_link(K::TYPE, <Row::Id as LinkKey>::TYPE);
-        let view = View { spec: F::View::spec, mask: profile.mask };
-        Field::new(name, Source::Has { by: by.parts(), which: Which::ALL, view }, |cells, at| cells.one::<F>(at))
-    }
-
-    /// The rows that refer to this one by `by`.
-    #[track_caller]
-    pub const fn has_many<Row: Table, K: ColumnValue>(
-        name: &'static str,
-        by: &Column<F::Row, K>,
-        profile: Profile<F::View>,
-    ) -> Self
-    where
-        F: ProjectedMany,
-        Row::Id: LinkKey,
-    {
-        check_link(K::TYPE, <Row::Id as LinkKey>::TYPE);
-        let view = View { spec: F::View::spec, mask: profile.mask };
-        Field::new(name, Source::Has { by: by.parts(), which: Which::ALL, view }, |cells, at| cells.many::<F>(at))
-    }
-
-    /// The rows that a row of `Link` links to this one.
-    #[track_caller]
-    pub const fn many_to_many<Row: Table, Link: Table, K: ColumnValue, L: ColumnValue>(
-        name: &'static str,
-        from: &Column<Link, K>,
-        to: &Column<Link, L>,
-        profile: Profile<F::View>,
-    ) -> Self
-    where
-        F: ProjectedMany,
-        Row::Id: LinkKey,
-        <F::Row as Table>::Id: LinkKey,
-    {
-        check_link(K::TYPE, <Row::Id as LinkKey>::TYPE);
-        check_link(L::TYPE, <<F::Row as Table>::Id as LinkKey>::TYPE);
-        let view = View { spec: F::View::spec, mask: profile.mask };
-        let source =
-            Source::Through { link: Link::descriptor, from: from.parts(), to: to.parts(), which: Which::ALL, view };
-        Field::new(name, source, |cells, at| cells.many::<F>(at))
-    }
-
     /// How many rows refer to this one by `by`.
     #[track_caller]
     pub const fn count<Row: Table, Child: Table, K: ColumnValue>(name: &'static str, by: &Column<Child, K>) -> Self
@@ -314,14 +249,139 @@ impl<F> Field<F> {
             |cells, at| cells.scalar::<F>(at),
         )
     }
+}
 
-    /// What a loader of the user's own gives, behind the fields at the places `after`.
-    pub const fn load<Row: Table>(name: &'static str, after: &'static [usize], load: LoadFn) -> Self
+/// Makes fields that hold one related row. It is a type of its own, so that derived code, which has it from the field's type,
+/// makes nothing of a type that does not fit.
+#[derive(Debug)]
+pub struct OneMaker<F, V, R> {
+    view: fn() -> &'static ProjectionSpec,
+    read: fn(&Cells<'_>, usize) -> Result<F, Error>,
+    marker: PhantomData<fn() -> (V, R)>,
+}
+
+impl<F: ProjectedOne> OneMaker<F, F::View, F::Row> {
+    pub(super) const NEW: Self =
+        OneMaker { view: F::View::spec, read: |cells, at| cells.one::<F>(at), marker: PhantomData };
+}
+
+impl<F, V, R> OneMaker<F, V, R> {
+    /// The row that `by` refers to.
+    #[track_caller]
+    pub const fn belongs_to<Row: Table, K: ColumnValue>(
+        self,
+        name: &'static str,
+        by: &Column<Row, K>,
+        profile: Profile<V>,
+    ) -> Field<F>
     where
-        F: ProjectedLoad,
+        R: Table,
+        R::Id: LinkKey,
+    {
+        check_link(K::TYPE, <R::Id as LinkKey>::TYPE);
+        let view = View { spec: self.view, mask: profile.mask };
+        Field::new(name, Source::BelongsTo { by: by.parts(), view }, self.read)
+    }
+
+    /// The one row that refers to this one by `by`.
+    #[track_caller]
+    pub const fn has_one<Row: Table, K: ColumnValue>(
+        self,
+        name: &'static str,
+        by: &Column<R, K>,
+        profile: Profile<V>,
+    ) -> Field<F>
+    where
         Row::Id: LinkKey,
     {
-        Field::new(name, Source::Load { after, load }, |cells, at| cells.given::<F>(at))
+        check_link(K::TYPE, <Row::Id as LinkKey>::TYPE);
+        let view = View { spec: self.view, mask: profile.mask };
+        Field::new(name, Source::Has { by: by.parts(), which: Which::ALL, view }, self.read)
+    }
+}
+
+/// Makes fields that hold any number of related rows, as [`OneMaker`] does of one.
+#[derive(Debug)]
+pub struct ManyMaker<F, V, R> {
+    view: fn() -> &'static ProjectionSpec,
+    read: fn(&Cells<'_>, usize) -> Result<F, Error>,
+    marker: PhantomData<fn() -> (V, R)>,
+}
+
+impl<F: ProjectedMany> ManyMaker<F, F::View, F::Row> {
+    pub(super) const NEW: Self =
+        ManyMaker { view: F::View::spec, read: |cells, at| cells.many::<F>(at), marker: PhantomData };
+}
+
+impl<F, V, R> ManyMaker<F, V, R> {
+    /// The rows that refer to this one by `by`.
+    #[track_caller]
+    pub const fn has_many<Row: Table, K: ColumnValue>(
+        self,
+        name: &'static str,
+        by: &Column<R, K>,
+        profile: Profile<V>,
+    ) -> Field<F>
+    where
+        Row::Id: LinkKey,
+    {
+        check_link(K::TYPE, <Row::Id as LinkKey>::TYPE);
+        let view = View { spec: self.view, mask: profile.mask };
+        Field::new(name, Source::Has { by: by.parts(), which: Which::ALL, view }, self.read)
+    }
+
+    /// The rows that a row of `Link` links to this one.
+    #[track_caller]
+    pub const fn many_to_many<Row: Table, Link: Table, K: ColumnValue, L: ColumnValue>(
+        self,
+        name: &'static str,
+        from: &Column<Link, K>,
+        to: &Column<Link, L>,
+        profile: Profile<V>,
+    ) -> Field<F>
+    where
+        Row::Id: LinkKey,
+        R: Table,
+        R::Id: LinkKey,
+    {
+        check_link(K::TYPE, <Row::Id as LinkKey>::TYPE);
+        check_link(L::TYPE, <R::Id as LinkKey>::TYPE);
+        let view = View { spec: self.view, mask: profile.mask };
+        let source =
+            Source::Through { link: Link::descriptor, from: from.parts(), to: to.parts(), which: Which::ALL, view };
+        Field::new(name, source, self.read)
+    }
+}
+
+/// Makes fields that a loader of the user's own fills, with what it gives for a row, as [`OneMaker`] makes others.
+#[derive(Debug)]
+pub struct LoadMaker<F, Given> {
+    read: fn(&Cells<'_>, usize) -> Result<F, Error>,
+    marker: PhantomData<fn() -> Given>,
+}
+
+impl<F: ProjectedLoad> LoadMaker<F, F::Given> {
+    pub(super) const NEW: Self = LoadMaker { read: |cells, at| cells.given::<F>(at), marker: PhantomData };
+}
+
+impl<F, Given> LoadMaker<F, Given> {
+    /// What a loader gives, behind the fields at the places `after`.
+    pub const fn load<Row: Table>(self, name: &'static str, after: &'static [usize], load: LoadFn) -> Field<F>
+    where
+        Row::Id: LinkKey,
+    {
+        Field::new(name, Source::Load { after, load }, self.read)
+    }
+
+    /// The answer of a loader by the row's key.
+    pub fn gathered<Row, I, A>(self, answer: A) -> BoxFuture<'static, Result<LoadedValues, Error>>
+    where
+        Row: Table,
+        Given: Send + Sync + 'static,
+        I: IntoIterator<Item = (Row::Id, Given)>,
+        A: Future<Output = Result<I, Error>> + Send + 'static,
+    {
+        gathered::<Row, Given, I, A>(answer)
     }
 }
 

@@ -4,6 +4,7 @@
 
 use serde::de::DeserializeOwned;
 
+use super::field::{LoadMaker, ManyMaker, OneMaker};
 use super::{Loaded, Projection};
 use crate::schema::Table;
 use crate::value::{ColumnType, ColumnValue, Json, Value, ValueError};
@@ -149,6 +150,22 @@ pub trait ProjectedOne: Sized {
     /// The row type.
     type Row: Table;
 
+    /// What makes a field of the type.
+    #[doc(hidden)]
+    type Maker;
+
+    /// What makes a field of the type.
+    #[doc(hidden)]
+    const MAKER: Self::Maker;
+
+    /// The columns of the row type.
+    #[doc(hidden)]
+    const HANDLES: <Self::Row as Table>::Handles;
+
+    /// The profiles of the view.
+    #[doc(hidden)]
+    const PROFILES: <Self::View as Projection>::Profiles;
+
     /// The field of a row, or `None` if it cannot be without one.
     fn from_view(view: Option<Self::View>) -> Option<Self>;
 
@@ -162,6 +179,11 @@ pub trait ProjectedOne: Sized {
 impl<V: Projection> ProjectedOne for V {
     type View = V;
     type Row = V::Row;
+    type Maker = OneMaker<Self, V, V::Row>;
+
+    const MAKER: OneMaker<Self, V, V::Row> = OneMaker::NEW;
+    const HANDLES: <V::Row as Table>::Handles = <V::Row as Table>::HANDLES;
+    const PROFILES: V::Profiles = V::PROFILES;
 
     fn from_view(view: Option<V>) -> Option<Self> {
         view
@@ -172,6 +194,11 @@ impl<V: Projection> ProjectedOne for V {
 impl<V: Projection> ProjectedOne for Option<V> {
     type View = V;
     type Row = V::Row;
+    type Maker = OneMaker<Self, V, V::Row>;
+
+    const MAKER: OneMaker<Self, V, V::Row> = OneMaker::NEW;
+    const HANDLES: <V::Row as Table>::Handles = <V::Row as Table>::HANDLES;
+    const PROFILES: V::Profiles = V::PROFILES;
 
     fn from_view(view: Option<V>) -> Option<Self> {
         Some(view)
@@ -182,6 +209,11 @@ impl<V: Projection> ProjectedOne for Option<V> {
 impl<V: Projection> ProjectedOne for Loaded<V> {
     type View = V;
     type Row = V::Row;
+    type Maker = OneMaker<Self, V, V::Row>;
+
+    const MAKER: OneMaker<Self, V, V::Row> = OneMaker::NEW;
+    const HANDLES: <V::Row as Table>::Handles = <V::Row as Table>::HANDLES;
+    const PROFILES: V::Profiles = V::PROFILES;
 
     fn from_view(view: Option<V>) -> Option<Self> {
         view.map(Loaded::Loaded)
@@ -196,6 +228,11 @@ impl<V: Projection> ProjectedOne for Loaded<V> {
 impl<V: Projection> ProjectedOne for Loaded<Option<V>> {
     type View = V;
     type Row = V::Row;
+    type Maker = OneMaker<Self, V, V::Row>;
+
+    const MAKER: OneMaker<Self, V, V::Row> = OneMaker::NEW;
+    const HANDLES: <V::Row as Table>::Handles = <V::Row as Table>::HANDLES;
+    const PROFILES: V::Profiles = V::PROFILES;
 
     fn from_view(view: Option<V>) -> Option<Self> {
         Some(Loaded::Loaded(view))
@@ -219,6 +256,22 @@ pub trait ProjectedMany: Sized {
     /// The row type.
     type Row: Table;
 
+    /// What makes a field of the type.
+    #[doc(hidden)]
+    type Maker;
+
+    /// What makes a field of the type.
+    #[doc(hidden)]
+    const MAKER: Self::Maker;
+
+    /// The columns of the row type.
+    #[doc(hidden)]
+    const HANDLES: <Self::Row as Table>::Handles;
+
+    /// The profiles of the view.
+    #[doc(hidden)]
+    const PROFILES: <Self::View as Projection>::Profiles;
+
     /// The field of the rows.
     fn from_views(views: Vec<Self::View>) -> Self;
 
@@ -232,6 +285,11 @@ pub trait ProjectedMany: Sized {
 impl<V: Projection> ProjectedMany for Vec<V> {
     type View = V;
     type Row = V::Row;
+    type Maker = ManyMaker<Self, V, V::Row>;
+
+    const MAKER: ManyMaker<Self, V, V::Row> = ManyMaker::NEW;
+    const HANDLES: <V::Row as Table>::Handles = <V::Row as Table>::HANDLES;
+    const PROFILES: V::Profiles = V::PROFILES;
 
     fn from_views(views: Vec<V>) -> Self {
         views
@@ -242,6 +300,11 @@ impl<V: Projection> ProjectedMany for Vec<V> {
 impl<V: Projection> ProjectedMany for Loaded<Vec<V>> {
     type View = V;
     type Row = V::Row;
+    type Maker = ManyMaker<Self, V, V::Row>;
+
+    const MAKER: ManyMaker<Self, V, V::Row> = ManyMaker::NEW;
+    const HANDLES: <V::Row as Table>::Handles = <V::Row as Table>::HANDLES;
+    const PROFILES: V::Profiles = V::PROFILES;
 
     fn from_views(views: Vec<V>) -> Self {
         Loaded::Loaded(views)
@@ -252,16 +315,30 @@ impl<V: Projection> ProjectedMany for Loaded<Vec<V>> {
     }
 }
 
-/// The type of a field that a loader of the user's own fills.
+/// What a loader of the user's own gives for a row.
 #[diagnostic::on_unimplemented(
     message = "a loader cannot fill a `{Self}`",
     label = "not a value that a loader gives",
     note = "a `load` field is `Clone + Default + Send + Sync`, or a `Loaded` of such a type; rows that the loader leaves \
             out get the default"
 )]
+pub trait GivenValue: Clone + Default + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone + Default + Send + Sync + 'static> GivenValue for T {}
+
+/// The type of a field that a loader of the user's own fills.
 pub trait ProjectedLoad: Sized {
     /// What the loader gives for a row.
-    type Given: Clone + Default + Send + Sync + 'static;
+    type Given: GivenValue;
+
+    /// What makes a field of the type.
+    #[doc(hidden)]
+    type Maker;
+
+    /// What makes a field of the type.
+    #[doc(hidden)]
+    const MAKER: Self::Maker;
 
     /// The field of what was given.
     fn from_given(given: Self::Given) -> Self;
@@ -272,18 +349,22 @@ pub trait ProjectedLoad: Sized {
     }
 }
 
-#[diagnostic::do_not_recommend]
-impl<T: Clone + Default + Send + Sync + 'static> ProjectedLoad for T {
+impl<T: GivenValue> ProjectedLoad for T {
     type Given = T;
+    type Maker = LoadMaker<Self, T>;
+
+    const MAKER: LoadMaker<Self, T> = LoadMaker::NEW;
 
     fn from_given(given: T) -> T {
         given
     }
 }
 
-#[diagnostic::do_not_recommend]
-impl<T: Clone + Default + Send + Sync + 'static> ProjectedLoad for Loaded<T> {
+impl<T: GivenValue> ProjectedLoad for Loaded<T> {
     type Given = T;
+    type Maker = LoadMaker<Self, T>;
+
+    const MAKER: LoadMaker<Self, T> = LoadMaker::NEW;
 
     fn from_given(given: T) -> Self {
         Loaded::Loaded(given)

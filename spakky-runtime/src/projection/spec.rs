@@ -46,6 +46,15 @@ impl<View> Profile<View> {
     }
 }
 
+/// The profiles of a view that declares none.
+#[derive(Debug)]
+pub struct NoProfiles<View>(PhantomData<fn() -> View>);
+
+impl<View> NoProfiles<View> {
+    /// None.
+    pub const NEW: Self = NoProfiles(PhantomData);
+}
+
 impl<View: Projection> Profile<View> {
     /// Its name; `None` for all fields.
     pub fn name(&self) -> Option<&'static str> {

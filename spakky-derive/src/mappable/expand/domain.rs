@@ -4,7 +4,7 @@
 //! For the same reason a domain value that is built by a literal is taken apart by a pattern.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Ident, Member, PathArguments, Type};
 
 use crate::keys::AccessKey;
@@ -79,9 +79,9 @@ pub(super) fn expand(mappable: &Mappable, domain: &Type, access: AccessKey, buil
     }
 }
 
-/// `let Order { id: __id, customer: __customer_id, .. } = __domain;`
+/// `let __Domain { id: __id, customer: __customer_id, .. } = __domain;`
 fn destructured(mappable: &Mappable, domain: &Type) -> TokenStream {
-    let (alias, path) = literal_path(domain);
+    let alias = Ident::new("__Domain", span_of(domain));
     let members = mappable.fields.iter().filter_map(|field| match &field.source {
         Source::Mapped { member, .. } => {
             let bound = bound(field);
@@ -89,7 +89,33 @@ fn destructured(mappable: &Mappable, domain: &Type) -> TokenStream {
         }
         Source::RowOnly { .. } | Source::Parent => None,
     });
-    quote!(#alias let #path { #(#members,)* .. } = __domain;)
+    quote!(let #alias { #(#members,)* .. } = __domain;)
+}
+
+/// ```text
+/// type __Domain = <__p::Checked<{ let _ = |__id, __customer_id| Order { id: __id, customer: __customer_id }; true }> as __p::Literal<Order>>::Domain;
+/// ```
+///
+/// A field that the domain type lacks, or has beside these, is a mistake in this literal alone: without a constant there is no
+/// `__Domain` either, and the compiler says nothing of the pattern and the literal that are made of it.
+pub(super) fn checked(mappable: &Mappable, domain: &Type) -> TokenStream {
+    let (alias, path) = literal_path(domain);
+    let (members, values): (Vec<_>, Vec<_>) = mappable
+        .fields
+        .iter()
+        .filter_map(|field| match &field.source {
+            Source::Mapped { member, .. } => Some((member, bound(field))),
+            Source::RowOnly { .. } | Source::Parent => None,
+        })
+        .unzip();
+    let name = Ident::new("__Domain", span_of(domain));
+    quote! {
+        type #name = <__p::Checked<{
+            #alias
+            let _ = |#(#values),*| #path { #(#members: #values),* };
+            true
+        }> as __p::Literal<#domain>>::Domain;
+    }
 }
 
 /// The row field's value from a domain value.
@@ -116,10 +142,12 @@ fn from_domain(field: &Field, read: Read) -> TokenStream {
             quote_spanned!(span_of(module)=> #module::from_domain(#value))
         }
         (Conversion::Into | Conversion::TryInto, Read::Bound | Read::Field) => {
-            quote_spanned!(span=> <#ty as __p::From<_>>::from(__p::Clone::clone(#value)))
+            let into_row = conversion(ty, "into_row");
+            quote_spanned!(span=> #into_row(__p::Clone::clone(#value)))
         }
         (Conversion::Into | Conversion::TryInto, Read::Getter) => {
-            quote_spanned!(span=> <#ty as __p::From<_>>::from(#value))
+            let into_row = conversion(ty, "into_row");
+            quote_spanned!(span=> #into_row(#value))
         }
         (Conversion::Wrapped, Read::Bound | Read::Field) => {
             let inner = projection(ty, &quote!(__p::Wrapped), "Inner");
@@ -130,13 +158,13 @@ fn from_domain(field: &Field, read: Read) -> TokenStream {
             quote_spanned!(span=> <#ty as __p::Wrapped>::wrap(<#inner as __p::FromGetter<_>>::from_getter(#value)))
         }
         (Conversion::Nested, _) => {
-            let merge = projection(ty, &quote!(__p::NestedRow), "merge_nested");
+            let nested = projection(ty, &quote!(__p::NestedRow), "FNS");
             let base = match field.place {
                 // Each has a key of its own, by which the runtime finds what it was before.
                 Place::Rows => quote!(__p::Option::None),
                 _ => quote!(__p::Option::map(__base, |__base| &__base.#ident)),
             };
-            quote_spanned!(span=> #merge(#value, #base))
+            quote_spanned!(span=> (#nested.merge)(#value, #base))
         }
     }
 }
@@ -172,9 +200,9 @@ fn to_domain(mappable: &Mappable, domain: &Type, build: &Build) -> TokenStream {
     });
     match build {
         Build::Literal => {
-            let (alias, path) = literal_path(domain);
+            let name = Ident::new("__Domain", span_of(domain));
             let members = mapped.map(|(member, value)| quote!(#member: #value));
-            quote!(#alias __p::Result::Ok(#path { #(#members),* }))
+            quote!(__p::Result::Ok(#name { #(#members),* }))
         }
         Build::Construct(path) => {
             let values = mapped.map(|(_, value)| value);
@@ -235,14 +263,25 @@ fn into_domain(field: &Field, member: &Member, by: &Conversion, build: &Build) -
         (Conversion::Wrapped, Build::Construct(_) | Build::TryConstruct(_)) => {
             quote!(<#ty as __p::Wrapped>::unwrap(#value))
         }
-        (Conversion::Into, _) => quote_spanned!(span=> <#ty as __p::Into<_>>::into(#value)),
-        (Conversion::TryInto, _) => {
+        (Conversion::Into, Build::Literal) => {
+            let by_into = conversion(ty, "by_into");
+            quote_spanned!(span=> #by_into()(#value))
+        }
+        // The function's parameter need not be of the type that the domain value is read as.
+        (Conversion::Into, Build::Construct(_) | Build::TryConstruct(_)) => {
+            quote_spanned!(span=> <#ty as __p::IntoDomainField<_>>::into_domain(#value))
+        }
+        (Conversion::TryInto, Build::Literal) => {
+            let (column, by_try_into) = (column(field), conversion(ty, "by_try_into"));
+            quote_spanned!(span=> __p::converted(#column, #by_try_into()(#value))?)
+        }
+        (Conversion::TryInto, Build::Construct(_) | Build::TryConstruct(_)) => {
             let column = column(field);
-            quote_spanned!(span=> __p::converted(#column, <#ty as __p::TryInto<_>>::try_into(#value))?)
+            quote_spanned!(span=> __p::converted(#column, <#ty as __p::TryIntoDomainField<_, _>>::try_into_domain(#value))?)
         }
         (Conversion::Nested, _) => {
-            let nested = projection(ty, &quote!(__p::NestedRow), "nested_to_domain");
-            let nested = quote_spanned!(span=> #nested(#value));
+            let nested = projection(ty, &quote!(__p::NestedRow), "FNS");
+            let nested = quote_spanned!(span=> (#nested.to_domain)(#value));
             match &field.place {
                 Place::Group { prefix } => quote_spanned!(span=> __p::nested(#prefix, #nested)?),
                 Place::Column(_)
@@ -257,6 +296,16 @@ fn into_domain(field: &Field, member: &Member, by: &Conversion, build: &Build) -
             }
         }
     }
+}
+
+/// `<_ as IntoRowField<String>>::into_row`, at the row's type: the domain's is known by what stands around it.
+fn conversion(ty: &Type, function: &str) -> TokenStream {
+    let mut tokens = ty.to_token_stream().into_iter().map(|token| token.span());
+    let first = tokens.next().unwrap_or_else(Span::call_site);
+    let last = tokens.last().unwrap_or(first);
+    let head = quote_spanned!(first=> __p::Inferred);
+    let domain = quote_spanned!(last=> #head<_>);
+    projection(&domain, &quote!(__p::IntoRowField<#ty, _>), function)
 }
 
 /// The column's name for errors; the field's where there is no single column.

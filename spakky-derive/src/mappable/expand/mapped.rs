@@ -59,8 +59,8 @@ fn child(field: &Field) -> TokenStream {
     match &field.source {
         Source::RowOnly { .. } | Source::Parent => quote!(__p::Option::None),
         Source::Mapped { by: Conversion::Nested, .. } => {
-            let mapping = projection(&field.ty, &quote!(__p::NestedRow), "mapping");
-            quote_spanned!(span_of(&field.ty)=> __p::Option::Some(#mapping))
+            let nested = projection(&field.ty, &quote!(__p::NestedRow), "FNS");
+            quote_spanned!(span_of(&field.ty)=> __p::Option::Some(#nested.mapping))
         }
         Source::Mapped { .. } => quote!(__p::Option::Some(|| __p::Mapping::WHOLE)),
     }

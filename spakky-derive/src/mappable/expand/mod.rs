@@ -7,9 +7,10 @@ mod mapped;
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::model::{Domain, Mappable, Registered};
+use super::model::{Build, Domain, Mappable, Registered};
 
 /// ```text
+/// type __Domain = …;                                                     // Order, if it has the fields
 /// impl Mappable for OrderRow {
 ///     type Domain = Order;
 ///     fn mapped() -> &'static [bool] { … }
@@ -29,6 +30,10 @@ pub(crate) fn expand(mappable: &Mappable) -> TokenStream {
         Domain::Other { ty, access, build } => domain::expand(mappable, ty, *access, build),
         Domain::Missing => TokenStream::new(),
     };
+    let checked = match &mappable.domain {
+        Domain::Other { ty, build: Build::Literal, .. } => domain::checked(mappable, ty),
+        Domain::Itself | Domain::Other { .. } | Domain::Missing => TokenStream::new(),
+    };
     let entry = match mappable.registered {
         Registered::No => TokenStream::new(),
         Registered::Yes => quote!(__p::inventory::submit! { __p::MappingEntry::of::<#ident>(false) }),
@@ -37,6 +42,7 @@ pub(crate) fn expand(mappable: &Mappable) -> TokenStream {
     quote! {
         const _: () = {
             use #private as __p;
+            #checked
             #[automatically_derived]
             impl __p::Mappable for #ident {
                 #mapped

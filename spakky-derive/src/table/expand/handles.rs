@@ -74,24 +74,48 @@ pub(super) fn expand_constant(table: &Table, row: &Row) -> TokenStream {
     }
 }
 
+/// `type Itself = OrderRow; type Handles = OrderRowColumns; const HANDLES: OrderRowColumns = OrderRow::COLUMNS;`
+///
+/// Flattened structs are named again, so that rustc ends where they are none, as it does in `COLUMNS`.
+pub(in crate::table) fn expand_items(table: &Table) -> TokenStream {
+    let (ident, name) = (&table.ident, name(table));
+    let groups = table.fields.iter().enumerate().filter_map(|(position, field)| match &field.kind {
+        FieldKind::Flatten(flatten) => Some(group(table, field, flatten, position, &quote!(__p::NoPrefix))),
+        FieldKind::Column(_) | FieldKind::Relation(_) | FieldKind::Skip => None,
+    });
+    quote! {
+        type Itself = #ident;
+        type Handles = #name;
+        const HANDLES: #name = {
+            #(let _ = #groups;)*
+            #ident::COLUMNS
+        };
+    }
+}
+
 fn initializers(table: &Table, outer: &TokenStream, text: &TokenStream) -> Vec<TokenStream> {
-    let row = row(table);
-    let initializer = |position: usize, Field { ident, ty, kind }: &Field| match kind {
+    let initializer = |position: usize, field: &Field| match &field.kind {
         FieldKind::Column(column) => {
             let name = &column.name;
+            let ident = &field.ident;
             Some(quote!(#ident: __p::Column::new(#text, #name)))
         }
         FieldKind::Flatten(flatten) => {
-            let prefix = prefix(table, flatten, position, outer, &quote!(__p));
-            let handles = projection(ty, &quote!(__p::Embedded<#row, #prefix>), "HANDLES");
+            let handles = group(table, field, flatten, position, outer);
             // Like the value, so that rustc reports both at the type.
-            let mut ident = ident.clone();
-            ident.set_span(span_of(ty));
+            let mut ident = field.ident.clone();
+            ident.set_span(span_of(&field.ty));
             Some(quote!(#ident: #handles))
         }
         FieldKind::Relation(_) | FieldKind::Skip => None,
     };
     table.fields.iter().enumerate().filter_map(|(position, field)| initializer(position, field)).collect()
+}
+
+/// The handles of a flattened field.
+fn group(table: &Table, field: &Field, flatten: &Flatten, position: usize, outer: &TokenStream) -> TokenStream {
+    let (row, prefix) = (row(table), prefix(table, flatten, position, outer, &quote!(__p)));
+    projection(&field.ty, &quote!(__p::Embedded<#row, #prefix>), "HANDLES")
 }
 
 /// The prefix of a flattened field as a type: `Nested<NoPrefix, OrderRow, 4>`, for which [`expand_prefixes`] writes the text.

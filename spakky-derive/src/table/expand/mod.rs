@@ -49,5 +49,5 @@ pub(crate) fn expand(table: &Table) -> TokenStream {
 }
 
 // For the fallback.
-pub(super) use handles::{expand_embedded, expand_prefixes, expand_struct};
+pub(super) use handles::{expand_embedded, expand_items, expand_prefixes, expand_struct};
 pub(super) use row::{constants, soft_delete};

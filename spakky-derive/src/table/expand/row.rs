@@ -14,12 +14,13 @@ use crate::table::model::{Column, Constraint, Field, FieldKind, Relation, Row, S
 
 /// ```text
 /// static __TABLE: TableCell = TableCell::new(TableSpec::new::<OrderRow>("OrderRow", "orders", "pk_orders").uniques(…));
-/// impl Table for OrderRow { type Id = OrderId; fn descriptor() { __TABLE.get() } fn id(&self) … fn encode_id(id) … }
+/// impl Table for OrderRow { type Id = OrderId; type Itself = OrderRow; type Handles …; fn descriptor() { __TABLE.get() } fn id(&self) … fn encode_id(id) … }
 /// ```
 pub(super) fn expand(table: &Table, row: &Row) -> TokenStream {
     let ident = &table.ident;
     let spec = spec(table, row);
     let prefixes = handles::expand_prefixes(table);
+    let handles = handles::expand_items(table);
     let constants = constants(table, row);
     let soft_delete = soft_delete(table);
     let ids: Vec<_> = table.ids().collect();
@@ -32,6 +33,7 @@ pub(super) fn expand(table: &Table, row: &Row) -> TokenStream {
         #[automatically_derived]
         impl __p::Table for #ident {
             type Id = #id_type;
+            #handles
             fn descriptor() -> &'static __p::TableDescriptor {
                 __TABLE.get()
             }
@@ -174,14 +176,14 @@ fn spec(table: &Table, row: &Row) -> TokenStream {
     spec
 }
 
-/// `RelationSpec::new("lines", <OrderLineRow as Table>::descriptor, check::by(&OrderLineRow::COLUMNS.order_id, …))`
+/// `RelationSpec::new("lines", <OrderLineRow as Table>::descriptor, check::by(&<OrderLineRow as Table>::HANDLES.order_id, …))`
 ///
 /// That the children's foreign key is stored as the key it holds is checked in the same place that names it.
 fn relation_spec(table: &Table, field: &Field, relation: &Relation) -> Option<TokenStream> {
     let by = relation.by.as_ref()?;
     let (ident, name, child) = (&table.ident, plain(&field.ident), child_row(field));
     let by = quote_spanned! {by.span()=>
-        __p::check::by(&<#child>::COLUMNS.#by, <<#ident as __p::Table>::Id as __p::SingleKey>::TYPE)
+        __p::check::by(&<#child as __p::Table>::HANDLES.#by, <<#ident as __p::Table>::Id as __p::SingleKey>::TYPE)
     };
     let mut spec = quote! {
         __p::RelationSpec::new(#name, <#child as __p::Table>::descriptor, #by)
@@ -189,7 +191,7 @@ fn relation_spec(table: &Table, field: &Field, relation: &Relation) -> Option<To
     if !relation.order.is_empty() {
         let order = relation.order.iter().map(|(path, descending)| {
             let fields = path.idents();
-            quote!((<#child>::COLUMNS #(.#fields)* .parts(), #descending))
+            quote!((<#child as __p::Table>::HANDLES #(.#fields)* .parts(), #descending))
         });
         spec.extend(quote!(.order(&[#(#order),*])));
     }
@@ -204,7 +206,7 @@ pub(super) fn request_column(table: &Table, row: &Row, path: &FieldPath) -> Toke
     match table.related(row, path) {
         Some(related) => {
             let fields = &path.rest;
-            quote!(<#related>::COLUMNS #(.#fields)*)
+            quote!(<#related as __p::Table>::HANDLES #(.#fields)*)
         }
         None => {
             let (ident, fields) = (&table.ident, path.idents());

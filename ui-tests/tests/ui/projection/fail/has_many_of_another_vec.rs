@@ -16,7 +16,7 @@ struct LineRow {
 }
 
 #[derive(Projection)]
-#[projection(row = LineRow)]
+#[projection(row = LineRow, profiles(brief))]
 struct LineView {
     id: i64,
 }
@@ -24,7 +24,7 @@ struct LineView {
 #[derive(Projection)]
 #[projection(row = OrderRow)]
 struct OrderView {
-    #[projection(has_many(by = order_id))]
+    #[projection(has_many(by = order_id, order_by = (id desc), limit = 3, profile = brief))]
     lines: Vec<LineView>,
 }
 

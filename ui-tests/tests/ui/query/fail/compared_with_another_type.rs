@@ -1,0 +1,13 @@
+use spakky::prelude::*;
+
+#[derive(Clone, Table)]
+struct OrderRow {
+    #[table(id)]
+    id: i64,
+    customer_id: i64,
+    note: String,
+}
+
+fn main() {
+    OrderRow::COLUMNS.id.eq("1");
+}
