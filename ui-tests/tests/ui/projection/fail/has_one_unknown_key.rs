@@ -26,7 +26,7 @@ struct LineView {
 #[derive(Projection)]
 #[projection(row = OrderRow)]
 struct OrderView {
-    #[projection(has_one(by = order_id, order_by = id))]
+    #[projection(has_one(by = order_id, offset = 1))]
     line: Option<LineView>,
 }
 
