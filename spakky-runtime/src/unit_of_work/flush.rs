@@ -7,8 +7,8 @@ mod family;
 mod shape;
 mod sweep;
 mod told;
+mod write;
 
-use std::borrow::Cow;
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -23,17 +23,17 @@ use self::family::{lots, orders_within, parents_first};
 use self::shape::{Shape, bounded, stamped};
 use self::sweep::{Fate, Sweep, merge_sweep};
 use self::told::{Returned, Telling};
+use self::write::{Group, Write, compare_keys, is_partial, key_record, record_of};
 use super::aggregate::key_of;
 use super::identity_map::{Entry, IdentityMap, version_of};
 use super::order::{Kind, Node, is_same, sorted};
-use super::pending::{Change, PendingWrite, Told};
+use super::pending::{Change, PendingWrite};
 use super::row_key::RowKey;
 use crate::backend::{Answer, Backend, Draw, Statement};
 use crate::error::Error;
-use crate::mappable::Mapping;
 use crate::mutation::{Mutation, MutationKind};
-use crate::schema::{Record, Role, TableDescriptor};
-use crate::scope::{Mark, Reach, Scope, is_deleted, tenant_of};
+use crate::schema::{Record, TableDescriptor};
+use crate::scope::{Mark, Scope};
 use crate::statement::{self, Answering, Conflict, Guarded, RaiseStyle, Touch, Within};
 use crate::value::Value;
 
@@ -104,141 +104,6 @@ enum Effect {
     Gone,
     /// The row is there, but how is the database's business.
     Unknown,
-}
-
-/// A queued write with what the session knows of the row when it is sent.
-#[derive(Debug)]
-struct Write {
-    table: &'static TableDescriptor,
-    key: Option<RowKey>,
-    change: Change,
-    origin: &'static Location<'static>,
-    /// The row in the database.
-    base: Option<Arc<Record>>,
-    /// The version that guards the write.
-    expected: Option<i64>,
-    reach: Reach,
-    /// The version goes up. It did already if the scope around wrote the same row before, under a savepoint of its own.
-    bumps: bool,
-    /// The column that tells whose child it is, where a row of the same key may be another's.
-    owner: Option<usize>,
-    /// If the row is there, it is soft-deleted.
-    deleted: bool,
-    /// Written as part of another row.
-    is_child: bool,
-    /// The database fills in columns of the row's children.
-    children_partial: bool,
-    /// The session cannot know what becomes of the row's children, or what keys they get.
-    children_unknown: bool,
-    told: Option<Told>,
-}
-
-impl Write {
-    fn of(write: PendingWrite, map: &IdentityMap) -> Self {
-        let PendingWrite { table, key, change, origin, reach, told } = write;
-        let entry = key.as_ref().and_then(|key| map.get(key));
-        let (base, expected) = match (&change, entry) {
-            (Change::Update { .. }, Some(entry)) => (entry.stored.clone(), entry.version),
-            (Change::Delete { must_exist: true }, Some(entry)) => (None, entry.version),
-            _ => (None, None),
-        };
-        let bumps = match (&change, expected) {
-            (Change::Update { record, .. }, Some(expected)) => version_of(table, record) != Some(expected),
-            _ => true,
-        };
-        Write { base, expected, reach, bumps, told, is_child: false, ..Write::of_child(table, key, change, origin) }
-    }
-
-    /// The write of a row that is part of another.
-    fn of_child(
-        table: &'static TableDescriptor,
-        key: Option<RowKey>,
-        change: Change,
-        origin: &'static Location<'static>,
-    ) -> Self {
-        let record = record_of(&change);
-        let tenant = record.and_then(|record| tenant_of(table, record));
-        let reach = Reach { tenant, live: table.deleted_at().is_some(), mark: None, by: None };
-        Write {
-            table,
-            key,
-            change,
-            origin,
-            base: None,
-            expected: None,
-            reach,
-            bumps: true,
-            owner: None,
-            deleted: false,
-            is_child: true,
-            children_partial: false,
-            children_unknown: false,
-            told: None,
-        }
-    }
-
-    /// Takes note of what the session cannot know of the children that are written with the row.
-    fn note_children(&mut self, children: &ChildWrites) {
-        let is_drawn = |write: &Write| write.key.as_deref().is_some_and(is_drawn);
-        self.children_unknown = children.is_unknown || children.writes.iter().any(is_drawn);
-        self.children_partial = children.is_unknown
-            || children.writes.iter().any(|write| {
-                let columns = match &write.change {
-                    Change::Insert { columns, .. }
-                    | Change::Update { columns, .. }
-                    | Change::Upsert { columns, .. } => *columns,
-                    Change::Delete { .. } => return false,
-                };
-                is_partial(write.table, columns, Kind::of(&write.change))
-            });
-    }
-
-    /// What the write is confined to, besides its key.
-    fn within(&self) -> Within {
-        let Reach { live, by, .. } = self.reach;
-        Within { tenanted: self.reach.tenant.is_some(), live, deleted: self.deleted, owner: self.owner, by }
-    }
-
-    /// What the row is found by, in the order in which rows are written.
-    fn found_by(&self) -> Cow<'_, [Value]> {
-        match (&self.key, self.reach.by, record_of(&self.change)) {
-            (Some(key), ..) => Cow::Borrowed(key),
-            (None, Some(by), Some(record)) => Cow::Owned(self.table.uniques[by].values(self.table, record)),
-            (None, ..) => Cow::Borrowed(&[]),
-        }
-    }
-}
-
-/// Rows that go into one statement.
-struct Group {
-    node: Node,
-    shape: Shape,
-    writes: Vec<Write>,
-}
-
-impl Group {
-    /// Whether another new row plainly is one more of those here, as most of a large unit of work are.
-    fn goes_on_with(&self, write: &Write) -> bool {
-        let (Shape::Insert { deleted, drawn, told, .. }, Some(first)) = (&self.shape, self.writes.first()) else {
-            return false;
-        };
-        match (&first.change, &write.change) {
-            (Change::Insert { columns, .. }, Change::Insert { record, columns: others }) => {
-                first.table.row_type == write.table.row_type
-                    && columns == others
-                    && *deleted == is_deleted(write.table, record)
-                    && *told == write.told.is_some()
-                    && drawn.is_empty()
-                    && !is_drawn(record)
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether a row is written already, which one statement cannot do twice.
-    fn holds(&self, write: &Write) -> bool {
-        write.reach.by.is_some() && self.writes.iter().any(|other| other.found_by() == write.found_by())
-    }
 }
 
 impl FlushPlan {
@@ -444,25 +309,6 @@ impl FlushPlan {
     }
 }
 
-fn record_of(change: &Change) -> Option<&Arc<Record>> {
-    match change {
-        Change::Insert { record, .. } | Change::Update { record, .. } | Change::Upsert { record, .. } => Some(record),
-        Change::Delete { .. } => None,
-    }
-}
-
-/// A record with nothing but its key, and the tenant where it is known.
-fn key_record(table: &TableDescriptor, write: &Write) -> Record {
-    let mut record = Record::from(vec![Value::Null; table.columns.len()]);
-    for (&at, value) in table.key.iter().zip(write.key.as_deref().unwrap_or_default()) {
-        record[at] = value.clone();
-    }
-    if let (Some(at), Some(tenant)) = (table.tenant(), &write.reach.tenant) {
-        record[at] = tenant.clone();
-    }
-    record
-}
-
 fn flushed(write: Write, kind: Kind) -> FlushedRow {
     let Write {
         table,
@@ -508,38 +354,6 @@ fn flushed(write: Write, kind: Kind) -> FlushedRow {
         Change::Delete { .. } => Effect::Gone,
     };
     FlushedRow { key, origin, expected, effect: Some(effect), is_child, telling }
-}
-
-/// Whether the database fills in columns of a written row that the session can only guess.
-fn is_partial(table: &TableDescriptor, columns: Mapping, kind: Kind) -> bool {
-    table.columns.iter().enumerate().any(|(at, column)| match column.role {
-        Role::UpdatedAt => true,
-        Role::CreatedAt => kind == Kind::Insert,
-        Role::Plain => kind == Kind::Insert && (column.generated || column.default.is_some() && !columns.holds(at)),
-        _ => false,
-    })
-}
-
-/// The order of keys within a statement: any that is the same for everybody.
-fn compare_keys(a: &[Value], b: &[Value]) -> std::cmp::Ordering {
-    a.iter().zip(b).map(|(a, b)| compare(a, b)).find(|order| order.is_ne()).unwrap_or_else(|| a.len().cmp(&b.len()))
-}
-
-fn compare(a: &Value, b: &Value) -> std::cmp::Ordering {
-    match (a, b) {
-        (Value::I16(a), Value::I16(b)) => a.cmp(b),
-        (Value::I32(a), Value::I32(b)) => a.cmp(b),
-        (Value::I64(a), Value::I64(b)) => a.cmp(b),
-        (Value::Text(a), Value::Text(b)) => a.cmp(b),
-        (Value::Bytes(a), Value::Bytes(b)) => a.cmp(b),
-        (Value::Uuid(a), Value::Uuid(b)) => a.cmp(b),
-        (Value::TimestampTz(a), Value::TimestampTz(b)) => a.cmp(b),
-        (Value::Timestamp(a), Value::Timestamp(b)) => a.cmp(b),
-        (Value::Date(a), Value::Date(b)) => a.cmp(b),
-        (Value::Time(a), Value::Time(b)) => a.cmp(b),
-        (Value::Drawn(a), Value::Drawn(b)) => a.cmp(b),
-        (a, b) => format!("{a:?}").cmp(&format!("{b:?}")),
-    }
 }
 
 impl FlushStep {

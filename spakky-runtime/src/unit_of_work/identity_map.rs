@@ -7,7 +7,6 @@
 //! back to its savepoint. Every change says at which depth it is made (0 is the root scope).
 
 use std::any::TypeId;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::row_key::{ByRow, RowKey};
@@ -100,7 +99,7 @@ impl IdentityMap {
     /// An empty one for a scope in so many others.
     #[cfg(feature = "testing")]
     pub(crate) fn inside(layers: usize) -> Self {
-        IdentityMap { entries: HashMap::default(), layers: vec![HashMap::default(); layers] }
+        IdentityMap { entries: ByRow::default(), layers: vec![ByRow::default(); layers] }
     }
 
     pub(crate) fn get(&self, key: &RowKey) -> Option<&Entry> {
