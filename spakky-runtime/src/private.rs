@@ -44,6 +44,8 @@ pub use mappable::{
 pub use transactional::{
     Again, FromSpakkyError, ReturnType, Returned, again, nothing, policy, registered, returned, sessions_of,
 };
+// Under a name that users do not import: what stands at their own tokens would look to lints like a path of theirs.
+pub use crate::schema::Table as TableRow;
 // Under names that no item of the user's hides.
 pub use std::clone::Clone;
 pub use std::convert::{From, Into, TryInto};

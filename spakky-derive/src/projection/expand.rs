@@ -248,7 +248,7 @@ impl Rows<'_> {
     /// `<OrderRow as Table>::Itself`, `<Vec<LineView> as ProjectedMany>::Row`
     fn row(&self) -> TokenStream {
         match self {
-            Rows::Type(row) => associated(row, &quote!(__p::Table), "Itself"),
+            Rows::Type(row) => associated(row, &quote!(__p::TableRow), "Itself"),
             Rows::Field(ty, kind) => associated(*ty, kind, "Row"),
         }
     }
@@ -257,7 +257,7 @@ impl Rows<'_> {
     fn handle(&self, path: &FieldPath) -> TokenStream {
         let (span, fields) = (path.first.span(), path.idents());
         let handles = match self {
-            Rows::Type(row) => quote_spanned!(span=> <#row as __p::Table>::HANDLES),
+            Rows::Type(row) => quote_spanned!(span=> <#row as __p::TableRow>::HANDLES),
             Rows::Field(ty, kind) => associated(*ty, kind, "HANDLES"),
         };
         quote_spanned!(span=> #handles #(.#fields)*)

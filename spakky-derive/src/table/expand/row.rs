@@ -183,7 +183,7 @@ fn relation_spec(table: &Table, field: &Field, relation: &Relation) -> Option<To
     let by = relation.by.as_ref()?;
     let (ident, name, child) = (&table.ident, plain(&field.ident), child_row(field));
     let by = quote_spanned! {by.span()=>
-        __p::check::by(&<#child as __p::Table>::HANDLES.#by, <<#ident as __p::Table>::Id as __p::SingleKey>::TYPE)
+        __p::check::by(&<#child as __p::TableRow>::HANDLES.#by, <<#ident as __p::Table>::Id as __p::SingleKey>::TYPE)
     };
     let mut spec = quote! {
         __p::RelationSpec::new(#name, <#child as __p::Table>::descriptor, #by)
