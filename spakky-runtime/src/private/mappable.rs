@@ -137,7 +137,7 @@ impl RevisionGetter for &i64 {
 /// A domain field that is converted into a row field, and back if there is a way.
 ///
 /// The way back is that of [`Row`](Self::Row), which there is none of where the way there is missing, so that a field that is
-/// converted in neither direction is one error. `By` is always [`Std`], and inferred.
+/// converted in neither direction is one error. `By` is always `Std`, and inferred.
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` of the domain cannot be converted into a `{R}` of the row",
     label = "`From<{Self}>` is not implemented for `{R}`",
@@ -246,7 +246,7 @@ impl<R: Into<D>, D> IntoDomainField<D> for R {
     }
 }
 
-/// A row field that is converted into a domain field by `#[mappable(try_into)]`. `By` is always [`Std`], and inferred.
+/// A row field that is converted into a domain field by `#[mappable(try_into)]`. `By` is always `Std`, and inferred.
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` of the row cannot be converted into a `{Domain}` of the domain by `try_into`",
     label = "`TryFrom<{Self}>` is not implemented for `{Domain}`",

@@ -41,7 +41,8 @@ pub(crate) struct SqlWriter {
 impl SqlWriter {
     /// An empty text for `backend`.
     pub(crate) fn new(backend: Backend) -> Self {
-        SqlWriter { backend, sql: String::new(), depth: 0, binds: Vec::new(), meaning: None }
+        // Room for most statements, which are written anew for each use.
+        SqlWriter { backend, sql: String::with_capacity(256), depth: 0, binds: Vec::with_capacity(8), meaning: None }
     }
 
     /// The backend whose spelling is written.
@@ -107,11 +108,11 @@ impl SqlWriter {
     /// Appends a placeholder for `value`.
     pub(crate) fn push_bind(&mut self, ty: ColumnType, value: Value) -> &mut Self {
         self.binds.push(Bind { ty, value });
-        let number = self.binds.len();
-        match self.backend {
-            Backend::Postgres => self.sql.push_str(&format!("${number}")),
-            Backend::Sqlite => self.sql.push_str(&format!("?{number}")),
-        }
+        self.sql.push(match self.backend {
+            Backend::Postgres => '$',
+            Backend::Sqlite => '?',
+        });
+        push_number(&mut self.sql, self.binds.len());
         self.push_native_cast(ty)
     }
 
@@ -204,13 +205,21 @@ pub(crate) fn clock(scalar: ScalarType, backend: Backend) -> &'static str {
 /// Appends a name in double quotes.
 pub(crate) fn quote_identifier(sql: &mut String, name: &str) {
     sql.push('"');
-    for character in name.chars() {
-        if character == '"' {
-            sql.push('"');
+    for (position, part) in name.split('"').enumerate() {
+        if position > 0 {
+            sql.push_str("\"\"");
         }
-        sql.push(character);
+        sql.push_str(part);
     }
     sql.push('"');
+}
+
+/// Appends a number, without the ways of formatting it that a placeholder has no use for.
+fn push_number(sql: &mut String, number: usize) {
+    if number >= 10 {
+        push_number(sql, number / 10);
+    }
+    sql.push(char::from(b'0' + u8::try_from(number % 10).unwrap_or_default()));
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ impl SessionManager {
         Ok(())
     }
 
-    /// Creates the table that [`commit_token`](DatabaseConfig::commit_token) needs, if it is not there yet, where tables
+    /// Creates the table that [`commit_token`](crate::config::DatabaseConfig::commit_token) needs, if it is not there yet, where tables
     /// without a schema go. For programs whose tables are made by migrations; [`create_tables`](Self::create_tables) does it
     /// too where the setting is on. Does nothing on SQLite.
     ///
