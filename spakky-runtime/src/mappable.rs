@@ -36,7 +36,15 @@ pub trait Mappable: Sized + Send + Sync + 'static {
     /// Whether [`merge`](Self::merge) takes parts of mapped fields from its base, as for a domain value inside a JSON column
     /// that leaves some of it out. Else whole columns are kept without a base.
     #[doc(hidden)]
-    const MERGES_FIELDS: bool = true;
+    fn merges_fields() -> bool {
+        true
+    }
+
+    /// Whether two rows are the same by their ids; `None` for what has none, a part of a row.
+    #[doc(hidden)]
+    fn is_same_row(&self, _other: &Self) -> Option<bool> {
+        None
+    }
 
     /// The row of a domain value. Fields that are not mapped come from `base` (the row as loaded), else from their
     /// `row_only = …` expression, else from `Default`.

@@ -39,7 +39,7 @@ pub use json::JsonColumn;
 pub use mappable::{
     Checked, FromGetter, Inferred, IntoDomainField, IntoRowField, Literal, MappedCell, MappedSpec, NestedFns,
     NestedRow, NewRowDefault, ParentKey, RevisionGetter, SameAs, TryIntoDomainField, Wrapped, constructed, converted,
-    nested,
+    nested, same_id,
 };
 pub use transactional::{
     Again, FromSpakkyError, ReturnType, Returned, again, nothing, policy, registered, returned, sessions_of,

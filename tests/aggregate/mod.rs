@@ -1,5 +1,6 @@
 //! Aggregates of several tables: rows with the rows of their relations.
 
+mod kept;
 mod load;
 mod model;
 mod query;

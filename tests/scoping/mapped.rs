@@ -10,6 +10,7 @@ on_each_backend![
     a_domain_type_reads_what_the_runtime_wrote,
     a_domain_type_that_says_another_tenant_is_refused,
     a_domain_type_does_not_write_its_stamps,
+    a_tenant_that_new_rows_are_given_is_not_that_of_rows_that_are_there,
 ];
 
 #[derive(Debug, Clone, PartialEq)]
@@ -108,4 +109,38 @@ async fn a_domain_type_does_not_write_its_stamps(db: Database) {
             assert_eq!(letters.get(1).await.unwrap(), Letter { text: "changed".into(), ..before });
         })
         .await;
+}
+
+/// Rows of its own are of the tenant `main`; those of others can be read across tenants.
+#[derive(Debug, Clone, Table, Mappable)]
+#[table(name = "owned_memos")]
+#[mappable(domain = Memo)]
+struct MemoRow {
+    #[table(id)]
+    id: i64,
+    text: String,
+    #[table(tenant)]
+    #[mappable(row_only = Tenant("main".into()))]
+    tenant: Tenant,
+}
+
+#[derive(Debug, Clone)]
+struct Memo {
+    id: i64,
+    text: String,
+}
+
+async fn a_tenant_that_new_rows_are_given_is_not_that_of_rows_that_are_there(db: Database) {
+    db.observer().create_tables(&schema![MemoRow]).await.unwrap();
+    let sql = "INSERT INTO owned_memos (id, text, tenant) VALUES (1, 'a', 'acme')";
+    db.observer().sql(sql).execute().await.unwrap();
+    let memos = db.sessions.repository::<MemoRow>();
+    let tx = begin(&db, acting_for("acme")).await;
+    let here = memos.in_session(tx.session());
+    let mut memo = here.get(1).await.unwrap();
+    memo.text = "b".into();
+    here.save(&mut memo).unwrap();
+    tx.commit().await.unwrap();
+    let found = db.observer().sql("SELECT text, tenant FROM owned_memos").fetch_one::<(String, String)>().await;
+    assert_eq!(found.unwrap(), ("b".to_owned(), "acme".to_owned()));
 }

@@ -367,6 +367,8 @@ pub trait NestedRow: Sized {
 pub struct NestedFns<R, D> {
     /// [`Mappable::mapping`].
     pub mapping: fn() -> Mapping,
+    /// [`Mappable::merges_fields`].
+    pub merges_fields: fn() -> bool,
     /// [`Mappable::merge`].
     pub merge: fn(&D, Option<&R>) -> R,
     /// [`Mappable::to_domain`].
@@ -377,7 +379,12 @@ pub struct NestedFns<R, D> {
 impl<Row: Mappable> NestedRow for Row {
     type Fns = NestedFns<Row, Row::Domain>;
 
-    const FNS: Self::Fns = NestedFns { mapping: Row::mapping, merge: Row::merge, to_domain: Row::to_domain };
+    const FNS: Self::Fns = NestedFns {
+        mapping: Row::mapping,
+        merges_fields: Row::merges_fields,
+        merge: Row::merge,
+        to_domain: Row::to_domain,
+    };
 }
 
 #[diagnostic::do_not_recommend]
@@ -386,21 +393,37 @@ impl<Row: Mappable> NestedRow for Option<Row> {
 
     const FNS: Self::Fns = NestedFns {
         mapping: Row::mapping,
-        merge: |domain, base| domain.as_ref().map(|domain| Row::merge(domain, base.and_then(Option::as_ref))),
+        merges_fields: Row::merges_fields,
+        merge: |domain, base| domain.as_ref().map(|domain| merged(domain, base.into_iter().flatten(), true)),
         to_domain: |row| row.map(Row::to_domain).transpose(),
     };
 }
 
-/// Elements have no identity, so that each is mapped as a new one.
+/// Elements that are no rows have no identity, so that each is mapped as a new one.
 #[diagnostic::do_not_recommend]
 impl<Row: Mappable> NestedRow for Vec<Row> {
     type Fns = NestedFns<Vec<Row>, Vec<Row::Domain>>;
 
     const FNS: Self::Fns = NestedFns {
         mapping: Row::mapping,
-        merge: |domain, _| domain.iter().map(Row::from_domain).collect(),
+        merges_fields: Row::merges_fields,
+        merge: |domain, base| domain.iter().map(|domain| merged(domain, base.into_iter().flatten(), false)).collect(),
         to_domain: |rows| rows.into_iter().map(Row::to_domain).collect(),
     };
+}
+
+/// A row that was one of `bases`, which are told apart by their ids, if it was. What has no id is the same if `alone`.
+fn merged<'b, Row: Mappable>(domain: &Row::Domain, mut bases: impl Iterator<Item = &'b Row>, alone: bool) -> Row {
+    let row = Row::from_domain(domain);
+    match bases.find(|base| row.is_same_row(base).unwrap_or(alone)) {
+        Some(base) => Row::merge(domain, Some(base)),
+        None => row,
+    }
+}
+
+/// Whether two ids are stored as the same.
+pub fn same_id<T: ColumnValue>(one: &T, other: &T) -> bool {
+    matches!((one.to_value(), other.to_value()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// Why a conversion or a constructor refused a row.

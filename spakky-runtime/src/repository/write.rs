@@ -269,7 +269,7 @@ pub(super) fn plan_save<Row: Table + Mappable>(
 
     let columns = Row::mapping();
     let mut record = match &entry.current {
-        Some(current) if Row::MERGES_FIELDS => {
+        Some(current) if Row::merges_fields() => {
             let base = Row::decode(&mut RecordReader::new(table, readable(table, current)))?;
             encode(&Row::merge(domain, Some(&base)))?
         }

@@ -159,12 +159,7 @@ fn from_domain(field: &Field, read: Read) -> TokenStream {
         }
         (Conversion::Nested, _) => {
             let nested = projection(ty, &quote!(__p::NestedRow), "FNS");
-            let base = match field.place {
-                // Each has a key of its own, by which the runtime finds what it was before.
-                Place::Rows => quote!(__p::Option::None),
-                _ => quote!(__p::Option::map(__base, |__base| &__base.#ident)),
-            };
-            quote_spanned!(span=> (#nested.merge)(#value, #base))
+            quote_spanned!(span=> (#nested.merge)(#value, __p::Option::map(__base, |__base| &__base.#ident)))
         }
     }
 }

@@ -5,6 +5,7 @@ use quote::{quote, quote_spanned};
 
 use crate::mappable::model::{Conversion, Field, Mappable, Place, Source};
 use crate::syntax::input::{projection, span_of};
+use crate::table::model::Stamp;
 
 /// A constant slice; with a flattened struct, whose columns are not known here, one made at first use.
 pub(super) fn expand(mappable: &Mappable) -> TokenStream {
@@ -21,11 +22,7 @@ pub(super) fn expand(mappable: &Mappable) -> TokenStream {
         quote!(&[#(#flags),*])
     };
     let children = children(mappable);
-    let merges = (!mappable.fields.iter().any(merges)).then(|| {
-        quote!(
-            const MERGES_FIELDS: __p::bool = false;
-        )
-    });
+    let merges = merges(mappable);
     quote! {
         fn mapped() -> &'static [__p::bool] {
             #body
@@ -35,11 +32,44 @@ pub(super) fn expand(mappable: &Mappable) -> TokenStream {
     }
 }
 
-/// Whether parts of the field may stay as they are.
-fn merges(field: &Field) -> bool {
-    let is_nested = matches!(field.source, Source::Mapped { by: Conversion::Nested, .. });
-    // Rows of their own are told apart by their keys.
-    is_nested && !matches!(field.place, Place::Rows)
+/// Whether a save has to look at the row that it is compared with, and how rows are then told apart.
+fn merges(mappable: &Mappable) -> TokenStream {
+    let mut children = Vec::new();
+    for field in &mappable.fields {
+        match (&field.source, &field.place) {
+            (Source::Mapped { by: Conversion::Nested, .. }, Place::Rows) => {
+                let nested = projection(&field.ty, &quote!(__p::NestedRow), "FNS");
+                children.push(quote_spanned!(span_of(&field.ty)=> (#nested.merges_fields)()));
+            }
+            // Parts of the field may stay as they are; a tenant is held against the one that the row has.
+            (Source::Mapped { by: Conversion::Nested, .. }, _)
+            | (Source::RowOnly { new: Some(_), .. }, Place::Stamp(_, Stamp::Tenant)) => return is_same_row(mappable),
+            _ => {}
+        }
+    }
+    let merged = if children.is_empty() { quote!(false) } else { quote!(#(#children)||*) };
+    let is_same_row = (!children.is_empty()).then(|| is_same_row(mappable));
+    quote! {
+        fn merges_fields() -> __p::bool {
+            #merged
+        }
+        #is_same_row
+    }
+}
+
+/// By their ids. Values inside a row have none.
+fn is_same_row(mappable: &Mappable) -> TokenStream {
+    let ids = mappable.fields.iter().filter(|field| matches!(field.place, Place::Id(_)));
+    let same: Vec<_> =
+        ids.map(|Field { ident, ty, .. }| quote!(__p::same_id::<#ty>(&self.#ident, &__other.#ident))).collect();
+    if same.is_empty() {
+        return TokenStream::new();
+    }
+    quote! {
+        fn is_same_row(&self, __other: &Self) -> __p::Option<__p::bool> {
+            __p::Option::Some(#(#same)&&*)
+        }
+    }
 }
 
 /// What the domain type gives of the children, for each relation.
