@@ -186,6 +186,12 @@ fn a_value_that_the_database_refuses_is_the_callers_and_one_that_cannot_be_read_
             let error = repo.autocommit().query().update([small.set(small + 1)]).await.unwrap_err();
             assert!(error.is_mapping(), "{error:?}");
             assert_eq!(error.http_status(), 422);
+            let inside = sessions
+                .transaction(TransactionOptions::new(), async |_| repo.query().update([small.set(small + 1)]).await);
+            assert_eq!(inside.await.unwrap_err().http_status(), 422);
+            let cast = sessions.sql("SELECT text::int FROM plain").fetch_all::<(i32,)>().await.unwrap_err();
+            assert!(cast.is_mapping(), "{cast:?}");
+            assert_eq!(cast.http_status(), 500);
         }
         let unread = sessions.sql("SELECT text FROM plain").fetch_all::<(i64,)>().await.unwrap_err();
         assert!(unread.is_mapping(), "{unread:?}");

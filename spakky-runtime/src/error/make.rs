@@ -20,6 +20,13 @@ impl Error {
             .with_columns(vec![column.to_owned()])
     }
 
+    /// A failure of a write: a value that the database refuses is one that the caller gave.
+    pub(crate) fn of_write(error: DatabaseError) -> Self {
+        // What the driver could not read back has no code.
+        let is_refused = error.kind == ErrorKind::Mapping && !error.code.is_empty();
+        Error::from_database(error).with_given(is_refused)
+    }
+
     /// A database's failure, with a message that shows neither SQL nor values.
     pub(crate) fn from_database(error: DatabaseError) -> Self {
         let table = error.table.clone();
@@ -59,9 +66,7 @@ impl Error {
         let mut made = Error::new(error.kind, message)
             .with_constraint(error.constraint.clone())
             .with_columns(error.columns.clone())
-            .with_retryable(error.retryable)
-            // What the driver could not read back has no code.
-            .with_given(error.kind == ErrorKind::Mapping && !error.code.is_empty());
+            .with_retryable(error.retryable);
         if let Some(table) = table {
             made = made.with_table(table);
         }

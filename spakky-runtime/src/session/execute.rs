@@ -56,6 +56,7 @@ pub(super) enum Part {
     },
     Query {
         depth: usize,
+        writes: bool,
     },
     /// Asks for the transaction's id, and whether it has failed unseen.
     Probe,
@@ -67,9 +68,10 @@ pub(super) enum Part {
 impl Part {
     fn depth(&self) -> usize {
         match self {
-            Part::Control { depth } | Part::Draw { depth, .. } | Part::Flush { depth, .. } | Part::Query { depth } => {
-                *depth
-            }
+            Part::Control { depth }
+            | Part::Draw { depth, .. }
+            | Part::Flush { depth, .. }
+            | Part::Query { depth, .. } => *depth,
             Part::Probe | Part::Token | Part::Commit => 0,
         }
     }
@@ -284,7 +286,7 @@ impl Session {
             }
         }
         for statement in call.statements {
-            outgoing.push(Step::Statement(statement), Part::Query { depth });
+            outgoing.push(Step::Statement(statement), Part::Query { depth, writes: call.writes });
         }
         state.wrote |= call.writes || has_flush;
         Ok(outgoing)
@@ -393,6 +395,7 @@ impl Session {
                 step.explain(error, answers.get(position)).with_ahead_of_query(ahead_of_query)
             }
             Some(Part::Token) => commit_token::explain(error),
+            Some(Part::Query { writes: true, .. }) => Error::of_write(error),
             _ => Error::from_database(error),
         };
         state.note_failure(&error);

@@ -52,7 +52,7 @@ impl SessionManager {
                     lease.release();
                 }
                 let lost_write = failure.lost && writes;
-                let error = Error::from_database(failure.error);
+                let error = if writes { Error::of_write(failure.error) } else { Error::from_database(failure.error) };
                 if lost_write {
                     let message =
                         "learn whether the statement took effect: the connection broke while it was under way";

@@ -23,7 +23,7 @@ impl FlushStep {
         let mut error = error;
         error.constraint = constraint;
         error.table.get_or_insert_with(|| self.table.name.to_owned());
-        let made = Error::from_database(error);
+        let made = Error::of_write(error);
         // Which of its rows it was the database does not say.
         let ids = self.rows.iter().filter_map(|row| row.known_key()).map(show_key).collect();
         made.with_ids(ids).with_origins(self.rows.iter().map(|row| row.origin))
