@@ -146,6 +146,9 @@ impl Ending {
 
     /// It failed, with the database's code if there is one. Only the first end counts.
     pub(crate) fn fail(&mut self, outcome: &'static str, code: &str) {
+        if self.ended {
+            return;
+        }
         self.span.record("otel.status_code", "ERROR");
         if !code.is_empty() {
             self.span.record("db.response.status_code", code);

@@ -12,11 +12,13 @@ pub(super) struct Batch<'s> {
     writes: Vec<Queued>,
     /// Where in `writes` the last one of a row is.
     rows: ByRow<usize>,
+    /// For each of `writes` where the one before it of the same row is.
+    earlier: Vec<Option<usize>>,
 }
 
 impl<'s> Batch<'s> {
     pub(super) fn new(session: &'s Session) -> Self {
-        Batch { session, writes: Vec::new(), rows: ByRow::default() }
+        Batch { session, writes: Vec::new(), rows: ByRow::default(), earlier: Vec::new() }
     }
 
     /// What the session knows of a row, the writes of this batch included.
@@ -30,12 +32,12 @@ impl<'s> Batch<'s> {
     /// What is queued for a row in this scope, the writes of this batch included.
     pub(super) fn pending(&self, key: &RowKey) -> Option<Change> {
         let earlier = self.session.pending(key);
-        if !self.rows.contains_key(key) {
-            return earlier.map(|write| write.change);
-        }
+        let Some(&last) = self.rows.get(key) else { return earlier.map(|write| write.change) };
+        let mut own: Vec<usize> = std::iter::successors(Some(last), |&at| self.earlier[at]).collect();
+        own.reverse();
         let mut queue = PendingQueue::default();
-        let own = self.writes.iter().map(|(write, _)| write).filter(|write| write.key.as_ref() == Some(key));
-        earlier.into_iter().chain(own.cloned()).for_each(|write| queue.push(write));
+        let own = own.into_iter().map(|at| self.writes[at].0.clone());
+        earlier.into_iter().chain(own).for_each(|write| queue.push(write));
         queue.get(key).map(|write| write.change.clone())
     }
 
@@ -45,13 +47,15 @@ impl<'s> Batch<'s> {
 
     /// Takes in a write, and what the row will be.
     pub(super) fn queue(&mut self, write: PendingWrite, entry: Option<(RowKey, Entry)>) -> Result<(), Error> {
+        let mut earlier = None;
         if let Some((key, entry)) = &entry {
             if self.last(key).is_some() {
                 check_queued(&write, key, entry, self.known(key).as_ref())?;
             }
-            self.rows.insert(key.clone(), self.writes.len());
+            earlier = self.rows.insert(key.clone(), self.writes.len());
         }
         self.writes.push((write, entry));
+        self.earlier.push(earlier);
         Ok(())
     }
 

@@ -183,7 +183,8 @@ impl FlushPlan {
         Ok(plan)
     }
 
-    /// Whether one of the statements answers with the transaction's id, if it was asked to: the first one does.
+    /// Whether one of the statements answers with the transaction's id, if it was asked to: the first one does,
+    /// unless a trigger keeps every row of an INSERT from being written.
     pub(crate) fn tells_xid(&self) -> bool {
         !self.steps.is_empty()
     }

@@ -24,7 +24,7 @@ pub(crate) type ByRow<T> = HashMap<RowKey, T, BuildHasherDefault<KeptHash>>;
 
 impl RowKey {
     pub(crate) fn new(table: &TableDescriptor, key: impl Into<Arc<[Value]>>) -> Self {
-        /// Drawn at random once for each process, so that nobody can choose keys that collide.
+        /// Drawn at random once for each process, so that keys that collide cannot be chosen beforehand.
         static SEED: LazyLock<foldhash::fast::RandomState> = LazyLock::new(foldhash::fast::RandomState::default);
         let (row_type, key) = (table.row_type, key.into());
         RowKey { hash: SEED.hash_one((row_type, &*key)), row_type, key }

@@ -313,8 +313,9 @@ impl Executor {
 
 /// Whether a table has AUTOINCREMENT.
 const HAS_COUNTS: &str = "SELECT count(*) FROM sqlite_master WHERE name = 'sqlite_sequence'";
-const LAST_COUNT: &str = "SELECT max(seq) FROM sqlite_sequence WHERE name = ?1";
-const HAS_TRIGGERS: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'trigger')";
+const LAST_COUNT: &str = "SELECT max(seq) FROM sqlite_sequence WHERE name = ?1 COLLATE NOCASE";
+const HAS_TRIGGERS: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'trigger' UNION ALL SELECT 1 FROM \
+                            sqlite_temp_master WHERE type = 'trigger')";
 /// A table without AUTOINCREMENT has no place among the others; one with it has none before its first row.
 const BEGIN_COUNT: &str = "INSERT INTO sqlite_sequence (name, seq) SELECT name, ?2 FROM sqlite_master WHERE type = 'table' AND \
                            name = ?1 COLLATE NOCASE AND sql LIKE '%AUTOINCREMENT%' AND NOT EXISTS (SELECT 1 FROM \

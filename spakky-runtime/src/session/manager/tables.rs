@@ -25,9 +25,9 @@ impl SessionManager {
         Ok(())
     }
 
-    /// Creates the table that [`commit_token`](crate::config::DatabaseConfig::commit_token) needs, if it is not there yet, where tables
-    /// without a schema go. For programs whose tables are made by migrations; [`create_tables`](Self::create_tables) does it
-    /// too where the setting is on. Does nothing on SQLite.
+    /// Creates the table that [`commit_token`](crate::config::DatabaseConfig::commit_token) needs, if it is not there yet,
+    /// where tables without a schema go. For programs whose tables are made by migrations;
+    /// [`create_tables`](Self::create_tables) does it too where the setting is on. Does nothing on SQLite.
     ///
     /// # Errors
     /// Whatever the database says.

@@ -103,19 +103,24 @@ impl Drop for PostgresLoan<'_> {
         let failure = self.connection.last_failure();
         let name = self.session.scope_name();
         let depth = self.session.depth;
+        // Outside the lock: whoever listens to spans runs here.
+        match returned {
+            Returned::Intact => self.watch.end("returned"),
+            Returned::Abandoned => self.watch.end("abandoned"),
+            Returned::Unbalanced => self.watch.fail("failed", ""),
+            Returned::Failed => self.watch.fail("failed", &self.connection.last_sqlstate().unwrap_or_default()),
+        }
         let mut state = self.session.state();
         state.map.expire(depth, None);
         let reason = match returned {
-            Returned::Intact => return self.watch.end("returned"),
+            Returned::Intact => return,
             Returned::Abandoned => {
                 state.unobserved = true;
-                self.watch.end("abandoned");
                 "a call on the lent connection was abandoned before its answer came"
             }
             Returned::Unbalanced => "the lent connection came back with the transaction ended, or one of its own open",
             Returned::Failed => "a statement on the lent connection failed",
         };
-        self.watch.fail("failed", &self.connection.last_sqlstate().unwrap_or_default());
         if let Some(failure) = failure {
             state.failure = Some(failure);
         }

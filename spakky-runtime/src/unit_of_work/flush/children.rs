@@ -342,12 +342,12 @@ pub(super) fn note_arriving(table: &TableDescriptor, before: Option<&Record>, af
     let before = before.and_then(Record::children);
     for (at, (relation, rows)) in table.relations.iter().zip(after.children().unwrap_or_default()).enumerate() {
         let child = relation.child();
-        for row in rows {
-            let key = key_of(child, row);
-            let known = before.and_then(|before| before[at].iter().find(|known| key_of(child, known) == key));
+        let siblings = before.map(|before| Siblings::new(child, &before[at]));
+        for (likely, row) in rows.iter().enumerate() {
+            let known = siblings.as_ref().and_then(|siblings| siblings.get(row, likely));
             note_arriving(child, known, row, arriving);
             if known.is_none() {
-                arriving.insert((child.row_type, key));
+                arriving.insert((child.row_type, key_of(child, row)));
             }
         }
     }

@@ -2,6 +2,9 @@
 //!
 //! One statement checks such references when it ends. A batch that is cut into several has to come in their order: as values
 //! that a backend limits force it to be, and rows that cannot share a statement.
+//!
+//! Of a row that goes it is not known here what it refers to. So rows that are deleted in several statements, some by their
+//! id alone and some with their version, go in the order in which the first of each kind was queued.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
