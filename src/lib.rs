@@ -70,6 +70,10 @@ pub use spakky_runtime::private as __private;
 struct ReadmeDoctests;
 
 #[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../docs/guide/configuration.md")]
+struct ConfigurationDoctests;
+
+#[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../docs/guide/tenancy.md")]
 struct TenancyDoctests;
 

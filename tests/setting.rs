@@ -307,3 +307,10 @@ async fn count_events(sessions: &SessionManager, target: &str) -> String {
     sessions.sql("SELECT 1").fetch_all::<(i32,)>().await.unwrap();
     format!("{} lines", capture.events(target).len())
 }
+
+#[test]
+fn every_setting_is_in_the_guide() {
+    let guide = include_str!("../docs/guide/configuration.md");
+    let missing = DatabaseConfig::KEYS.iter().filter(|key| !guide.contains(&format!("| `{key}` |")));
+    assert_eq!(missing.collect::<Vec<_>>(), Vec::<&&str>::new());
+}

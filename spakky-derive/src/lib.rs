@@ -37,6 +37,7 @@ use proc_macro::TokenStream;
 /// | `repr = i16` | variants are stored as numbers (`i16`, `i32`, `i64`): their discriminants, or `value` on each |
 /// | `pg_type = "order_status"` | a type of the database's own on PostgreSQL, such as a native enum or `citext`; text elsewhere |
 /// | `sql_type = diesel::sql_types::Inet` | a newtype of what diesel can write and read as this SQL type (`ToSql`, `FromSql`), on the backends where diesel can; refused on the others. With `pg_type`, that is the type's name on PostgreSQL (`"vector(3)"`) |
+/// | `diesel` | also a value of diesel's own queries |
 /// | `crate = path` | where `spakky` is found |
 ///
 /// # On a variant: `#[column(..)]`
@@ -76,7 +77,7 @@ pub fn derive_has_sessions(input: TokenStream) -> TokenStream {
 /// | `domain = Order` | the domain type; `Self` if the row is the domain type |
 /// | `construct = Order::restore` | makes a domain value by a function of the mapped values in row order, instead of a struct literal |
 /// | `try_construct = Order::restore` | the same for a function that returns a `Result` |
-/// | `access = getters` | reads the domain value by methods (`order.status()`) instead of fields; they return the value or a reference to it. A version is set by `set_<field>` |
+/// | `access = getters` | reads the domain value by methods (`order.status()`) instead of fields; they return the value or a reference to it. A version is set by `set_<field>`. `access = fields` is how it is read otherwise |
 /// | `primary` | a lookup by domain type finds this table, when several store the type |
 /// | `crate = path` | where `spakky` is found |
 ///
@@ -173,9 +174,10 @@ pub fn derive_projection(input: TokenStream) -> TokenStream {
 /// | `unique(a, b, where = live)` | a unique key among rows that are not soft-deleted |
 /// | `tenanted` | says that rows belong to tenants, as the field marked `tenant` does by itself |
 /// | `check(positive, "total > 0")` | a check constraint: name and SQL |
-/// | `filterable(status, ship.street, customer.name)` | what requests from outside may filter by; `customer.name` is a field of the row that `customer_id` refers to |
+/// | `filterable(status, ship.street, customer.name)` | what requests from outside may filter by; `customer.name` is a field of the row that `customer_id` refers to, `lines.sku` one of the children |
 /// | `sortable(created_at, status)` | what requests from outside may sort by |
 /// | `embedded` | no table, but columns that rows take in with `flatten` |
+/// | `diesel`, `diesel = crate::schema::orders` | the table for diesel's query builder, made here or named |
 /// | `crate = path` | where `spakky` is found |
 ///
 /// # On a field: `#[table(..)]`

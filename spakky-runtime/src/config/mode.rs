@@ -79,7 +79,7 @@ words! {
     Pooler {
         /// Nothing: connections are the server's own.
         None = "none",
-        /// PgBouncer in transaction mode: no named statements, no startup options, no cancel requests.
+        /// PgBouncer in transaction mode: no named statements, no startup options.
         PgBouncer = "pgbouncer",
         /// Amazon RDS Proxy: no named statements (they pin the session), no startup options, no cancel requests.
         RdsProxy = "rds_proxy",
