@@ -1,9 +1,12 @@
 //! `cargo xtask bench`: Spakky against peers, in workspaces of their own, so that peers weigh on nobody else.
 
+mod baseline;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::Command;
 
-use crate::services::Running;
+use crate::services::{Release, Running};
 use crate::{Result, program, workspace};
 
 /// What the bench of compile time measures when it is told nothing else.
@@ -26,12 +29,41 @@ const COMPILED: [&str; 15] = [
 ];
 
 /// Builds the bench and runs it on the PostgreSQL server of the services. It gets the arguments as they are, unless one of
-/// them is `--compile`: then compile time is measured, of what the others say.
+/// them is `--compile`: then compile time is measured, of what the others say. With `--baseline` it is built a second time,
+/// with the library of that commit.
 ///
 /// # Errors
 /// When it cannot be built, or fails.
 pub(crate) fn run(arguments: &[OsString]) -> Result<()> {
-    if arguments.iter().any(|argument| argument == "--compile") { compile(arguments) } else { measure(arguments) }
+    if arguments.iter().any(|argument| argument == "--compile") {
+        return compile(arguments);
+    }
+    match revision(arguments) {
+        Some(revision) => compare(&revision, arguments),
+        None => measure(arguments),
+    }
+}
+
+/// The commit that `--baseline` names.
+fn revision(arguments: &[OsString]) -> Option<String> {
+    let mut arguments = arguments.iter().map(|argument| argument.to_string_lossy());
+    loop {
+        let argument = arguments.next()?;
+        match argument.strip_prefix("--baseline") {
+            Some("") => return arguments.next().map(Into::into),
+            Some(rest) if rest.starts_with('=') => return Some(rest[1..].to_owned()),
+            _ => {}
+        }
+    }
+}
+
+fn compare(revision: &str, arguments: &[OsString]) -> Result<()> {
+    let programs = baseline::build(revision)?;
+    let services = Running::up(Release::Installed)?;
+    let mut bench = Command::new(&programs.present);
+    bench.args(arguments).arg("--baseline-program").arg(&programs.baseline).current_dir(workspace::root());
+    program::loud(bench.envs(services.environment()))?;
+    services.down()
 }
 
 fn measure(arguments: &[OsString]) -> Result<()> {
@@ -41,7 +73,7 @@ fn measure(arguments: &[OsString]) -> Result<()> {
         cargo
     };
     program::loud(&mut peers("build"))?;
-    let services = Running::up()?;
+    let services = Running::up(Release::Installed)?;
     program::loud(peers("run").arg("--quiet").arg("--").args(arguments).envs(services.environment()))?;
     services.down()
 }
@@ -65,4 +97,18 @@ fn compile(arguments: &[OsString]) -> Result<()> {
 /// Seen from the root, where cargo runs.
 fn benches() -> PathBuf {
     PathBuf::from("benches")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commit_is_read_in_both_spellings() {
+        let given = |words: &[&str]| revision(&words.iter().map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(given(&["--instructions", "--baseline", "abc", "--max", "1.03"]).as_deref(), Some("abc"));
+        assert_eq!(given(&["--baseline=HEAD~1"]).as_deref(), Some("HEAD~1"));
+        assert_eq!(given(&["--baseline"]), None);
+        assert_eq!(given(&["--instructions"]), None);
+    }
 }

@@ -13,6 +13,13 @@ pub(crate) fn root() -> PathBuf {
     manifest.parent().map(Path::to_path_buf).unwrap_or(manifest)
 }
 
+/// The folder that cargo builds into.
+pub(crate) fn target() -> PathBuf {
+    let given = std::env::var_os("CARGO_TARGET_DIR").filter(|folder| !folder.is_empty());
+    // A relative one is seen from the root, where cargo runs.
+    root().join(given.unwrap_or_else(|| OsString::from("target")))
+}
+
 /// The cargo that called us, at the root and without input.
 pub(crate) fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));

@@ -47,6 +47,15 @@ struct Arguments {
     /// Count the instructions of `get` and `load_save` by callgrind, in place of times
     #[arg(long)]
     instructions: bool,
+    /// Compare the instructions with those of this commit, whose library is built beside the present one
+    #[arg(long, value_name = "REV", requires = "instructions", conflicts_with = "contenders")]
+    baseline: Option<String>,
+    /// Fail where the instructions are more than so many times those of the baseline
+    #[arg(long, value_name = "RATIO", requires = "baseline")]
+    max: Option<f64>,
+    /// The bench as it was built with the library of the baseline
+    #[arg(long, value_name = "FILE", hide = true)]
+    baseline_program: Option<PathBuf>,
     /// Run one workload of one contender so many times on the database that the environment names, and measure nothing
     #[arg(long, value_name = "RUNS", hide = true)]
     repeat: Option<usize>,
@@ -109,8 +118,12 @@ async fn run(arguments: Arguments) -> Result<()> {
     }
     let server = backend::postgres::Server::prepare(&url).await?;
     if arguments.instructions {
-        count_instructions(&arguments, &server).await?;
-        return server.close().await;
+        let counted = match &arguments.baseline {
+            Some(revision) => compare_instructions(&arguments, revision, &server).await,
+            None => count_instructions(&arguments, &server).await,
+        };
+        server.close().await?;
+        return counted;
     }
     let outcomes = measure::run(&scope, &server).await?;
     print!("{}", report::table(&outcomes));
@@ -136,4 +149,19 @@ async fn count_instructions(arguments: &Arguments, server: &backend::postgres::S
     let table = report::docs::instructions(&counted);
     print!("{table}");
     if arguments.write_docs { report::docs::write_section("instructions", &table) } else { Ok(()) }
+}
+
+async fn compare_instructions(arguments: &Arguments, revision: &str, server: &backend::postgres::Server) -> Result<()> {
+    let program = arguments.baseline_program.as_deref().ok_or("run `cargo xtask bench`, which builds the baseline")?;
+    let workloads = arguments.workloads.clone().unwrap_or_else(|| {
+        vec![Workload::Get, Workload::LoadSave, Workload::Place, Workload::Page, Workload::SaveMany]
+    });
+    let compared = instructions::compare(server, program, &workloads).await?;
+    print!("{}", report::docs::compared(&compared, revision));
+    let limit = arguments.max.unwrap_or(f64::INFINITY);
+    let above = compared.iter().filter(|one| one.ratio() > limit).map(|one| format!("`{}`", one.workload));
+    match above.collect::<Vec<_>>().join(", ") {
+        none if none.is_empty() => Ok(()),
+        above => Err(format!("more than {limit} times the instructions of {revision}: {above}").into()),
+    }
 }

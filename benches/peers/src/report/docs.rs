@@ -8,7 +8,7 @@ use super::{median_of, rounded};
 use crate::Result;
 use crate::backend::Backend;
 use crate::contender::Name;
-use crate::instructions::Instructions;
+use crate::instructions::{Compared, Instructions};
 use crate::measure::Outcome;
 use crate::network::Network;
 use crate::workload::Workload;
@@ -97,6 +97,15 @@ pub(crate) fn instructions(counted: &[Instructions]) -> String {
         let ratio = counted.iter().find(limit).map(|limit| one.count as f64 / limit.count as f64);
         let ratio = ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default();
         let _ = writeln!(text, "| `{}` | {} | {} | {ratio} |", one.workload, one.contender, one.count);
+    }
+    text
+}
+
+/// The table of instructions beside those of another commit.
+pub(crate) fn compared(compared: &[Compared], revision: &str) -> String {
+    let mut text = format!("| | {revision} | present | ratio |\n|---|---:|---:|---:|\n");
+    for one in compared {
+        let _ = writeln!(text, "| `{}` | {} | {} | {:.3} |", one.workload, one.baseline, one.present, one.ratio());
     }
     text
 }
