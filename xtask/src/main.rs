@@ -18,6 +18,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::services::Release;
+
 /// What a command gives back; the error is shown to the user as it is.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -35,11 +37,17 @@ enum Command {
         /// Leave out the documentation and the lints of each feature alone
         #[arg(long)]
         fast: bool,
+        /// Run the integration tests on these releases of PostgreSQL, beside the installed one
+        #[arg(long, value_name = "RELEASE", value_delimiter = ',', default_value = "installed")]
+        postgres: Vec<Release>,
     },
-    /// Start, stop or show the servers that tests talk to
+    /// Start, stop or show the servers that tests talk to; starts them, if not told what to do
     Services {
+        /// Of this release of PostgreSQL; without it, the installed one is started, and all are stopped and shown
+        #[arg(long, global = true, value_name = "RELEASE")]
+        postgres: Option<Release>,
         #[command(subcommand)]
-        action: ServicesAction,
+        action: Option<ServicesAction>,
     },
     /// Run the tests of compiler messages
     Ui {
@@ -70,10 +78,14 @@ enum ServicesAction {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
-        Command::Test { fast } => test::run(if fast { test::Extent::Fast } else { test::Extent::Full }),
-        Command::Services { action: ServicesAction::Up } => services::command::up(),
-        Command::Services { action: ServicesAction::Down } => services::command::down(),
-        Command::Services { action: ServicesAction::Status } => services::command::status(),
+        Command::Test { fast, postgres } => {
+            test::run(if fast { test::Extent::Fast } else { test::Extent::Full }, &postgres)
+        }
+        Command::Services { postgres, action } => match action.unwrap_or(ServicesAction::Up) {
+            ServicesAction::Up => services::command::up(postgres.unwrap_or(Release::Installed)),
+            ServicesAction::Down => services::command::down(postgres),
+            ServicesAction::Status => services::command::status(postgres),
+        },
         Command::Ui { bless } => ui::run(if bless { ui::Mode::Bless } else { ui::Mode::Compare }),
         Command::Bench { arguments } => bench::run(&arguments),
         Command::OrdersData => orders::write(),

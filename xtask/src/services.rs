@@ -2,7 +2,8 @@
 //!
 //! Each server is a [`Service`] in a file of its own, listed in [`all`]. It lives in a folder below the system's
 //! temporary folder, one per checkout, so that two checkouts never share a server. A URL in the service's environment
-//! variable wins: then that server is used and nothing is started.
+//! variable wins: then that server is used and nothing is started. That holds for the installed PostgreSQL; other releases
+//! are asked for by name, and always started here.
 
 mod account;
 pub(crate) mod command;
@@ -12,6 +13,7 @@ mod pgbouncer;
 mod port;
 mod postgres;
 mod process;
+mod release;
 
 use std::path::Path;
 
@@ -22,11 +24,15 @@ use postgres::Postgres;
 use crate::Result;
 
 pub(crate) use postgres::Binaries;
+pub(crate) use release::Release;
 
 /// A server that tests talk to. Each call holds the lock of the folder.
 trait Service {
     /// Its name, which is also its folder below the folder of the services.
     fn name(&self) -> &'static str;
+
+    /// The release of PostgreSQL that it is, or is in front of.
+    fn release(&self) -> Release;
 
     /// The environment variable that tells tests where it is.
     fn variable(&self) -> &'static str;
@@ -34,17 +40,22 @@ trait Service {
     /// Its URL, if it runs out of this folder, accepts connections and works with the services before it.
     fn running(&self, folder: &Path, earlier: &[Instance]) -> Option<String>;
 
-    /// Starts it on a free port and waits until it accepts connections. The folder is empty; the services before it in
-    /// [`all`] run.
+    /// Starts it on a free port and waits until it accepts connections. The folder is empty; the services before it of its
+    /// release run.
     fn start(&self, folder: &Path, earlier: &[Instance]) -> Result<String>;
 
     /// Stops it, if it runs out of this folder, however sick it is.
     fn stop(&self, folder: &Path) -> Result<()>;
 }
 
-/// Every service, in the order in which they start.
+/// The services of a release, in the order in which they start.
+fn of(release: Release) -> [Box<dyn Service>; 2] {
+    [Box::new(Postgres { release }), Box::new(PgBouncer { release })]
+}
+
+/// Every service.
 fn all() -> Vec<Box<dyn Service>> {
-    vec![Box::new(Postgres), Box::new(PgBouncer)]
+    Release::ALL.into_iter().flat_map(of).collect()
 }
 
 /// Where a service came from.
@@ -68,18 +79,19 @@ struct Instance {
 
 /// Running services. Those that were started by [`Running::up`] stop when this is dropped.
 pub(crate) struct Running {
+    release: Release,
     instances: Vec<Instance>,
 }
 
 impl Running {
-    /// Brings every service up.
+    /// Brings every service of a release up.
     ///
     /// # Errors
     /// When one can neither be found nor started; those started before it are stopped again.
-    pub(crate) fn up() -> Result<Self> {
+    pub(crate) fn up(release: Release) -> Result<Self> {
         let folder = Folder::of_checkout()?;
-        let mut running = Running { instances: Vec::new() };
-        for service in all() {
+        let mut running = Running { release, instances: Vec::new() };
+        for service in of(release) {
             let instance = bring_up(&folder, service.as_ref(), &running.instances)?;
             running.instances.push(instance);
         }
@@ -93,7 +105,7 @@ impl Running {
 
     /// The URL of the PostgreSQL server.
     pub(crate) fn postgres(&self) -> Result<&str> {
-        url_of(&Postgres, &self.instances)
+        url_of(&Postgres { release: self.release }, &self.instances)
     }
 
     /// Stops and deletes what was started.
@@ -169,5 +181,8 @@ fn url_of<'a>(service: &dyn Service, running: &'a [Instance]) -> Result<&'a str>
 
 /// The URL that the environment names.
 fn given(service: &dyn Service) -> Option<String> {
+    if service.release() != Release::Installed {
+        return None;
+    }
     std::env::var(service.variable()).ok().filter(|url| !url.trim().is_empty())
 }

@@ -5,7 +5,7 @@
 
 use std::process::Command;
 
-use crate::services::Running;
+use crate::services::{Release, Running};
 use crate::step::Steps;
 use crate::{Result, example, program, ui, workspace};
 
@@ -25,7 +25,7 @@ const BACKEND_CRATES: [&str; 5] = ["diesel", "diesel-async", "libsqlite3-sys", "
 ///
 /// # Errors
 /// When a step fails; the error names it.
-pub(crate) fn run(extent: Extent) -> Result<()> {
+pub(crate) fn run(extent: Extent, releases: &[Release]) -> Result<()> {
     let mut steps = Steps::default();
 
     steps.run("format", || program::loud(&mut workspace::cargo(["fmt", "--all", "--check"])))?;
@@ -45,16 +45,15 @@ pub(crate) fn run(extent: Extent) -> Result<()> {
     }
     steps.run("no backend without its feature", no_backend_by_default)?;
 
-    let services = steps.run("services: up", Running::up)?;
-    let with_services = |mut command: Command| {
-        command.envs(services.environment());
-        program::loud(&mut command)
-    };
+    let services = steps.run("services: up", || Running::up(Release::Installed))?;
     steps.run("tests", || {
-        with_services(without_ui(workspace::cargo(["test", "--workspace", "--all-features", "--tests"])))
+        on(&services, without_ui(workspace::cargo(["test", "--workspace", "--all-features", "--tests"])))
     })?;
+    for release in releases.iter().filter(|release| **release != Release::Installed) {
+        steps.run(&format!("tests: {release}"), || on_release(*release))?;
+    }
     steps.run("examples in the documentation", || {
-        with_services(without_ui(workspace::cargo(["test", "--workspace", "--all-features", "--doc"])))
+        on(&services, without_ui(workspace::cargo(["test", "--workspace", "--all-features", "--doc"])))
     })?;
     if extent == Extent::Full {
         steps.run("documentation", || {
@@ -71,6 +70,19 @@ pub(crate) fn run(extent: Extent) -> Result<()> {
     eprint!("{steps}");
     eprintln!("everything passed");
     Ok(())
+}
+
+/// Runs a command that talks to the services.
+fn on(services: &Running, mut command: Command) -> Result<()> {
+    program::loud(command.envs(services.environment()))
+}
+
+/// Runs the tests that talk to a server on another release of PostgreSQL. They were compiled for the installed one.
+fn on_release(release: Release) -> Result<()> {
+    let services = Running::up(release)?;
+    let tests = ["test", "--workspace", "--all-features", "--lib", "--test", "main", "--test", "test_database"];
+    on(&services, without_ui(workspace::cargo(tests)))?;
+    services.down()
 }
 
 /// Leaves out the tests of compiler messages, which are a step of their own.

@@ -34,8 +34,17 @@ impl Checkout {
         printed(&self.command(action).output().unwrap())
     }
 
+    /// The same of one release of PostgreSQL.
+    fn run_on(&self, release: &str, action: &str) -> String {
+        printed(&self.command(action).args(["--postgres", release]).output().unwrap())
+    }
+
     fn data(&self) -> PathBuf {
-        self.folder.join("postgres").join("data")
+        self.data_of("postgres")
+    }
+
+    fn data_of(&self, service: &str) -> PathBuf {
+        self.folder.join(service).join("data")
     }
 }
 
@@ -147,6 +156,45 @@ fn a_folder_of_programs_that_lacks_some_is_named() {
     assert!(!output.status.success());
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("`SPAKKY_POSTGRES_BIN` is `/no/such/folder`, which lacks one of"), "{said}");
+}
+
+#[test]
+fn a_release_has_a_server_and_a_pooler_of_its_own_beside_the_installed_ones() {
+    let checkout = Checkout::new("release");
+    let installed = checkout.run("up");
+    // The variables name the installed server, and a release is not it.
+    let url = "postgres://someone:secret@db.example/postgres";
+    let mut up = checkout.command("up");
+    let export = printed(&up.args(["--postgres", "18"]).env(URL, url).env(POOLER_URL, url).output().unwrap());
+    assert_eq!(fs::read_to_string(checkout.data_of("postgres-18").join("PG_VERSION")).unwrap(), "18\n");
+    let ports = [&installed, &export].map(|printed| (port(printed), port_of(POOLER_URL, printed)));
+    assert!(ports[0].0 != ports[1].0 && ports[0].1 != ports[1].1, "{ports:?}");
+    assert!(ports.iter().all(|(server, pooler)| answers(*server) && answers(*pooler)));
+    let settings = fs::read_to_string(checkout.folder.join("pgbouncer-18").join("pgbouncer.ini")).unwrap();
+    assert!(settings.contains(&format!("port={} ", ports[1].0)), "{settings}");
+    let (server, pooler) = ports[1];
+    let status = format!(
+        "postgres-18: running, {URL}=postgres://postgres@127.0.0.1:{server}/postgres\n\
+         pgbouncer-18: running, {POOLER_URL}=postgres://postgres@127.0.0.1:{pooler}/postgres\n"
+    );
+    assert_eq!(checkout.run_on("18", "status"), status);
+    assert!(checkout.run("status").ends_with(&status));
+
+    checkout.run_on("18", "down");
+    assert!(!answers(server) && !answers(pooler) && answers(ports[0].0) && answers(ports[0].1));
+    checkout.run("down");
+    assert!(!checkout.folder.exists());
+}
+
+#[test]
+fn a_folder_of_programs_that_lacks_some_is_named_for_a_release_too() {
+    let checkout = Checkout::new("release-programs");
+    let mut up = checkout.command("up");
+    up.args(["--postgres", "18"]).env("SPAKKY_POSTGRES_18_BIN", "/no/such/folder");
+    let output = up.output().unwrap();
+    assert!(!output.status.success());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("`SPAKKY_POSTGRES_18_BIN` is `/no/such/folder`, which lacks one of"), "{said}");
 }
 
 #[test]

@@ -1,18 +1,19 @@
-//! `cargo xtask services up | down | status`.
+//! `cargo xtask services up | down | status`, of one release of PostgreSQL or of all.
 //!
 //! What a shell can evaluate goes to standard output, everything else to standard error:
 //! `eval "$(cargo xtask services up)"` sets the variables.
 
 use super::folder::Folder;
-use super::{Instance, Origin, Running, all, given, take_down};
+use super::release::Release;
+use super::{Instance, Origin, Running, all, given, of, take_down};
 use crate::Result;
 
 /// Starts what is not running and prints where it is.
 ///
 /// # Errors
 /// When a service can neither be found nor started.
-pub(crate) fn up() -> Result<()> {
-    for instance in Running::up()?.keep() {
+pub(crate) fn up(release: Release) -> Result<()> {
+    for instance in Running::up(release)?.keep() {
         let how = match instance.origin {
             Origin::Given => {
                 // The URL may hold a password, and whoever set it knows it.
@@ -28,26 +29,26 @@ pub(crate) fn up() -> Result<()> {
     Ok(())
 }
 
-/// Stops what was started here and deletes its data.
+/// Stops what was started here, of this release or of all, and deletes its data.
 ///
 /// # Errors
 /// When a server does not stop, or its folder cannot be deleted.
-pub(crate) fn down() -> Result<()> {
-    take_down(|_| true)?;
-    for service in all() {
+pub(crate) fn down(release: Option<Release>) -> Result<()> {
+    take_down(|service| release.is_none_or(|release| service.release() == release))?;
+    for service in release.map_or_else(all, |release| of(release).into()) {
         eprintln!("{}: down", service.name());
     }
     Ok(())
 }
 
-/// Shows what is running.
+/// Shows what is running, of this release or of all; of releases that are not installed only what runs, if none is named.
 ///
 /// # Errors
 /// When the folder of the services cannot be named.
-pub(crate) fn status() -> Result<()> {
+pub(crate) fn status(release: Option<Release>) -> Result<()> {
     let folder = Folder::of_checkout()?;
     let mut running = Vec::new();
-    for service in all() {
+    for service in release.map_or_else(all, |release| of(release).into()) {
         let (name, variable) = (service.name(), service.variable());
         let (url, origin) = match given(service.as_ref()) {
             Some(url) => (Some(url), Origin::Given),
@@ -57,7 +58,11 @@ pub(crate) fn status() -> Result<()> {
             // The URL may hold a password, and whoever set it knows it.
             Some(_) if origin == Origin::Given => println!("{name}: named by `{variable}`"),
             Some(url) => println!("{name}: running, {variable}={url}"),
-            None => println!("{name}: not running; `cargo xtask services up` starts it"),
+            None if service.release() == Release::Installed => {
+                println!("{name}: not running; `cargo xtask services up` starts it");
+            }
+            None if release.is_some() => println!("{name}: not running"),
+            None => {}
         }
         running.extend(url.map(|url| Instance { name, variable, url, origin }));
     }

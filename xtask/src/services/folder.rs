@@ -1,4 +1,4 @@
-//! The folder of a checkout's services, and its lock.
+//! The folder of a checkout's services, and its lock; and the folder of what is kept for all checkouts.
 //!
 //! It is below the system's temporary folder, where paths are short enough for sockets, and named after the checkout
 //! and the user. `SPAKKY_SERVICES_DIR` names another one.
@@ -14,9 +14,27 @@ use crate::{Result, workspace};
 
 const VARIABLE: &str = "SPAKKY_SERVICES_DIR";
 
+/// The folder of programs that were fetched for servers, which all checkouts of a user share. It is there after the call.
+pub(super) fn kept() -> Result<PathBuf> {
+    let user = account::current_user()?;
+    let folder = Folder { path: open_temp(user).join(format!("spakky-{user}-programs")), variable: "TMPDIR" };
+    folder.create()?;
+    Ok(folder.path)
+}
+
+/// The system's temporary folder, as a path that servers can go.
+fn open_temp(user: u32) -> PathBuf {
+    let temp = std::env::temp_dir();
+    let temp = temp.canonicalize().unwrap_or(temp);
+    // Servers do not run as root, and must get to their folder nevertheless.
+    if user == 0 && !is_open_to_all(&temp) { PathBuf::from("/tmp") } else { temp }
+}
+
 /// The folder of a checkout's services.
 pub(super) struct Folder {
     path: PathBuf,
+    /// The environment variable that moves it.
+    variable: &'static str,
 }
 
 /// The folder while nobody else changes what is in it.
@@ -34,17 +52,13 @@ impl Folder {
             if !path.is_absolute() {
                 return Err(format!("`{VARIABLE}` is `{}`; give an absolute path", path.display()).into());
             }
-            return Ok(Folder { path });
+            return Ok(Folder { path, variable: VARIABLE });
         }
         let root = workspace::root();
         let root = root.canonicalize().unwrap_or(root);
         let user = account::current_user()?;
         let name = format!("spakky-{user}-{:016x}", hash(root.as_os_str().as_encoded_bytes()));
-        let temp = std::env::temp_dir();
-        let temp = temp.canonicalize().unwrap_or(temp);
-        // Servers do not run as root, and must get to their folder nevertheless.
-        let temp = if user == 0 && !is_open_to_all(&temp) { PathBuf::from("/tmp") } else { temp };
-        Ok(Folder { path: temp.join(name) })
+        Ok(Folder { path: open_temp(user).join(name), variable: VARIABLE })
     }
 
     /// The folder of one service.
@@ -100,19 +114,19 @@ impl Folder {
     }
 
     fn create(&self) -> Result<()> {
-        let shown = self.path.display();
+        let (shown, variable) = (self.path.display(), self.variable);
         match fs::create_dir(&self.path) {
             // Servers that do not run as root are let through to their own folder, which is closed to others.
             Ok(()) => fs::set_permissions(&self.path, Permissions::from_mode(0o711))?,
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(format!("create `{shown}`: {error}; name another folder by `{VARIABLE}`").into()),
+            Err(error) => return Err(format!("create `{shown}`: {error}; name another folder by `{variable}`").into()),
         }
         // Others may write to the temporary folder too: trust only a folder made by us.
         let data = fs::symlink_metadata(&self.path).map_err(|error| format!("look at `{shown}`: {error}"))?;
         if data.is_dir() && data.uid() == account::current_user()? {
             return Ok(());
         }
-        Err(format!("`{shown}` is not a folder of yours; delete it, or name another one by `{VARIABLE}`").into())
+        Err(format!("`{shown}` is not a folder of yours; delete it, or name another one by `{variable}`").into())
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::account::Account;
 use super::postgres::Postgres;
-use super::{Instance, Service, install, port, process, url_of};
+use super::{Instance, Release, Service, install, port, process, url_of};
 use crate::{Result, program};
 use target::Target;
 
@@ -22,11 +22,24 @@ const VARIABLE: &str = "SPAKKY_TEST_PGBOUNCER_URL";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The private PgBouncer.
-pub(super) struct PgBouncer;
+pub(super) struct PgBouncer {
+    pub(super) release: Release,
+}
+
+impl PgBouncer {
+    /// The server that it is in front of.
+    fn server(&self) -> Postgres {
+        Postgres { release: self.release }
+    }
+}
 
 impl Service for PgBouncer {
     fn name(&self) -> &'static str {
-        "pgbouncer"
+        self.release.pooler()
+    }
+
+    fn release(&self) -> Release {
+        self.release
     }
 
     fn variable(&self) -> &'static str {
@@ -37,12 +50,12 @@ impl Service for PgBouncer {
         process::alive(&folder.join("pid"), folder)?;
         let text = fs::read_to_string(folder.join("pgbouncer.ini")).ok()?;
         let port = text.lines().find_map(|line| line.strip_prefix("listen_port = "))?.parse().ok()?;
-        let target = Target::parse(url_of(&Postgres, earlier).ok()?).ok()?;
+        let target = Target::parse(url_of(&self.server(), earlier).ok()?).ok()?;
         (text == settings(folder, port, &target) && port::answers(port)).then(|| url(port))
     }
 
     fn start(&self, folder: &Path, earlier: &[Instance]) -> Result<String> {
-        let target = Target::parse(url_of(&Postgres, earlier)?)?;
+        let target = Target::parse(url_of(&self.server(), earlier)?)?;
         let binary = find_or_install()?;
         let account = Account::for_server(&["postgres", "nobody"])?;
         if let Some(account) = account {

@@ -1,26 +1,34 @@
 //! A private PostgreSQL: trusting, on a free port of the loopback address, fast because nothing it stores must last.
 
 mod binaries;
+mod package;
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use super::account::Account;
-use super::{Instance, Service, port, process};
+use super::{Instance, Release, Service, port, process};
 use crate::{Result, program};
 
 pub(crate) use binaries::Binaries;
+pub(super) use package::PACKAGE;
 
 /// The environment variable that tells tests where the server is.
 const VARIABLE: &str = "SPAKKY_TEST_POSTGRES_URL";
 
 /// The private PostgreSQL.
-pub(super) struct Postgres;
+pub(super) struct Postgres {
+    pub(super) release: Release,
+}
 
 impl Service for Postgres {
     fn name(&self) -> &'static str {
-        "postgres"
+        self.release.server()
+    }
+
+    fn release(&self) -> Release {
+        self.release
     }
 
     fn variable(&self) -> &'static str {
@@ -33,7 +41,7 @@ impl Service for Postgres {
     }
 
     fn start(&self, folder: &Path, _earlier: &[Instance]) -> Result<String> {
-        let binaries = Binaries::find_or_install()?;
+        let binaries = Binaries::of_or_install(self.release)?;
         let account = Account::for_server(&["postgres", "nobody"])?;
         if let Some(account) = account {
             account.own(folder)?;
@@ -69,7 +77,8 @@ impl Service for Postgres {
         if listening(&data).is_none() {
             return Ok(());
         }
-        let binaries = Binaries::find().ok_or("the programs of PostgreSQL are gone, and its server is running")?;
+        let binaries =
+            Binaries::of(self.release).ok_or("the programs of PostgreSQL are gone, and its server is running")?;
         let account = Account::for_server(&["postgres", "nobody"])?;
         // Its data is deleted next, so there is nothing to save.
         let mut stop = command(&binaries, "pg_ctl", folder, account);

@@ -1,8 +1,11 @@
-//! Where the programs of PostgreSQL are: the newest in Debian's folders, or on the search path.
+//! Where the programs of PostgreSQL are: those of the installed release are the newest in Debian's folders, or on the search
+//! path; those of other releases are fetched.
 
 use std::path::{Path, PathBuf};
 
 use super::super::install;
+use super::super::release::{Release, Source};
+use super::package;
 use crate::{Result, program};
 
 /// The environment variable that names the folder of the programs.
@@ -17,6 +20,34 @@ pub(crate) struct Binaries {
 }
 
 impl Binaries {
+    /// The programs of a release, if they are here.
+    pub(super) fn of(release: Release) -> Option<Self> {
+        match release.source() {
+            None => Self::find(),
+            Some(source) => source.given().or_else(|| package::find(&source)).and_then(Self::complete),
+        }
+    }
+
+    /// The same, after installing or fetching them.
+    ///
+    /// # Errors
+    /// When they are missing and cannot be had: it says what to do.
+    pub(super) fn of_or_install(release: Release) -> Result<Self> {
+        match release.source() {
+            None => Self::find_or_install(),
+            Some(source) => Self::find_or_fetch(&source),
+        }
+    }
+
+    fn find_or_fetch(source: &Source) -> Result<Self> {
+        if let Some(folder) = source.given() {
+            return Self::complete(folder.clone()).ok_or_else(|| lacking(source.variable, &folder));
+        }
+        let folder = package::find_or_fetch(source)?;
+        let shown = format!("`{}` lacks one of `{}`; delete it", folder.display(), NEEDED.join("`, `"));
+        Self::complete(folder).ok_or_else(|| shown.into())
+    }
+
     /// The folder named by `SPAKKY_POSTGRES_BIN`, the newest version that is installed, or the one on the search path.
     pub(crate) fn find() -> Option<Self> {
         if let Some(folder) = std::env::var_os(VARIABLE).filter(|folder| !folder.is_empty()) {
@@ -31,13 +62,12 @@ impl Binaries {
     ///
     /// # Errors
     /// When they are missing and cannot be installed: it says what to do.
-    pub(super) fn find_or_install() -> Result<Self> {
+    fn find_or_install() -> Result<Self> {
         if let Some(found) = Self::find() {
             return Ok(found);
         }
         if let Some(folder) = std::env::var_os(VARIABLE).filter(|folder| !folder.is_empty()) {
-            let folder = folder.display();
-            return Err(format!("`{VARIABLE}` is `{folder}`, which lacks one of `{}`", NEEDED.join("`, `")).into());
+            return Err(lacking(VARIABLE, Path::new(&folder)));
         }
         if install::possible()? {
             install::package("postgresql")?;
@@ -61,6 +91,10 @@ impl Binaries {
     fn complete(folder: PathBuf) -> Option<Self> {
         NEEDED.iter().all(|name| program::is_program(&folder.join(name))).then_some(Binaries { folder })
     }
+}
+
+fn lacking(variable: &str, folder: &Path) -> Box<dyn std::error::Error> {
+    format!("`{variable}` is `{}`, which lacks one of `{}`", folder.display(), NEEDED.join("`, `")).into()
 }
 
 /// The folders of programs below Debian's, newest version first.
