@@ -1,10 +1,11 @@
 //! The commands of this repository: `cargo xtask test`, `cargo xtask services`, `cargo xtask ui`, `cargo xtask bench`,
-//! `cargo xtask orders-data`.
+//! `cargo xtask faults`, `cargo xtask orders-data`.
 //!
 //! CI calls the same commands as people do, so that what passes here passes there.
 
 mod bench;
 mod example;
+mod faults;
 mod orders;
 mod program;
 mod services;
@@ -38,8 +39,11 @@ enum Command {
         #[arg(long)]
         fast: bool,
         /// Run the integration tests on these releases of PostgreSQL, beside the installed one
-        #[arg(long, value_name = "RELEASE", value_delimiter = ',', default_value = "installed")]
+        #[arg(long, value_name = "RELEASE", value_delimiter = ',', default_value = "18")]
         postgres: Vec<Release>,
+        /// Give each part so many times its share of minutes
+        #[arg(long, value_name = "TIMES", default_value_t = 1.0)]
+        patience: f64,
     },
     /// Start, stop or show the servers that tests talk to; starts them, if not told what to do
     Services {
@@ -62,6 +66,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Try at random, of any seed and for any time, what tests try of one
+    Faults(faults::Options),
     /// Write `examples/data` anew, always the same
     OrdersData,
 }
@@ -78,8 +84,8 @@ enum ServicesAction {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
-        Command::Test { fast, postgres } => {
-            test::run(if fast { test::Extent::Fast } else { test::Extent::Full }, &postgres)
+        Command::Test { fast, postgres, patience } => {
+            test::run(if fast { test::Extent::Fast } else { test::Extent::Full }, &postgres, patience)
         }
         Command::Services { postgres, action } => match action.unwrap_or(ServicesAction::Up) {
             ServicesAction::Up => services::command::up(postgres.unwrap_or(Release::Installed)),
@@ -88,6 +94,7 @@ fn main() -> ExitCode {
         },
         Command::Ui { bless } => ui::run(if bless { ui::Mode::Bless } else { ui::Mode::Compare }),
         Command::Bench { arguments } => bench::run(&arguments),
+        Command::Faults(options) => faults::run(&options),
         Command::OrdersData => orders::write(),
     };
     match outcome {

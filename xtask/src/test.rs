@@ -6,7 +6,7 @@
 use std::process::Command;
 
 use crate::services::{Release, Running};
-use crate::step::Steps;
+use crate::step::{Shares, Steps};
 use crate::{Result, example, program, ui, workspace};
 
 /// How much to run.
@@ -25,11 +25,12 @@ const BACKEND_CRATES: [&str; 5] = ["diesel", "diesel-async", "libsqlite3-sys", "
 ///
 /// # Errors
 /// When a step fails; the error names it.
-pub(crate) fn run(extent: Extent, releases: &[Release]) -> Result<()> {
-    let mut steps = Steps::default();
+pub(crate) fn run(extent: Extent, releases: &[Release], patience: f64) -> Result<()> {
+    let releases = releases.iter().filter(|release| **release != Release::Installed).collect::<Vec<_>>();
+    let mut steps = Steps::new(Shares::of_document(patience, releases.len())?);
 
-    steps.run("format", || program::loud(&mut workspace::cargo(["fmt", "--all", "--check"])))?;
-    steps.run("lints: all features, all targets", || {
+    steps.run("lints", "format", || program::loud(&mut workspace::cargo(["fmt", "--all", "--check"])))?;
+    steps.run("lints", "lints: all features, all targets", || {
         program::loud(&mut deny_warnings(workspace::cargo([
             "clippy",
             "--workspace",
@@ -37,35 +38,35 @@ pub(crate) fn run(extent: Extent, releases: &[Release]) -> Result<()> {
             "--all-features",
         ])))
     })?;
-    steps.run("lints: no features", || lint_alone(None))?;
+    steps.run("lints", "lints: no features", || lint_alone(None))?;
     if extent == Extent::Full {
         for feature in workspace::features()? {
-            steps.run(&format!("lints: `{feature}` alone"), || lint_alone(Some(&feature)))?;
+            steps.run("lints", &format!("lints: `{feature}` alone"), || lint_alone(Some(&feature)))?;
         }
     }
-    steps.run("no backend without its feature", no_backend_by_default)?;
+    steps.run("lints", "no backend without its feature", no_backend_by_default)?;
 
-    let services = steps.run("services: up", || Running::up(Release::Installed))?;
-    steps.run("tests", || {
+    let services = steps.run("services", "services: up", || Running::up(Release::Installed))?;
+    steps.run("tests", "tests", || {
         on(&services, without_ui(workspace::cargo(["test", "--workspace", "--all-features", "--tests"])))
     })?;
-    for release in releases.iter().filter(|release| **release != Release::Installed) {
-        steps.run(&format!("tests: {release}"), || on_release(*release))?;
+    for release in releases {
+        steps.run("tests on another release", &format!("tests: {release}"), || on_release(*release))?;
     }
-    steps.run("examples in the documentation", || {
+    steps.run("examples in the documentation", "examples in the documentation", || {
         on(&services, without_ui(workspace::cargo(["test", "--workspace", "--all-features", "--doc"])))
     })?;
     if extent == Extent::Full {
-        steps.run("documentation", || {
+        steps.run("documentation", "documentation", || {
             let mut command = workspace::cargo(["doc", "--workspace", "--all-features", "--no-deps"]);
             program::loud(command.env("RUSTDOCFLAGS", "-D warnings"))
         })?;
     }
-    steps.run("compiler messages", || ui::run(ui::Mode::Compare))?;
+    steps.run("compiler messages", "compiler messages", || ui::run(ui::Mode::Compare))?;
     for name in example::all()? {
-        steps.run(&format!("example `{name}`"), || example::run(&name, services.postgres()?))?;
+        steps.run("examples", &format!("example `{name}`"), || example::run(&name, services.postgres()?))?;
     }
-    steps.run("services: down", || services.down())?;
+    steps.run("services", "services: down", || services.down())?;
 
     eprint!("{steps}");
     eprintln!("everything passed");
