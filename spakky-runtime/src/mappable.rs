@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind};
 use crate::schema::Table;
+use crate::transaction::Fate;
 
 /// A row type that stores a domain type.
 ///
@@ -82,6 +84,14 @@ impl Mapping {
     /// Every column, of the children too.
     pub const WHOLE: Mapping = Mapping { columns: None, children: &[] };
 
+    /// Nothing: not a column, and no children.
+    pub(crate) const NOTHING: Mapping = Mapping { columns: Some(&[]), children: &[] };
+
+    /// Whether nothing comes from the domain type.
+    pub(crate) fn is_nothing(&self) -> bool {
+        *self == Mapping::NOTHING
+    }
+
     /// These columns of a table without relations.
     #[cfg(test)]
     pub(crate) const fn of(columns: &'static [bool]) -> Self {
@@ -114,6 +124,9 @@ impl PartialEq for Mapping {
 /// and a save in another session are then detected without any bookkeeping by the caller. A new value starts with
 /// `Revision::default()`.
 ///
+/// A save raises the version at once, though the database has it only when the unit of work is committed. If that is undone,
+/// or the nested scope of it in which the value was saved, the revision is what it was before.
+///
 /// Two revisions are equal if their versions are. So a value that was saved equals the one that is then read, and a domain
 /// type that derives `PartialEq` compares what it holds, not what its session did with the copy.
 #[derive(Debug, Clone, Default)]
@@ -121,23 +134,59 @@ pub struct Revision {
     pub(crate) version: Option<i64>,
     /// Counts the queued saves of this aggregate in one session, to tell an older copy from the newest.
     pub(crate) save: u64,
+    given: Option<Arc<Given>>,
+}
+
+/// By what a revision was given that the database does not have yet.
+#[derive(Debug)]
+struct Given {
+    by: Arc<Fate>,
+    before: Revision,
 }
 
 impl Revision {
     /// The revision of a stored value with this version, as a repository would have loaded it.
     pub fn loaded(version: i64) -> Self {
-        Revision { version: Some(version), save: 0 }
+        Revision::of(Some(version), 0)
     }
 
-    /// The version the value was loaded with; `None` for a new value.
+    /// The version the value was loaded with, or that it got by a save since, unless what saved it was undone; `None` for a new
+    /// value.
     pub fn version(&self) -> Option<i64> {
-        self.version
+        self.resolved().version
+    }
+
+    pub(crate) fn of(version: Option<i64>, save: u64) -> Self {
+        Revision { version, save, given: None }
+    }
+
+    /// The revision as of now: what was undone gave none.
+    pub(crate) fn resolved(&self) -> &Revision {
+        match &self.given {
+            Some(given) if given.by.is_undone() => given.before.resolved(),
+            _ => self,
+        }
+    }
+
+    /// The revision that a save in this scope gives to a value which had `before`.
+    pub(crate) fn given_by(self, by: &Arc<Fate>, before: &Revision) -> Self {
+        let mut before = before.resolved();
+        // Several saves in one scope are undone together.
+        while let Some(given) = before.given.as_ref().filter(|given| Arc::ptr_eq(&given.by, by)) {
+            before = given.before.resolved();
+        }
+        Revision { given: Some(Arc::new(Given { by: Arc::clone(by), before: before.clone() })), ..self }
+    }
+
+    /// Whether it is a number that does not know what became of the scope that gave it.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.given.is_none()
     }
 }
 
 impl PartialEq for Revision {
     fn eq(&self, other: &Self) -> bool {
-        self.version == other.version
+        self.version() == other.version()
     }
 }
 
@@ -145,7 +194,7 @@ impl Eq for Revision {}
 
 impl Hash for Revision {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.version.hash(state);
+        self.version().hash(state);
     }
 }
 
@@ -176,11 +225,11 @@ impl VersionField for Revision {
 /// A new value has version 0, since the first stored version is 1.
 impl VersionField for i64 {
     fn to_revision(&self) -> Revision {
-        Revision { version: Some(*self).filter(|version| *version > 0), save: 0 }
+        Revision::of(Some(*self).filter(|version| *version > 0), 0)
     }
 
     fn from_revision(revision: Revision) -> Self {
-        revision.version.unwrap_or_default()
+        revision.version().unwrap_or_default()
     }
 }
 
@@ -248,12 +297,28 @@ impl std::error::Error for MappingError {
 mod tests {
     use std::collections::HashSet;
 
-    use super::Revision;
+    use std::sync::Arc;
+
+    use super::{Fate, Revision};
 
     #[test]
     fn revisions_of_one_version_are_equal_and_hash_alike() {
-        let (loaded, saved) = (Revision::loaded(3), Revision { version: Some(3), save: 2 });
+        let (loaded, saved) = (Revision::loaded(3), Revision::of(Some(3), 2));
         assert_eq!(loaded, saved);
         assert_eq!(HashSet::from([loaded, saved, Revision::default()]).len(), 2);
+    }
+
+    #[test]
+    fn what_was_undone_gave_no_revision() {
+        let (outer, loaded) = (Arc::new(Fate::default()), Revision::loaded(3));
+        let inner = Arc::new(Fate::inside(Some(outer.clone())));
+        let saved = Revision::of(Some(4), 1).given_by(&outer, &loaded);
+        let nested = Revision::of(Some(4), 2).given_by(&inner, &saved);
+        let again = Revision::of(Some(4), 3).given_by(&inner, &nested);
+        assert_eq!([&saved, &nested, &again].map(Revision::version), [Some(4); 3]);
+        inner.undo();
+        assert_eq!((again.version(), again.resolved().save), (Some(4), 1));
+        outer.undo();
+        assert_eq!([&saved, &nested, &again].map(Revision::version), [Some(3); 3]);
     }
 }

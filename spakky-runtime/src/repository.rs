@@ -206,8 +206,12 @@ impl<Row: Table + Mappable> Repository<Row> {
         let key = key_of(table, &record);
         let row = Row::decode(&mut RecordReader::new(table, record))?;
         let mut domain = row.to_domain().map_err(|error| error.into_error::<Row>(&show_key(&key)))?;
+        if let Some(version) = version.filter(|_| saves == 0) {
+            // From now on a value has the version by right.
+            self.manager.undone_versions().forget(table, &key, version);
+        }
         if version.is_some() {
-            Row::set_revision(&mut domain, crate::mappable::Revision { version, save: saves });
+            Row::set_revision(&mut domain, crate::mappable::Revision::of(version, saves));
         }
         Ok(domain)
     }

@@ -31,7 +31,7 @@ pub(crate) use record::canonical;
 pub use record::{Record, RecordReader, RecordWriter};
 pub use registry::SchemaRegistry;
 pub use relation::{ChildRows, Relation};
-pub(crate) use relation::{Lineage, dependents, holders};
+pub(crate) use relation::{Lineage, dependents, holders, table_of};
 pub use request::RequestField;
 pub use role::{StampColumn, VersionColumn};
 pub use tagged::{Tagged, TaggedColumns};

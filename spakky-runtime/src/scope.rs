@@ -47,6 +47,8 @@ pub(crate) struct Reach {
     pub(crate) mark: Option<Mark>,
     /// The unique key, by its position, that an upsert finds the row by instead of its id.
     pub(crate) by: Option<usize>,
+    /// A row that an upsert finds was to be deleted: it starts anew, its version too.
+    pub(crate) renewed: bool,
 }
 
 /// What is done to the life of a row that stays.
@@ -158,7 +160,7 @@ impl Scope {
     pub(crate) fn reach(&self, table: &TableDescriptor, known: Option<&Value>) -> Result<Reach, Error> {
         let known = known.filter(|tenant| table.tenant().is_some() && !is_blank(tenant)).cloned();
         let live = table.deleted_at().is_some() && !self.visibility.with_deleted;
-        Ok(Reach { tenant: self.tenant(table)?.or(known), live, mark: None, by: None })
+        Ok(Reach { tenant: self.tenant(table)?.or(known), live, mark: None, by: None, renewed: false })
     }
 
     /// The last gate before the queue: whoever made the write, on a table with tenants it is confined to that of the context.

@@ -17,6 +17,7 @@ mod registry;
 mod state;
 mod stream;
 mod transaction;
+mod undone;
 
 pub(crate) use ambient::{
     InScope, OutOfTime, enter as enter_scope, find as find_session, holds_connection, innermost as innermost_session,
@@ -35,3 +36,4 @@ pub use registry::SessionRegistry;
 pub use state::SessionStatistics;
 pub(crate) use stream::SessionStream;
 pub use transaction::Transaction;
+pub(crate) use undone::UndoneVersions;

@@ -1,6 +1,7 @@
 //! Transactions: their options, how scopes nest, how they end.
 
 pub(crate) mod commit_token;
+mod fate;
 mod hook;
 mod mode;
 mod options;
@@ -13,6 +14,7 @@ mod scope;
 pub use mode::{Isolation, TransactionMode};
 pub use options::{Propagation, RetryOn, RetryPolicy, TransactionOptions};
 
+pub(crate) use fate::Fate;
 pub(crate) use hook::{Hook, Hooks};
 pub(crate) use outcome::{Outcome, Question, Unstoppable};
 pub use policy::Policy;

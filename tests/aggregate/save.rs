@@ -238,7 +238,7 @@ async fn a_child_moves_from_one_aggregate_to_another(db: Database) {
     })
     .await
     .unwrap();
-    assert_eq!(seen(&db).await, ["line 11 of 2 bolt 1 v1", "line 12 of 1 nut 2 v1", "order 1 v2", "order 2 v2"]);
+    assert_eq!(seen(&db).await, ["line 11 of 2 bolt 1 v2", "line 12 of 1 nut 2 v1", "order 1 v2", "order 2 v2"]);
 }
 
 async fn a_detached_aggregate_replaces_its_children(db: Database) {

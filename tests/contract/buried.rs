@@ -357,7 +357,7 @@ async fn a_child_that_moves_leaves_nothing_behind(store: Store) {
         })
         .await
         .unwrap();
-    let all = ["1 v2 +", "fragile +", "12 ink v1 +", "2 v2 +", "11 pen v1 +", "11.1 red +", "11.2 red +"];
+    let all = ["1 v2 +", "fragile +", "12 ink v1 +", "2 v2 +", "11 pen v2 +", "11.1 red +", "11.2 red +"];
     assert_eq!(rows(&store).await, all);
 }
 

@@ -24,7 +24,11 @@ impl<'s> Batch<'s> {
     /// What the session knows of a row, the writes of this batch included.
     pub(super) fn known(&self, key: &RowKey) -> Option<Entry> {
         match self.last(key) {
-            Some(entry) => Some(Entry { queued: self.pending(key).is_some(), ..entry.clone() }),
+            Some(entry) => {
+                let around = self.session.known(key).map(|entry| entry.queued).unwrap_or_default();
+                let queued = around.with(self.session.depth, self.pending(key).is_some());
+                Some(Entry { queued, ..entry.clone() })
+            }
             None => self.session.known(key),
         }
     }
@@ -65,24 +69,59 @@ impl<'s> Batch<'s> {
     }
 }
 
+/// What a write gives to its aggregate: the revision of the row with this key.
+pub(super) type Given = Option<(RowKey, Revision)>;
+
 /// Queues a write of each of these aggregates, and then tells these what they are now.
 pub(super) fn queue_each<Row: Table + Mappable>(
     session: &Session,
     domains: &mut [&mut Row::Domain],
-    plan: impl Fn(&mut Batch<'_>, &Row::Domain) -> Result<Option<Revision>, Error>,
+    plan: impl Fn(&mut Batch<'_>, &Row::Domain) -> Result<Given, Error>,
 ) -> Result<(), Error> {
+    let given = plan_each::<Row>(session, domains, plan)?;
+    give::<Row>(Some(session), domains, given);
+    Ok(())
+}
+
+/// Queues a write of each of these aggregates, and answers with what these are to be told once it is sure.
+pub(super) fn plan_each<Row: Table + Mappable>(
+    session: &Session,
+    domains: &[&mut Row::Domain],
+    plan: impl Fn(&mut Batch<'_>, &Row::Domain) -> Result<Given, Error>,
+) -> Result<Vec<Given>, Error> {
     let mut batch = Batch::new(session);
     batch.writes.reserve(domains.len());
     batch.rows.reserve(domains.len());
-    let mut revisions = Vec::with_capacity(domains.len());
-    for domain in domains.iter() {
-        revisions.push(plan(&mut batch, domain)?);
+    let mut given = Vec::with_capacity(domains.len());
+    for domain in domains {
+        given.push(plan(&mut batch, domain)?);
     }
     batch.finish()?;
-    for (domain, revision) in domains.iter_mut().zip(revisions) {
-        if let Some(revision) = revision {
-            Row::set_revision(domain, revision);
+    Ok(given)
+}
+
+/// Tells aggregates what they are now, in a scope that may yet be undone, or for good.
+pub(super) fn give<Row: Table + Mappable>(
+    session: Option<&Session>,
+    domains: &mut [&mut Row::Domain],
+    given: Vec<Given>,
+) {
+    let mut fate = None;
+    let mut versions = Vec::new();
+    for (domain, given) in domains.iter_mut().zip(given) {
+        let (Some((key, revision)), Some(before)) = (given, Row::revision(domain)) else { continue };
+        match session {
+            Some(session) => {
+                let fate = fate.get_or_insert_with(|| session.state().fate(session.depth));
+                versions.extend(revision.version.map(|version| (key, version)));
+                Row::set_revision(domain, revision.given_by(fate, &before));
+            }
+            None => Row::set_revision(domain, revision),
         }
     }
-    Ok(())
+    if let Some(session) = session
+        && let Some(frame) = session.state().frames.get_mut(session.depth)
+    {
+        frame.given.append(&mut versions);
+    }
 }

@@ -196,11 +196,7 @@ impl<Row: Table + Mappable> Repository<Row> {
         }
         let mut loaded = HashMap::new();
         if !wanted.is_empty() {
-            // Rows that the session knows only in part are asked for behind the writes that are pending.
-            let flush = session.as_ref().is_some_and(|session| {
-                let state = session.state();
-                wanted.iter().any(|key| state.map.get(&RowKey::new(table, key.clone())).is_some())
-            });
+            let flush = session.as_ref().is_some_and(|session| self.asks_behind_queue(session, &wanted));
             let statements = self.by_keys(session.as_ref(), wanted, None)?;
             let call = Call { statements, flush, writes: false, transaction: false };
             for record in self.read(session.as_ref(), call).await? {
@@ -250,12 +246,23 @@ impl<Row: Table + Mappable> Repository<Row> {
         let Some(session) = session.filter(|session| self.tracks(session)) else { return Ok(None) };
         session.check()?;
         let state = session.state();
+        if session.manager().config().autoflush && state.is_concerned(session.depth, Row::descriptor().row_type) {
+            return Ok(None);
+        }
         let entry = state.map.get(&RowKey::new(Row::descriptor(), key.to_vec()));
         Ok(match session.scope().sight(Row::descriptor(), entry)? {
             Sight::Unknown => None,
             Sight::Gone => Some(Known::Deleted),
             Sight::Row(record) => Some(Known::Row(Record::clone(record), entry.map_or(0, |entry| entry.saves))),
         })
+    }
+
+    /// Whether rows are asked for behind the writes that are pending: the session wrote them itself and knows them only in part,
+    /// or what is pending may be about them in another way.
+    fn asks_behind_queue(&self, session: &Session, keys: &[Vec<Value>]) -> bool {
+        let (table, state) = (Row::descriptor(), session.state());
+        session.manager().config().autoflush && state.is_concerned(session.depth, table.row_type)
+            || keys.iter().any(|key| state.map.get(&RowKey::new(table, key.clone())).is_some())
     }
 
     /// The rows with these keys, in no order, each once; behind them their children. A change of a child that is committed
@@ -276,9 +283,7 @@ impl<Row: Table + Mappable> Repository<Row> {
 
     async fn select_key(&self, session: Option<&Session>, key: &[Value]) -> Result<Option<Record>, Error> {
         let statements = self.by_keys(session, vec![key.to_vec()], None)?;
-        // A row that the session wrote itself and knows only in part is asked for behind the writes that are pending.
-        let flush = session
-            .is_some_and(|session| session.state().map.get(&RowKey::new(Row::descriptor(), key.to_vec())).is_some());
+        let flush = session.is_some_and(|session| self.asks_behind_queue(session, &[key.to_vec()]));
         let call = Call { statements, flush, writes: false, transaction: false };
         Ok(self.read(session, call).await?.into_iter().next())
     }

@@ -3,11 +3,11 @@
 use std::panic::Location;
 use std::sync::Arc;
 
-use super::batch::{Batch, queue_each};
+use super::batch::{Batch, Given, queue_each};
 use super::write::{Origin, known_entry, set_version, whole};
 use super::{Repository, encode};
 use crate::error::{Error, ErrorKind};
-use crate::mappable::{Mappable, Revision};
+use crate::mappable::{Mappable, Mapping, Revision};
 use crate::schema::{Record, SoftDelete, Table};
 use crate::scope::{Mark, is_deleted, tenant_of};
 use crate::unit_of_work::{Change, Entry, PendingWrite, RowKey, mark_children, show_key};
@@ -171,7 +171,7 @@ fn plan_mark<Row: Table + Mappable>(
     domain: &Row::Domain,
     mark: Mark,
     origin: Origin,
-) -> Result<Option<Revision>, Error> {
+) -> Result<Given, Error> {
     let session = batch.session;
     session.check_writable()?;
     let table = Row::descriptor();
@@ -205,6 +205,7 @@ fn plan_mark<Row: Table + Mappable>(
             record
         }
     };
+    let is_loaded = entry.current.is_some();
     let before = table.deleted_at().map_or(Value::Null, |at| record[at].clone());
     scope.mark(table, &mut record, mark)?;
     let now = table.deleted_at().map_or(Value::Null, |at| record[at].clone());
@@ -220,10 +221,10 @@ fn plan_mark<Row: Table + Mappable>(
     reach.mark = Some(mark);
     let record = Arc::new(record);
     let queued = Entry { current: Some(Arc::clone(&record)), saves, tenant, ..entry };
-    let change = Change::Update { record, columns: Row::mapping() };
-    batch.queue(
-        PendingWrite { table, key: Some(key.clone()), change, origin, reach, told: None },
-        Some((key, queued)),
-    )?;
-    Ok(next.map(|version| Revision { version: Some(version), save: saves }))
+    // Of a copy that was not loaded here nothing is written but the mark.
+    let columns = if is_loaded { Row::mapping() } else { Mapping::NOTHING };
+    let change = Change::Update { record, columns };
+    let write = PendingWrite { table, key: Some(key.clone()), change, origin, reach, told: None };
+    batch.queue(write, Some((key.clone(), queued)))?;
+    Ok(next.map(|version| (key, Revision::of(Some(version), saves))))
 }

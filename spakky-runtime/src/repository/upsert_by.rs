@@ -3,11 +3,11 @@
 use std::panic::Location;
 use std::sync::Arc;
 
-use super::batch::{Batch, queue_each};
+use super::batch::{Batch, Given, queue_each};
 use super::write::{Origin, set_version, whole};
 use super::{Repository, encode};
 use crate::error::{Error, ErrorKind};
-use crate::mappable::{Mappable, Revision};
+use crate::mappable::Mappable;
 use crate::query::{Comparison, Condition, Term};
 use crate::schema::{Record, Table, TableDescriptor, UniqueKey, canonical};
 use crate::scope::{Reach, tenant_of};
@@ -166,7 +166,7 @@ fn plan<Row: Table + Mappable>(
     by: usize,
     domain: &Row::Domain,
     origin: Origin,
-) -> Result<Option<Revision>, Error> {
+) -> Result<Given, Error> {
     let (session, table) = (batch.session, Row::descriptor());
     let mut record = whole(session, table, encode(&Row::merge(domain, None))?)?;
     set_version(table, &mut record, 1);

@@ -3,7 +3,7 @@
 use std::panic::Location;
 use std::sync::Arc;
 
-use super::batch::{Batch, queue_each};
+use super::batch::{Batch, Given, queue_each};
 use super::find::no_version;
 use super::{Repository, encode};
 use crate::error::{Error, ErrorKind};
@@ -12,8 +12,8 @@ use crate::schema::{Record, RecordReader, Table, TableDescriptor};
 use crate::scope::{Scope, tenant_of};
 use crate::session::Session;
 use crate::unit_of_work::{
-    Change, Entry, PendingWrite, RowKey, Told, adopt, check, differs, keep, keep_unmapped, show_key, stamp_children,
-    version_of,
+    Change, Entry, PendingWrite, RowKey, Told, adopt, check, differs, keep, keep_unmapped, recognize, show_key,
+    stamp_children, version_of,
 };
 use crate::value::Value;
 
@@ -57,7 +57,9 @@ impl<Row: Table + Mappable> Repository<Row> {
     pub fn save(&self, domain: &mut Row::Domain) -> Result<(), Error> {
         let session = self.writing(Row::descriptor().name)?;
         let origin = Location::caller();
-        queue_each::<Row>(&session, &mut [domain], |batch, domain| plan_save::<Row>(batch, domain, origin))
+        queue_each::<Row>(&session, &mut [domain], |batch, domain| {
+            plan_save::<Row>(batch, domain, Saving::queued(origin))
+        })
     }
 
     /// Queues the UPDATE of several aggregates.
@@ -69,7 +71,9 @@ impl<Row: Table + Mappable> Repository<Row> {
         let origin = Location::caller();
         let session = self.writing(Row::descriptor().name)?;
         let mut domains: Vec<&mut Row::Domain> = domains.into_iter().collect();
-        queue_each::<Row>(&session, &mut domains, |batch, domain| plan_save::<Row>(batch, domain, origin))
+        queue_each::<Row>(&session, &mut domains, |batch, domain| {
+            plan_save::<Row>(batch, domain, Saving::queued(origin))
+        })
     }
 
     /// Tells the session that `domain` is what the row held at `version`, so that it can be saved without being loaded: all
@@ -87,7 +91,8 @@ impl<Row: Table + Mappable> Repository<Row> {
         let row = Row::merge(domain, None);
         let tenant = session.scope().tenant(table)?;
         let key = RowKey::new(table, Row::encode_id(&row.id())?);
-        if session.known(&key).is_some_and(|entry| entry.queued) {
+        check_not_undone(&session, table, &key, version, "attach")?;
+        if session.known(&key).is_some_and(|entry| entry.queued.is_any()) {
             let shown = show_key(&key);
             let message = format!("attach `{}` with id {shown}: a write of it is queued; flush it before", table.name);
             return Err(Error::new(ErrorKind::InvalidQuery, message).with_table(table.name).with_ids(vec![shown]));
@@ -104,10 +109,9 @@ impl<Row: Table + Mappable> Repository<Row> {
     #[track_caller]
     pub fn save_if(&self, domain: &mut Row::Domain, version: i64) -> Result<(), Error> {
         self.attach(domain, version)?;
-        Row::set_revision(domain, Revision { version: Some(version), save: 0 });
         let session = self.writing(Row::descriptor().name)?;
-        let origin = Location::caller();
-        queue_each::<Row>(&session, &mut [domain], |batch, domain| plan_save::<Row>(batch, domain, origin))
+        let saving = Saving { version: Some(version), ..Saving::queued(Location::caller()) };
+        queue_each::<Row>(&session, &mut [domain], |batch, domain| plan_save::<Row>(batch, domain, saving.clone()))
     }
 
     /// Queues an INSERT that becomes an UPDATE of the mapped columns if the id is taken, whatever its version.
@@ -182,12 +186,29 @@ impl<Row: Table + Mappable> Repository<Row> {
 
 pub(super) type Origin = &'static Location<'static>;
 
+/// How an aggregate is saved.
+#[derive(Clone)]
+pub(super) struct Saving {
+    pub(super) origin: Origin,
+    /// The version that the aggregate was loaded with, whatever it holds itself.
+    pub(super) version: Option<i64>,
+    /// Where to tell the ids of new children.
+    pub(super) told: Option<Told>,
+}
+
+impl Saving {
+    /// By a call that only queues.
+    pub(super) fn queued(origin: Origin) -> Self {
+        Saving { origin, version: None, told: None }
+    }
+}
+
 pub(super) fn plan_add<Row: Table + Mappable>(
     batch: &mut Batch<'_>,
     domain: &Row::Domain,
     origin: Origin,
     told: Option<Told>,
-) -> Result<Option<Revision>, Error> {
+) -> Result<Given, Error> {
     let session = batch.session;
     let table = Row::descriptor();
     let row = Row::merge(domain, None);
@@ -210,15 +231,16 @@ pub(super) fn plan_add<Row: Table + Mappable>(
         Entry { version: table.version.map(|_| 0), partial: false, ..Entry::attached(None).of(tenant.clone()) };
     entry.saves = 1;
     match batch.known(&key) {
-        Some(known) if !known.deleted => return Err(added_twice(table, &key)),
+        Some(known) if !known.deleted && !known.doubtful => return Err(added_twice(table, &key)),
         // Deleted and not sent yet: the two become an update.
-        Some(known) if known.queued => match batch.pending(&key) {
+        Some(known) if known.queued.is_any() => match batch.pending(&key) {
             Some(Change::Delete { must_exist: true }) => {
                 if let Some(version) = known.version {
                     set_version(table, &mut record, version + 1);
                 }
                 entry = Entry { stored: known.stored, version: known.version, saves: known.saves + 1, ..entry };
             }
+            // Nobody knows what there is, but the row starts anew.
             Some(Change::Delete { must_exist: false }) => {
                 entry = Entry { saves: 1, ..Entry::attached(None).of(tenant) };
             }
@@ -227,13 +249,12 @@ pub(super) fn plan_add<Row: Table + Mappable>(
         _ => {}
     }
     let record = Arc::new(record);
-    if !entry.partial {
-        entry.current = Some(Arc::clone(&record));
-    }
+    entry.current = Some(Arc::clone(&record));
     let revision = revised(table, &entry);
     let change = Change::Insert { record, columns };
-    batch.queue(PendingWrite { table, key: Some(key.clone()), change, origin, reach, told }, Some((key, entry)))?;
-    Ok(revision)
+    let write = PendingWrite { table, key: Some(key.clone()), change, origin, reach, told };
+    batch.queue(write, Some((key.clone(), entry)))?;
+    Ok(revision.map(|revision| (key, revision)))
 }
 
 fn added_twice(table: &TableDescriptor, key: &[Value]) -> Error {
@@ -257,14 +278,15 @@ fn deleted_around(table: &TableDescriptor, key: &[Value]) -> Error {
 pub(super) fn plan_save<Row: Table + Mappable>(
     batch: &mut Batch<'_>,
     domain: &Row::Domain,
-    origin: Origin,
-) -> Result<Option<Revision>, Error> {
+    saving: Saving,
+) -> Result<Given, Error> {
+    let Saving { origin, version, told } = saving;
     let session = batch.session;
     session.check_writable()?;
     let table = Row::descriptor();
     let row = Row::merge(domain, None);
     let key = RowKey::new(table, Row::encode_id(&row.id())?);
-    let revision = Row::revision(domain);
+    let revision = version.map(|version| Revision::of(Some(version), 0)).or_else(|| Row::revision(domain));
     let entry = known_entry(batch, &session.scope(), table, &key, revision.as_ref(), "save")?;
 
     let columns = Row::mapping();
@@ -281,6 +303,9 @@ pub(super) fn plan_save<Row: Table + Mappable>(
         None => encode(&row)?,
     };
     record = whole(session, table, record)?;
+    if entry.drawn.is_waiting || !entry.drawn.children.is_empty() {
+        recognize(table, columns, &mut record, &entry.drawn)?;
+    }
     let scope = session.scope();
     scope.keep(table, &mut record, entry.current.as_deref())?;
     if let Some(current) = &entry.current {
@@ -289,9 +314,9 @@ pub(super) fn plan_save<Row: Table + Mappable>(
     check(table, &record)?;
     stamp_children(&scope, table, columns, entry.stored.as_deref(), &mut record)?;
     let same = |stored: &Arc<Record>| !differs(table, columns, stored, &record, false);
-    if !entry.queued && entry.stored.as_ref().is_some_and(same) {
+    if !entry.queued.is_any() && entry.stored.as_ref().is_some_and(same) {
         // Nothing to write. The domain value is as good as the one that was loaded.
-        return Ok(entry.version.map(|version| Revision { version: Some(version), save: entry.saves }));
+        return Ok(entry.version.map(|version| (key, Revision::of(Some(version), entry.saves))));
     }
     scope.touch(table, &mut record)?;
     // A change of children that count for themselves is none of the row.
@@ -312,18 +337,16 @@ pub(super) fn plan_save<Row: Table + Mappable>(
     let record = Arc::new(record);
     let queued = Entry { current: Some(Arc::clone(&record)), saves, tenant, with_deleted, ..entry };
     let change = Change::Update { record, columns };
-    batch.queue(
-        PendingWrite { table, key: Some(key.clone()), change, origin, reach, told: None },
-        Some((key, queued)),
-    )?;
-    Ok(next.map(|version| Revision { version: Some(version), save: saves }))
+    let write = PendingWrite { table, key: Some(key.clone()), change, origin, reach, told };
+    batch.queue(write, Some((key.clone(), queued)))?;
+    Ok(next.map(|version| (key, Revision::of(Some(version), saves))))
 }
 
 pub(super) fn plan_upsert<Row: Table + Mappable>(
     batch: &mut Batch<'_>,
     domain: &Row::Domain,
     origin: Origin,
-) -> Result<Option<Revision>, Error> {
+) -> Result<Given, Error> {
     let session = batch.session;
     let table = Row::descriptor();
     if table.generates_key() {
@@ -347,8 +370,15 @@ pub(super) fn plan_upsert<Row: Table + Mappable>(
         Some(known) if !known.deleted && scope.hides(table, &known) => {
             return Err(hidden(table, "upsert", &show_key(&key)));
         }
+        // A write of it waits in a scope around this one: by the time of this one the row is there.
+        Some(Entry { deleted: false, version: Some(version), current: Some(current), tenant: of, queued, .. })
+            if queued.is_any() && of == tenant && batch.pending(&key).is_none() =>
+        {
+            let version = Some(version_of(table, &current).unwrap_or(version));
+            return plan_save::<Row>(batch, domain, Saving { version, ..Saving::queued(origin) });
+        }
         // It joins what is queued for the row, and is guarded as that is.
-        Some(known) if known.queued && known.version.is_some() && known.tenant == tenant => {
+        Some(known) if known.queued.is_any() && known.version.is_some() && known.tenant == tenant => {
             if let (false, Some(current)) = (known.deleted, &known.current) {
                 scope.keep(table, &mut record, Some(current))?;
                 scope.touch(table, &mut record)?;
@@ -366,16 +396,16 @@ pub(super) fn plan_upsert<Row: Table + Mappable>(
     let entry = if joins { Entry { current: Some(Arc::clone(&record)), ..entry } } else { entry };
     let revision = revised(table, &entry);
     let change = Change::Upsert { record, columns: Row::mapping() };
-    batch
-        .queue(PendingWrite { table, key: Some(key.clone()), change, origin, reach, told: None }, Some((key, entry)))?;
-    Ok(revision)
+    let write = PendingWrite { table, key: Some(key.clone()), change, origin, reach, told: None };
+    batch.queue(write, Some((key.clone(), entry)))?;
+    Ok(revision.map(|revision| (key, revision)))
 }
 
 pub(super) fn plan_delete<Row: Table + Mappable>(
     batch: &mut Batch<'_>,
     domain: &Row::Domain,
     origin: Origin,
-) -> Result<Option<Revision>, Error> {
+) -> Result<Given, Error> {
     let session = batch.session;
     session.check_writable()?;
     let table = Row::descriptor();
@@ -414,7 +444,7 @@ pub(super) fn queue_delete_keys<Row: Table>(
 fn revised(table: &TableDescriptor, entry: &Entry) -> Option<Revision> {
     table.version?;
     let version = entry.current.as_ref().and_then(|record| version_of(table, record));
-    Some(Revision { version, save: entry.saves })
+    Some(Revision::of(version, entry.saves))
 }
 
 /// What the session knows of an aggregate that is to be written, or what its revision tells.
@@ -427,7 +457,8 @@ pub(super) fn known_entry(
     verb: &str,
 ) -> Result<Entry, Error> {
     let shown = || show_key(key);
-    let carried = revision.and_then(|revision| revision.version.map(|version| (version, revision.save)));
+    let carried = revision.map(Revision::resolved);
+    let carried = carried.and_then(|revision| revision.version.map(|version| (version, revision.save)));
     let known = batch.known(key).map(|entry| Ok((scope.is_mine(table, &entry)?, entry))).transpose()?;
     // A row that was loaded for another tenant is not known.
     match known.filter(|(mine, _)| *mine).map(|(_, entry)| entry) {
@@ -446,6 +477,9 @@ pub(super) fn known_entry(
         }
         None => match carried {
             Some((version, _)) if table.version.is_some() => {
+                if revision.is_some_and(Revision::is_bare) {
+                    check_not_undone(batch.session, table, key, version, verb)?;
+                }
                 Ok(Entry::attached(Some(version)).of(scope.tenant(table)?))
             }
             _ => Err(Error::new(
@@ -461,6 +495,29 @@ pub(super) fn known_entry(
             .with_ids(vec![shown()])),
         },
     }
+}
+
+/// Refuses a version that the copy got from a unit of work which was undone: another writer may have reached it since.
+fn check_not_undone(
+    session: &Session,
+    table: &TableDescriptor,
+    key: &RowKey,
+    version: i64,
+    verb: &str,
+) -> Result<(), Error> {
+    if !session.manager().undone_versions().holds(key, version) {
+        return Ok(());
+    }
+    let shown = show_key(key);
+    let message = format!(
+        "{verb} `{}` with id {shown}: this copy got version {version} from a unit of work that was undone; load it again, or hold \
+         a `Revision` in the domain type, which knows of that",
+        table.name
+    );
+    Err(Error::new(ErrorKind::StaleCopy, message)
+        .with_table(table.name)
+        .with_ids(vec![shown])
+        .with_expected_version(Some(version)))
 }
 
 /// A row that was soft-deleted is none to a call that did not ask for such.

@@ -3,11 +3,11 @@
 use std::panic::Location;
 
 use super::Repository;
-use super::batch::{Batch, queue_each};
+use super::batch::{Batch, Given, give, plan_each};
 use super::find::no_version;
-use super::write::{Origin, plan_add, plan_delete, plan_save, plan_upsert, queue_delete_keys};
+use super::write::{Origin, Saving, plan_add, plan_delete, plan_save, plan_upsert, queue_delete_keys};
 use crate::error::Error;
-use crate::mappable::{Mappable, Revision};
+use crate::mappable::Mappable;
 use crate::schema::Table;
 use crate::session::{ScopeGuard, Session};
 use crate::transaction::TransactionOptions;
@@ -20,6 +20,11 @@ pub(super) struct Executing {
 }
 
 impl Executing {
+    /// The scope that may yet be undone, if the transaction is not the call's own.
+    fn scope(&self) -> Option<Session> {
+        self.own.is_none().then(|| self.session.clone())
+    }
+
     /// Sends what was queued, and commits if the transaction is the call's own. After a failure it is undone.
     pub(super) async fn finish(mut self, done: Result<(), Error>) -> Result<(), Error> {
         let Some(mut guard) = self.own.take() else {
@@ -67,9 +72,59 @@ impl<Row: Table + Mappable> Repository<Row> {
     pub(super) async fn each_at_once(
         &self,
         domains: &mut [&mut Row::Domain],
-        plan: impl Fn(&mut Batch<'_>, &Row::Domain) -> Result<Option<Revision>, Error>,
+        plan: impl Fn(&mut Batch<'_>, &Row::Domain) -> Result<Given, Error>,
     ) -> Result<(), Error> {
-        self.at_once(|session| queue_each::<Row>(session, domains, plan)).await
+        let executing = self.executing().await?;
+        self.each_in(executing, domains, plan).await
+    }
+
+    /// The same where a call executes. The aggregates are told what they are once the database has it.
+    async fn each_in(
+        &self,
+        executing: Executing,
+        domains: &mut [&mut Row::Domain],
+        plan: impl Fn(&mut Batch<'_>, &Row::Domain) -> Result<Given, Error>,
+    ) -> Result<(), Error> {
+        let scope = executing.scope();
+        let (queued, given) = match plan_each::<Row>(&executing.session, domains, plan) {
+            Ok(given) => (Ok(()), given),
+            Err(error) => (Err(error), Vec::new()),
+        };
+        executing.finish(queued).await?;
+        give::<Row>(scope.as_ref(), domains, given);
+        Ok(())
+    }
+
+    /// Saves aggregates and tells them the ids that the database assigns to their new children.
+    async fn save_each_now(
+        &self,
+        executing: Executing,
+        domains: &mut [&mut Row::Domain],
+        saving: Saving,
+    ) -> Result<(), Error> {
+        if !draws_keys(Row::descriptor()) {
+            return self
+                .each_in(executing, domains, |batch, domain| plan_save::<Row>(batch, domain, saving.clone()))
+                .await;
+        }
+        let mut told = Vec::with_capacity(domains.len());
+        domains.iter().for_each(|_| told.push(Told::default()));
+        let next = std::sync::atomic::AtomicUsize::new(0);
+        let plan = |batch: &mut Batch<'_>, domain: &Row::Domain| {
+            let number = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            plan_save::<Row>(batch, domain, Saving { told: told.get(number).cloned(), ..saving.clone() })
+        };
+        self.each_in(executing, domains, plan).await?;
+        for (domain, told) in domains.iter_mut().zip(told) {
+            if let Some(stored) = told.take_with_new_ids()? {
+                let revision = Row::revision(domain);
+                **domain = self.domain(stored, 1)?;
+                if let Some(revision) = revision {
+                    Row::set_revision(domain, revision);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Inserts a new aggregate now; pending writes travel along. If the database assigns its id, or those of its children,
@@ -125,7 +180,7 @@ impl<Row: Table + Mappable> Repository<Row> {
             for domain in domains.iter() {
                 let told = Told::default();
                 let revision = plan_add::<Row>(&mut batch, domain, origin, Some(told.clone()))?;
-                planned.push((told, revision.map_or(0, |revision| revision.save)));
+                planned.push((told, revision.map_or(0, |(_, revision)| revision.save)));
             }
             batch.finish()
         })
@@ -155,7 +210,10 @@ impl<Row: Table + Mappable> Repository<Row> {
         Row::Domain: Send + Sync,
     {
         let origin = Location::caller();
-        async move { self.each_at_once(&mut [domain], |batch, domain| plan_save::<Row>(batch, domain, origin)).await }
+        async move {
+            let executing = self.executing().await?;
+            self.save_each_now(executing, &mut [domain], Saving::queued(origin)).await
+        }
     }
 
     /// Updates several aggregates now.
@@ -175,7 +233,10 @@ impl<Row: Table + Mappable> Repository<Row> {
     {
         let origin = Location::caller();
         let mut domains: Vec<&'a mut Row::Domain> = domains.into_iter().collect();
-        async move { self.each_at_once(&mut domains, |batch, domain| plan_save::<Row>(batch, domain, origin)).await }
+        async move {
+            let executing = self.executing().await?;
+            self.save_each_now(executing, &mut domains, Saving::queued(origin)).await
+        }
     }
 
     /// Updates an aggregate from another request now, if its row still has `version`. With
@@ -201,14 +262,11 @@ impl<Row: Table + Mappable> Repository<Row> {
                 return Err(no_version(Row::descriptor().name));
             }
             let executing = self.executing().await?;
-            let here = self.in_session(&executing.session);
-            let queued = here.attach(domain, version).and_then(|()| {
-                Row::set_revision(domain, Revision { version: Some(version), save: 0 });
-                queue_each::<Row>(&executing.session, &mut [domain], |batch, domain| {
-                    plan_save::<Row>(batch, domain, origin)
-                })
-            });
-            executing.finish(queued).await
+            if let Err(error) = self.in_session(&executing.session).attach(domain, version) {
+                return executing.finish(Err(error)).await;
+            }
+            let saving = Saving { version: Some(version), ..Saving::queued(origin) };
+            self.save_each_now(executing, &mut [domain], saving).await
         }
     }
 

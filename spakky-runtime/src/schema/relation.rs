@@ -234,6 +234,16 @@ pub(crate) fn holders(row_type: TypeId) -> &'static [TypeId] {
     holders.get(&row_type).map(Vec::as_slice).unwrap_or_default()
 }
 
+/// The table of a row type, among those linked into the program.
+pub(crate) fn table_of(row_type: TypeId) -> Option<&'static TableDescriptor> {
+    static TABLES: OnceLock<HashMap<TypeId, &'static TableDescriptor>> = OnceLock::new();
+    let tables = TABLES.get_or_init(|| {
+        let tables = inventory::iter::<TableEntry>.into_iter().map(|entry| (entry.descriptor)());
+        tables.map(|table| (table.row_type, table)).collect()
+    });
+    tables.get(&row_type).copied()
+}
+
 /// The row types whose rows the database removes or changes when it deletes rows of this type, among the tables linked into
 /// the program.
 pub(crate) fn dependents(row_type: TypeId) -> &'static [TypeId] {

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind};
 use crate::instrument::BurstWatch;
 use crate::pool::Lease;
 use crate::transaction::{Isolation, TransactionMode, commit_token};
-use crate::unit_of_work::{Drawing, DrawnIds, FlushContext, FlushPlan, FlushStep};
+use crate::unit_of_work::{Drawing, DrawnIds, FlushContext, FlushPlan, FlushStep, Settled, segments};
 use crate::value::Value;
 
 /// What a call wants to send.
@@ -249,9 +249,7 @@ impl Session {
         context.wants_xid = backend == Backend::Postgres && state.xid.is_none();
         let mut flushes = Vec::with_capacity(flushed.len());
         for (position, flushed) in flushed.into_iter().enumerate() {
-            let plan = if flushed { plan_flush(state, position, &context)? } else { FlushPlan::default() };
-            context.wants_xid &= !plan.tells_xid();
-            flushes.push(plan);
+            flushes.push(if flushed { plan_flush(state, position, &mut context)? } else { Vec::new() });
         }
 
         let mut outgoing = Outgoing { burst: Burst::new(), parts: Vec::new(), writes_in };
@@ -259,13 +257,13 @@ impl Session {
             outgoing.push(step, Part::Control { depth: 0 });
         }
         // What is queued may come to nothing: rows as they were loaded, one that was added and deleted again.
-        let has_flush = flushes.iter().any(|plan| !plan.steps.is_empty());
+        let has_flush = flushes.iter().flatten().any(|plan| !plan.steps.is_empty());
         let sends = has_flush || call.transaction || !call.statements.is_empty();
         if sends && needs_transaction && state.phase == Phase::Idle {
             outgoing.push(Step::Begin(manager.transaction_mode(&self.begins_with())), Part::Control { depth: 0 });
             state.phase = Phase::Open;
         }
-        for (position, FlushPlan { steps, drawn }) in flushes.into_iter().enumerate() {
+        for (position, plans) in flushes.into_iter().enumerate() {
             let frame = &mut state.frames[position];
             let open = sends && state.phase == Phase::Open;
             if position > 0 && frame.savepoint.is_none() && open && sends_to_nested {
@@ -274,14 +272,16 @@ impl Session {
                 outgoing.push(control, Part::Control { depth: position - 1 });
                 frame.savepoint = Some(name);
             }
-            for mut step in steps {
-                for draw in step.take_draws() {
-                    let drawing = Box::new(Drawing::of(&draw, &drawn));
-                    outgoing.push(Step::Draw(draw), Part::Draw { depth: position, drawing });
-                }
-                if let Some(statement) = step.take_statement() {
-                    let part = Part::Flush { depth: position, step: Box::new(step), ids: drawn.clone() };
-                    outgoing.push(Step::Statement(statement), part);
+            for FlushPlan { steps, drawn, .. } in plans {
+                for mut step in steps {
+                    for draw in step.take_draws() {
+                        let drawing = Box::new(Drawing::of(&draw, &drawn));
+                        outgoing.push(Step::Draw(draw), Part::Draw { depth: position, drawing });
+                    }
+                    if let Some(statement) = step.take_statement() {
+                        let part = Part::Flush { depth: position, step: Box::new(step), ids: drawn.clone() };
+                        outgoing.push(Step::Statement(statement), part);
+                    }
                 }
             }
         }
@@ -416,9 +416,12 @@ impl Session {
         for (part, answer) in parts.iter_mut().zip(answers) {
             let xid = match part {
                 Part::Flush { depth, step, ids } => {
-                    let known = step.settle(answer, ids, self.inner.manager.backend());
+                    let Settled { new, learned } = step.settle(answer, ids, self.inner.manager.backend());
                     if state.check(self.depth, self.frame).is_ok() {
-                        known.into_iter().for_each(|(key, entry)| state.map.insert(*depth, key, entry));
+                        new.into_iter().for_each(|(key, entry)| state.map.insert(*depth, key, entry));
+                        for (key, drawn) in learned {
+                            state.map.update(*depth, &key, |entry| drawn.note_in(entry));
+                        }
                     }
                     step.xid(answer)
                 }
@@ -440,32 +443,33 @@ fn last(mut answers: Vec<Answer>, count: usize) -> Vec<Answer> {
     answers.split_off(answers.len().saturating_sub(count))
 }
 
-/// The statements of what the frame at `position` has queued, for which the identity map is brought up to date.
-fn plan_flush(state: &mut State, position: usize, context: &FlushContext<'_>) -> Result<FlushPlan, Error> {
+/// The statements of what the frame at `position` has queued, one plan for each segment of the queue, for which the identity
+/// map is brought up to date.
+fn plan_flush(state: &mut State, position: usize, context: &mut FlushContext<'_>) -> Result<Vec<FlushPlan>, Error> {
     let writes = state.frames[position].queue.take();
-    for write in &writes {
-        if let Some(row) = &write.key {
-            // A scope nested in this one may have queued more for the row.
-            let queued = state.frames.iter().skip(position + 1).any(|frame| frame.queue.holds(row));
-            if !queued {
-                state.map.update(position, row, |entry| entry.queued = false);
+    for row in writes.iter().filter_map(|write| write.key.as_ref()) {
+        state.map.update(position, row, |entry| entry.queued = entry.queued.with(position, false));
+    }
+    let segments = segments(writes, &state.map);
+    let mut plans = Vec::with_capacity(segments.len());
+    for segment in segments {
+        match FlushPlan::of(segment, &state.map, context) {
+            Ok(mut plan) => {
+                context.wants_xid &= !plan.tells_xid();
+                if context.tells {
+                    state.frames[position].hooks.mutations.extend(plan.mutations());
+                }
+                plan.apply(&mut state.map, position);
+                plans.push(plan);
+            }
+            Err(error) => {
+                // What outer scopes had queued has been taken for this burst too.
+                state.doom(0, format!("a queued write cannot be sent: {error}"));
+                return Err(error);
             }
         }
     }
-    match FlushPlan::of(writes, &state.map, context) {
-        Ok(mut plan) => {
-            if context.tells {
-                state.frames[position].hooks.mutations.extend(plan.mutations());
-            }
-            plan.apply(&mut state.map, position);
-            Ok(plan)
-        }
-        Err(error) => {
-            // What outer scopes had queued has been taken for this burst too.
-            state.doom(0, format!("a queued write cannot be sent: {error}"));
-            Err(error)
-        }
-    }
+    Ok(plans)
 }
 
 /// The error of a transaction that would wait for the one around it in the same task (SQLite).

@@ -9,7 +9,7 @@ use tracing::instrument::WithSubscriber;
 use uuid::Uuid;
 
 use super::execute::{Call, Outgoing, Part, Wire};
-use super::state::Phase;
+use super::state::{Frame, Phase};
 use super::{Session, SessionStatistics, enter_scope};
 use crate::backend::{Backend, BurstResult, Statement, Step};
 use crate::error::{Error, ErrorKind};
@@ -161,7 +161,10 @@ impl Session {
             session.observe_end(match &ended {
                 Ok(()) => "committed",
                 Err(error) if error.is_outcome_unknown() => "unknown",
-                Err(_) => "rolled back",
+                Err(_) => {
+                    session.undo_given();
+                    "rolled back"
+                }
             });
             session.state().phase = Phase::Ended;
             drop(wire);
@@ -251,6 +254,12 @@ impl Session {
         }
     }
 
+    /// Takes back what was given to values in all of its scopes.
+    fn undo_given(&self) {
+        let given: Vec<_> = self.state().frames.iter_mut().flat_map(Frame::undo).collect();
+        self.inner.manager.undone_versions().remember(given);
+    }
+
     /// Marks the session and takes its hooks.
     fn end(&self, phase: Phase) -> Hooks {
         let mut state = self.state();
@@ -288,6 +297,7 @@ impl Session {
         };
         let hooks = self.end(Phase::Ended);
         self.end_stream();
+        self.undo_given();
         self.observe_end("rolled back");
         let session = self.clone();
         Some(async move {

@@ -291,7 +291,8 @@ impl Session {
             frame.queue.push(write);
             if let Some((key, entry)) = entry {
                 // Nothing is queued for a row that was added and deleted again.
-                let queued = frame.queue.holds(&key);
+                let around = state.map.get(&key).map(|entry| entry.queued).unwrap_or_default();
+                let queued = around.with(self.depth, frame.queue.holds(&key));
                 state.map.insert(self.depth, key, Entry { queued, ..entry });
             }
         }
@@ -323,7 +324,7 @@ pub(crate) fn check_queued(
     entry: &Entry,
     known: Option<&Entry>,
 ) -> Result<(), Error> {
-    let Some(known) = known.filter(|known| known.queued) else { return Ok(()) };
+    let Some(known) = known.filter(|known| known.queued.is_any()) else { return Ok(()) };
     if entry.tenant.is_none() || entry.tenant == known.tenant {
         return Ok(());
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tracing::Span;
 
-use super::{PlainSql, Session, SessionStatistics, Transaction, find_session};
+use super::{PlainSql, Session, SessionStatistics, Transaction, UndoneVersions, find_session};
 use crate::backend::{Backend, Burst, BurstResult, Connection, Draw, Pending, Statement, Step};
 use crate::config::DatabaseConfig;
 use crate::connect::Target;
@@ -60,6 +60,7 @@ struct Inner {
     /// How many commit tokens were written.
     commit_tokens: AtomicU64,
     listeners: Arc<Listeners>,
+    undone_versions: UndoneVersions,
     #[cfg(feature = "testing")]
     recorders: crate::testing::recorder::Recorders,
     /// The transaction around a whole test, in which all others are.
@@ -108,6 +109,7 @@ impl SessionManager {
                 totals: Totals::default(),
                 commit_tokens: AtomicU64::new(0),
                 listeners: Arc::default(),
+                undone_versions: UndoneVersions::default(),
                 #[cfg(feature = "testing")]
                 recorders: Default::default(),
                 #[cfg(feature = "testing")]
@@ -124,6 +126,11 @@ impl SessionManager {
     /// As [`from_config`](Self::from_config).
     pub async fn from_env() -> Result<Self, Error> {
         Self::from_config(DatabaseConfig::from_env()?).await
+    }
+
+    /// The versions that undone units of work gave to values.
+    pub(crate) fn undone_versions(&self) -> &UndoneVersions {
+        &self.inner.undone_versions
     }
 
     /// The backend that the URL chose.

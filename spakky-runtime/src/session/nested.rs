@@ -70,9 +70,10 @@ impl Session {
                 outer.queue.push(write);
                 if let Some(row) = row.filter(|row| outer.queue.get(row).is_none()) {
                     // Added outside, deleted inside: nothing is left to be written.
-                    state.map.update(depth, &row, |entry| entry.queued = false);
+                    state.map.update(depth, &row, |entry| entry.queued = entry.queued.with(depth, false));
                 }
             }
+            outer.given.append(&mut frame.given);
             outer.hooks.extend(frame.hooks);
         }
     }
@@ -97,9 +98,9 @@ impl Session {
         }
         let mut hooks = Hooks::default();
         while state.frames.len() > self.depth {
-            #[cfg_attr(not(feature = "testing"), expect(unused_mut, reason = "only scopes of tests are taken apart"))]
             let Some(mut frame) = state.frames.pop() else { break };
             state.stops_first |= frame.left_running;
+            self.inner.manager.undone_versions().remember(frame.undo());
             if let Some(name) = frame.savepoint {
                 // What is owed to savepoints inside this one goes with it.
                 state.prelude.clear();

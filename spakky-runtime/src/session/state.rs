@@ -1,5 +1,6 @@
 //! The state of one session, held under a lock that is never kept across an await.
 
+use std::any::TypeId;
 use std::sync::{Arc, Weak};
 
 use super::handle::nested_ended;
@@ -9,8 +10,8 @@ use uuid::Uuid;
 
 use crate::backend::{Backend, Connection, Step};
 use crate::error::{Error, ErrorKind};
-use crate::transaction::{Hooks, retry::Failure};
-use crate::unit_of_work::{IdentityMap, PendingQueue};
+use crate::transaction::{Fate, Hooks, retry::Failure};
+use crate::unit_of_work::{IdentityMap, PendingQueue, RowKey};
 
 /// Where the session stands with its database transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +46,10 @@ pub(crate) struct Frame {
     /// A statement that was given up may still be running, and may be stopped if the frame is undone.
     pub(crate) left_running: bool,
     pub(crate) doom: Option<Doom>,
+    /// What becomes of the scope, once a value is to know.
+    fate: Option<Arc<Fate>>,
+    /// The versions that the scope gave to values.
+    pub(crate) given: Vec<(RowKey, i64)>,
     pub(crate) hooks: Hooks,
     /// What is the scope's around it, where this one stands for a transaction.
     #[cfg(feature = "testing")]
@@ -52,6 +57,14 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
+    /// The scope is undone: values know of it, and the versions that they cannot know of are the answer.
+    pub(crate) fn undo(&mut self) -> Vec<(RowKey, i64)> {
+        if let Some(fate) = &self.fate {
+            fate.undo();
+        }
+        std::mem::take(&mut self.given)
+    }
+
     fn new(id: u64, name: &'static str) -> Self {
         Frame {
             id,
@@ -60,6 +73,8 @@ impl Frame {
             queue: PendingQueue::default(),
             left_running: false,
             doom: None,
+            fate: None,
+            given: Vec::new(),
             hooks: Hooks::default(),
             #[cfg(feature = "testing")]
             around: None,
@@ -161,6 +176,21 @@ impl State {
             Some(doom) => Err(doom.error()),
             None => Ok(()),
         }
+    }
+
+    /// Whether something is queued that may be about rows of this type in another way than by their keys.
+    pub(crate) fn is_concerned(&self, depth: usize, row_type: TypeId) -> bool {
+        self.frames.iter().take(depth + 1).any(|frame| frame.queue.concerns(row_type))
+    }
+
+    /// What becomes of the scope at `depth`.
+    pub(crate) fn fate(&mut self, depth: usize) -> Arc<Fate> {
+        let mut around: Option<Arc<Fate>> = None;
+        for frame in self.frames.iter_mut().take(depth + 1) {
+            let fate = frame.fate.get_or_insert_with(|| Arc::new(Fate::inside(around.take())));
+            around = Some(Arc::clone(fate));
+        }
+        around.unwrap_or_default()
     }
 
     /// Opens a nested frame and answers its id.

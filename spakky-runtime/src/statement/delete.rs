@@ -27,7 +27,7 @@ pub(crate) fn delete(
     match backend {
         Backend::Postgres => Ok(vec![(delete_unnest(raise, table, rows, within, must_exist)?, rows.len())]),
         Backend::Sqlite => {
-            let most = (SqlWriter::bind_limit(backend) / (table.key.len() + 2)).max(1);
+            let most = (SqlWriter::bind_limit(backend) / (within.found_by(table).len() + 1)).max(1);
             Ok(rows.chunks(most).map(|rows| (delete_values(table, rows, within, must_exist), rows.len())).collect())
         }
     }
@@ -41,13 +41,12 @@ fn delete_one(
     within: Within,
     must_exist: bool,
 ) -> Statement {
-    let (row, expected) = guarded;
     let mut sql = SqlWriter::new(backend);
     if backend == Backend::Postgres {
         sql.push_sql("WITH spakky_w AS (");
     }
     sql.push_sql("DELETE FROM ").push_table(table);
-    push_by_key(&mut sql, table, row, *expected, within);
+    push_by_key(&mut sql, table, guarded, within);
     sql.means(|| Operation::Delete(within.found(table, std::slice::from_ref(guarded))));
     if must_exist {
         return finish_one(sql, raise);
@@ -67,7 +66,7 @@ fn delete_unnest(
     must_exist: bool,
 ) -> Result<Statement, Error> {
     let mut sql = SqlWriter::new(Backend::Postgres);
-    push_input(&mut sql, table, &within.found_by(table), within, rows)?;
+    push_input(&mut sql, table, &[], within, rows)?;
     sql.push_sql(", spakky_w AS (DELETE FROM ").push_table(table).push_sql(" USING spakky_input WHERE ");
     push_joined(&mut sql, table, within, is_versioned(rows));
     sql.push_sql(" AND (SELECT count(*) FROM spakky_locked) >= 0 RETURNING spakky_input.position)");
@@ -83,7 +82,7 @@ fn delete_unnest(
 fn delete_values(table: &TableDescriptor, rows: &[Guarded], within: Within, must_exist: bool) -> Statement {
     let mut sql = SqlWriter::new(Backend::Sqlite);
     let found_by = within.found_by(table);
-    push_values(&mut sql, table, &found_by, rows);
+    push_values(&mut sql, table, &found_by, &[], rows);
     sql.push_sql(" DELETE FROM ").push_table(table).push_sql(" WHERE (");
     sql.push_list(&found_by, |sql, &at| {
         sql.push_column(&table.columns[at]);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::array_literal::array_literal;
 use super::draw::setting;
 use super::guard::{RaiseStyle, push_guard, push_xid};
-use super::operation::{Fill, Insertion, Merge, Operation, all_columns, filled_by, names};
+use super::kinship::Kinship;
+use super::operation::{Fill, Insertion, Kin, Merge, Operation, all_columns, filled_by, names};
 use super::update::{Within, finish_values};
 use super::{SqlWriter, clock};
 use crate::backend::{Backend, Statement};
@@ -25,6 +26,10 @@ pub(crate) enum Conflict<'a> {
         within: Within,
         /// The row lives again.
         restores: bool,
+        /// The row starts anew: its version, and when and by whom it was made.
+        renews: bool,
+        /// The row may move between the children of one aggregate.
+        kinship: &'a Kinship,
         raise: RaiseStyle,
     },
 }
@@ -144,7 +149,7 @@ fn push_returning(sql: &mut SqlWriter, table: &TableDescriptor, answering: Answe
 }
 
 fn push_conflict(sql: &mut SqlWriter, table: &TableDescriptor, conflict: Conflict<'_>) {
-    let Conflict::Update { columns, within, restores, .. } = conflict else { return };
+    let Conflict::Update { columns, within, restores, renews, kinship, .. } = conflict else { return };
     let target = within.target(table);
     sql.push_sql(" ON CONFLICT (");
     sql.push_list(&target, |sql, &at| {
@@ -169,10 +174,14 @@ fn push_conflict(sql: &mut SqlWriter, table: &TableDescriptor, conflict: Conflic
     }
     for column in &table.columns {
         match column.role {
-            Role::Version => {
+            Role::Version if !renews => {
                 comma(sql);
                 sql.push_column(column).push_sql(" = ").push_identifier(table.name).push_sql(".");
                 sql.push_column(column).push_sql(" + 1");
+            }
+            Role::Version | Role::CreatedAt | Role::CreatedBy if renews => {
+                comma(sql);
+                sql.push_column(column).push_sql(" = excluded.").push_column(column);
             }
             Role::UpdatedAt => {
                 comma(sql);
@@ -195,15 +204,27 @@ fn push_conflict(sql: &mut SqlWriter, table: &TableDescriptor, conflict: Conflic
         sql.push_column(key).push_sql(" = excluded.").push_column(key);
     }
     let tenant = table.tenant().filter(|_| within.tenanted);
-    let same: Vec<usize> = within.owner.into_iter().chain(tenant).collect();
+    let owner = within.owner.filter(|_| kinship.is_direct());
+    let same: Vec<usize> = owner.into_iter().chain(tenant).collect();
     for (number, &at) in same.iter().enumerate() {
         let column = &table.columns[at];
         sql.push_sql(if number == 0 { " WHERE " } else { " AND " });
         sql.push_identifier(table.name).push_sql(".").push_column(column);
         sql.push_sql(" = excluded.").push_column(column);
     }
-    if same.is_empty() && (within.live || within.deleted) {
+    let kin = within.owner.filter(|_| !kinship.is_direct()).map(|at| &table.columns[at]);
+    if same.is_empty() && (within.live || within.deleted || kin.is_some()) {
         sql.push_sql(" WHERE TRUE");
+    }
+    if let Some(column) = kin {
+        sql.push_sql(" AND ");
+        kinship.push_root(sql, |sql| {
+            sql.push_identifier(table.name).push_sql(".").push_column(column);
+        });
+        sql.push_sql(" = ");
+        kinship.push_root(sql, |sql| {
+            sql.push_sql("excluded.").push_column(column);
+        });
     }
     within.push_live(sql, table);
 }
@@ -526,18 +547,31 @@ fn insertion(
     let deleted = rows.first().is_some_and(|row| is_deleted(table, row));
     let merge = match conflict {
         Conflict::Fail => None,
-        Conflict::Update { columns, within, restores, .. } => {
+        Conflict::Update { columns, within, restores, renews, kinship, .. } => {
             let actor = table.role(Role::UpdatedBy);
-            let same: Vec<usize> = within.owner.into_iter().chain(table.tenant().filter(|_| within.tenanted)).collect();
+            let owner = within.owner.filter(|_| kinship.is_direct());
+            let same: Vec<usize> = owner.into_iter().chain(table.tenant().filter(|_| within.tenanted)).collect();
+            let made = table.role(Role::CreatedBy).filter(|_| renews);
             Some(Merge {
-                columns: columns.iter().copied().chain(actor).map(|at| table.columns[at].name.clone()).collect(),
+                columns: columns
+                    .iter()
+                    .copied()
+                    .chain(actor)
+                    .chain(made)
+                    .map(|at| table.columns[at].name.clone())
+                    .collect(),
                 filled: filled_by(table, |_, role| match role {
-                    Role::Version => Some(Fill::Next),
+                    Role::Version => Some(if renews { Fill::One } else { Fill::Next }),
+                    Role::CreatedAt if renews => Some(Fill::Clock),
                     Role::UpdatedAt => Some(Fill::Clock),
                     Role::DeletedAt | Role::DeletedBy if restores => Some(Fill::Null),
                     _ => None,
                 }),
                 same: names(table, &same),
+                kin: within.owner.filter(|_| !kinship.is_direct()).map(|at| Kin {
+                    column: table.columns[at].name.clone(),
+                    steps: kinship.steps().map(|(table, _, column)| (table.name, column)).collect(),
+                }),
                 live: within.live,
                 deleted: within.deleted,
                 by: within.by.map(|by| table.uniques[by].name.clone()),

@@ -109,12 +109,23 @@ pub(crate) struct Merge {
     pub(crate) filled: Vec<(String, Fill)>,
     /// The row is left alone unless it has the same values in these as the new one.
     pub(crate) same: Vec<String>,
+    /// The row is left alone unless it is of the same aggregate as the new one.
+    pub(crate) kin: Option<Kin>,
     /// The row is left alone if it is soft-deleted.
     pub(crate) live: bool,
     /// The row is left alone unless it is soft-deleted.
     pub(crate) deleted: bool,
     /// The unique key by which the row is found; `None` for the primary key.
     pub(crate) by: Option<String>,
+}
+
+/// How the aggregate of a child is found that is not a direct one.
+#[derive(Debug)]
+pub(crate) struct Kin {
+    /// The column that refers to the child's parent.
+    pub(crate) column: String,
+    /// The tables of the rows above it, and by which column each refers to the next.
+    pub(crate) steps: Vec<(&'static str, &'static str)>,
 }
 
 /// Rows by key, and what they must be like.

@@ -12,8 +12,22 @@ use crate::schema::{ColumnDescriptor, Record, Role, TableDescriptor};
 use crate::scope::Mark;
 use crate::value::{ColumnType, ScalarType, Value};
 
-/// A row and the version that it is expected to have.
-pub(crate) type Guarded = (Arc<Record>, Option<i64>);
+/// A row, and what the one in the database must be like.
+#[derive(Debug, Clone)]
+pub(crate) struct Guarded {
+    /// What is written.
+    pub(crate) row: Arc<Record>,
+    /// The version that it is expected to have.
+    pub(crate) expected: Option<i64>,
+    /// What the row is found by, where that is among what is written: a child that moves is found by whose it was.
+    pub(crate) found: Option<Arc<Record>>,
+}
+
+impl Guarded {
+    fn found(&self) -> &Arc<Record> {
+        self.found.as_ref().unwrap_or(&self.row)
+    }
+}
 
 /// What a write by key is confined to, besides the key and the version.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,16 +38,18 @@ pub(crate) struct Within {
     pub(crate) live: bool,
     /// For an upsert: rows that are soft-deleted.
     pub(crate) deleted: bool,
-    /// For an upsert: rows with the same value in this column, which tells whose child it is.
+    /// Rows with the same value in this column, which tells whose child it is.
     pub(crate) owner: Option<usize>,
     /// For an upsert: rows are found by this unique key, and not by their id.
     pub(crate) by: Option<usize>,
 }
 
 impl Within {
-    /// The columns whose values find a row: the key, and the tenant.
+    /// The columns whose values find a row: the key, the tenant, and whose child it is.
     pub(super) fn found_by(self, table: &TableDescriptor) -> Vec<usize> {
-        table.key.iter().copied().chain(table.tenant().filter(|_| self.tenanted)).collect()
+        let tenant = table.tenant().filter(|_| self.tenanted);
+        let owner = self.owner.filter(|at| !table.key.contains(at));
+        table.key.iter().copied().chain(tenant).chain(owner).collect()
     }
 
     /// The columns by which an upsert finds a row that is there.
@@ -46,7 +62,7 @@ impl Within {
         let columns = self.found_by(table);
         let versioned = is_versioned(rows);
         let key = |row: &Record| columns.iter().map(|&at| row[at].clone()).collect();
-        let keys = rows.iter().map(|(row, expected)| (key(row), expected.filter(|_| versioned))).collect();
+        let keys = rows.iter().map(|row| (key(row.found()), row.expected.filter(|_| versioned))).collect();
         Found { table: table.name, columns: names(table, &columns), keys, live: self.live }
     }
 
@@ -92,7 +108,7 @@ pub(crate) fn update(
         }
         Backend::Postgres => Ok(vec![(update_unnest(raise, table, set, rows)?, rows.len())]),
         Backend::Sqlite => {
-            let width = columns.len() + table.key.len() + 2;
+            let width = columns.len() + within.found_by(table).len() + 1;
             let most = (SqlWriter::bind_limit(backend) / width).max(1);
             Ok(rows.chunks(most).map(|rows| (update_values(table, set, rows), rows.len())).collect())
         }
@@ -112,7 +128,7 @@ pub(super) const VERSION: ColumnType = ColumnType::scalar(ScalarType::I64);
 
 /// Whether the rows carry the version they expect.
 pub(super) fn is_versioned(rows: &[Guarded]) -> bool {
-    rows.iter().all(|(_, expected)| expected.is_some())
+    rows.iter().all(|row| row.expected.is_some())
 }
 
 impl Set<'_> {
@@ -121,7 +137,7 @@ impl Set<'_> {
         Operation::Update {
             found: self.within.found(table, rows),
             columns: names(table, self.columns),
-            values: rows.iter().map(|(row, _)| self.columns.iter().map(|&at| row[at].clone()).collect()).collect(),
+            values: rows.iter().map(|row| self.columns.iter().map(|&at| row.row[at].clone()).collect()).collect(),
             filled: filled_by(table, |_, role| match (role, self.touch.mark) {
                 (Role::Version, _) => self.touch.bumps.then_some(Fill::Next),
                 (Role::UpdatedAt, _) | (Role::DeletedAt, Some(Mark::Deleted)) => Some(Fill::Clock),
@@ -132,7 +148,8 @@ impl Set<'_> {
     }
 }
 
-/// What the runtime itself sets in a row that is updated.
+/// What the runtime itself sets in a row that is updated. A row whose children changed may have nothing to set: it is written
+/// all the same, so that its guard holds.
 fn push_touched(sql: &mut SqlWriter, table: &TableDescriptor, set: Set<'_>) {
     let backend = sql.backend();
     let mut comma = !set.columns.is_empty();
@@ -154,6 +171,9 @@ fn push_touched(sql: &mut SqlWriter, table: &TableDescriptor, set: Set<'_>) {
             None => sql.push_identifier(table.name).push_sql(".").push_column(column).push_sql(" + 1"),
         };
     }
+    if !comma && let Some(key) = table.key_columns().next() {
+        sql.push_column(key).push_sql(" = ").push_identifier(table.name).push_sql(".").push_column(key);
+    }
 }
 
 fn update_one(
@@ -163,7 +183,7 @@ fn update_one(
     set: Set<'_>,
     guarded: &Guarded,
 ) -> Statement {
-    let (row, expected) = guarded;
+    let row = &guarded.row;
     let mut sql = SqlWriter::new(backend);
     if backend == Backend::Postgres {
         sql.push_sql("WITH spakky_w AS (");
@@ -174,19 +194,14 @@ fn update_one(
         sql.push_column(column).push_sql(" = ").push_bind(column.ty, row[at].clone());
     });
     push_touched(&mut sql, table, set);
-    push_by_key(&mut sql, table, row, *expected, set.within);
+    push_by_key(&mut sql, table, guarded, set.within);
     sql.means(|| set.operation(table, std::slice::from_ref(guarded)));
     finish_one(sql, raise)
 }
 
 /// ` WHERE key = … AND tenant = … AND version = … AND deleted_at IS NULL`
-pub(super) fn push_by_key(
-    sql: &mut SqlWriter,
-    table: &TableDescriptor,
-    row: &Record,
-    expected: Option<i64>,
-    within: Within,
-) {
+pub(super) fn push_by_key(sql: &mut SqlWriter, table: &TableDescriptor, guarded: &Guarded, within: Within) {
+    let (row, expected) = (guarded.found(), guarded.expected);
     sql.push_sql(" WHERE ");
     for (position, at) in within.found_by(table).into_iter().enumerate() {
         if position > 0 {
@@ -224,8 +239,7 @@ fn update_unnest(
 ) -> Result<Statement, Error> {
     let mut sql = SqlWriter::new(Backend::Postgres);
     let found_by = set.within.found_by(table);
-    let carried: Vec<usize> = found_by.iter().chain(set.columns).copied().collect();
-    push_input(&mut sql, table, &carried, set.within, rows)?;
+    push_input(&mut sql, table, set.columns, set.within, rows)?;
     sql.push_sql(", spakky_w AS (UPDATE ").push_table(table).push_sql(" SET ");
     let mut number = found_by.len();
     sql.push_list(set.columns, |sql, &at| {
@@ -246,19 +260,31 @@ fn update_unnest(
 pub(super) const MISSING: &str = "(SELECT string_agg(spakky_input.position::text, ',' ORDER BY spakky_input.position) FROM spakky_input \
      WHERE spakky_input.position NOT IN (SELECT spakky_w.position FROM spakky_w))";
 
-/// `WITH spakky_input AS (…), spakky_locked AS (…)`: the batch, and its rows locked in key order.
+/// `WITH spakky_input AS (…), spakky_locked AS (…)`: the batch (what finds the rows, then the columns that are written), and its
+/// rows locked in key order.
 pub(super) fn push_input(
     sql: &mut SqlWriter,
     table: &TableDescriptor,
-    carried: &[usize],
+    written: &[usize],
     within: Within,
     rows: &[Guarded],
 ) -> Result<(), Error> {
-    let records: Arc<[Arc<Record>]> = rows.iter().map(|(row, _)| Arc::clone(row)).collect();
+    let found_by = within.found_by(table);
+    let carried: Vec<usize> = found_by.iter().chain(written).copied().collect();
+    let records: Arc<[Arc<Record>]> = rows.iter().map(|row| Arc::clone(&row.row)).collect();
     sql.push_sql("WITH spakky_input AS (SELECT * FROM ROWS FROM (");
-    push_unnest(sql, table, carried, &records)?;
+    if rows.iter().any(|row| row.found.is_some()) {
+        let found: Arc<[Arc<Record>]> = rows.iter().map(|row| Arc::clone(row.found())).collect();
+        push_unnest(sql, table, &found_by, &found)?;
+        if !written.is_empty() {
+            sql.push_sql(", ");
+            push_unnest(sql, table, written, &records)?;
+        }
+    } else {
+        push_unnest(sql, table, &carried, &records)?;
+    }
     if is_versioned(rows) {
-        let versions = rows.iter().map(|(_, expected)| expected.map_or(Value::Null, Value::I64)).collect();
+        let versions = rows.iter().map(|row| row.expected.map_or(Value::Null, Value::I64)).collect();
         sql.push_sql(", UNNEST(").push_bind_list(VERSION, versions).push_sql(")");
     }
     sql.push_sql(") WITH ORDINALITY AS spakky_input(");
@@ -301,8 +327,7 @@ pub(super) fn push_joined(sql: &mut SqlWriter, table: &TableDescriptor, within: 
 fn update_values(table: &TableDescriptor, set: Set<'_>, rows: &[Guarded]) -> Statement {
     let mut sql = SqlWriter::new(Backend::Sqlite);
     let found_by = set.within.found_by(table);
-    let carried: Vec<usize> = found_by.iter().chain(set.columns).copied().collect();
-    push_values(&mut sql, table, &carried, rows);
+    push_values(&mut sql, table, &found_by, set.columns, rows);
     sql.push_sql(" UPDATE ").push_table(table).push_sql(" SET ");
     let mut number = found_by.len();
     sql.push_list(set.columns, |sql, &at| {
@@ -317,18 +342,25 @@ fn update_values(table: &TableDescriptor, set: Set<'_>, rows: &[Guarded]) -> Sta
 }
 
 /// `WITH spakky_input(c0, …) AS (VALUES …)`
-pub(super) fn push_values(sql: &mut SqlWriter, table: &TableDescriptor, carried: &[usize], rows: &[Guarded]) {
+pub(super) fn push_values(
+    sql: &mut SqlWriter,
+    table: &TableDescriptor,
+    found_by: &[usize],
+    written: &[usize],
+    rows: &[Guarded],
+) {
     sql.push_sql("WITH spakky_input(");
-    push_names(sql, carried.len());
+    push_names(sql, found_by.len() + written.len());
     let versioned = is_versioned(rows);
     sql.push_sql(if versioned { ", expected) AS (VALUES " } else { ") AS (VALUES " });
-    sql.push_list(rows, |sql, (row, expected)| {
+    sql.push_list(rows, |sql, row| {
         sql.push_sql("(");
-        sql.push_list(carried, |sql, &at| {
-            sql.push_bind(table.columns[at].ty, row[at].clone());
+        let found = found_by.iter().map(|&at| (at, row.found()));
+        sql.push_list(found.chain(written.iter().map(|&at| (at, &row.row))), |sql, (at, record)| {
+            sql.push_bind(table.columns[at].ty, record[at].clone());
         });
-        if let (true, Some(expected)) = (versioned, expected) {
-            sql.push_sql(", ").push_bind(VERSION, Value::I64(*expected));
+        if let (true, Some(expected)) = (versioned, row.expected) {
+            sql.push_sql(", ").push_bind(VERSION, Value::I64(expected));
         }
         sql.push_sql(")");
     });

@@ -91,20 +91,27 @@ pub(crate) fn keep(table: &'static TableDescriptor, mapping: Mapping, record: &m
         let child = relation.child();
         let known = Siblings::new(child, &known[at]);
         for (at, row) in rows.iter_mut().enumerate() {
-            let Some(before) = known.get(row, at) else { continue };
-            for (position, column) in child.columns.iter().enumerate() {
-                let given = match column.role {
-                    Role::Id => true,
-                    Role::Plain => mapping.holds(position) || column.name == relation.column,
-                    _ => false,
-                };
-                if !given {
-                    row[position] = before[position].clone();
-                }
+            if let Some(before) = known.get(row, at) {
+                keep_child(relation, mapping, row, before);
             }
-            keep(child, mapping, row, before);
         }
     }
+}
+
+/// Brings a child that is to be written in line with what it was.
+pub(crate) fn keep_child(relation: &Relation, mapping: Mapping, row: &mut Record, before: &Record) {
+    let child = relation.child();
+    for (position, column) in child.columns.iter().enumerate() {
+        let given = match column.role {
+            Role::Id => true,
+            Role::Plain => mapping.holds(position) || column.name == relation.column,
+            _ => false,
+        };
+        if !given {
+            row[position] = before[position].clone();
+        }
+    }
+    keep(child, mapping, row, before);
 }
 
 /// Stamps the children that are new or changed, and sets the versions that they will have.

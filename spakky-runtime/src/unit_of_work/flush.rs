@@ -3,7 +3,9 @@
 mod children;
 mod draw;
 mod explain;
+mod facts;
 mod family;
+mod moves;
 mod shape;
 mod sweep;
 mod told;
@@ -17,22 +19,24 @@ pub(crate) use explain::{constraint_of, show_ids, show_key};
 pub(crate) use shape::{changed, insertable};
 pub(crate) use told::untold;
 
-use self::children::{Arriving, ChildWrites, note_arriving};
+use self::children::ChildWrites;
 use self::draw::Draws;
+use self::facts::{Fact, Facts};
 use self::family::{lots, orders_within, parents_first};
+use self::moves::Moves;
 use self::shape::{Shape, bounded, stamped};
 use self::sweep::{Fate, Sweep, merge_sweep};
 use self::told::{Returned, Telling};
 use self::write::{Group, Write, compare_keys, is_partial, key_record, record_of};
 use super::aggregate::key_of;
-use super::identity_map::{Entry, IdentityMap, version_of};
+use super::identity_map::{DrawnChild, Entry, IdentityMap, version_of};
 use super::order::{Kind, Node, is_same, sorted};
 use super::pending::{Change, PendingWrite};
 use super::row_key::RowKey;
 use crate::backend::{Answer, Backend, Draw, Statement};
 use crate::error::Error;
 use crate::mutation::{Mutation, MutationKind};
-use crate::schema::{Record, TableDescriptor};
+use crate::schema::{Record, TableDescriptor, UniqueKey, holders, table_of};
 use crate::scope::{Mark, Scope};
 use crate::statement::{self, Answering, Conflict, Guarded, RaiseStyle, Touch, Within};
 use crate::value::Value;
@@ -56,6 +60,9 @@ pub(crate) struct FlushPlan {
     pub(crate) steps: Vec<FlushStep>,
     /// The ids that are drawn for its rows.
     pub(crate) drawn: DrawnIds,
+    /// Rows without a statement of their own: what was queued of them is what the database has, or becomes so by the
+    /// statements of their children.
+    unwritten: Vec<FlushedRow>,
 }
 
 /// One statement of a flush and the rows it writes.
@@ -67,10 +74,14 @@ pub(crate) struct FlushStep {
     table: &'static TableDescriptor,
     kind: Kind,
     rows: Vec<FlushedRow>,
+    /// Rows without a statement of their own that learn something when this one, the last, is answered.
+    unwritten: Vec<FlushedRow>,
     /// It answers with the rows it wrote.
     returns_rows: bool,
     /// What rows that are there already must be like.
     within: Within,
+    /// The values by which an upsert finds its rows, if not by their keys.
+    found_by: Vec<Vec<Value>>,
     /// What it does to its rows, for those who listen.
     does: (MutationKind, Vec<usize>),
 }
@@ -84,7 +95,22 @@ struct FlushedRow {
     effect: Option<Effect>,
     /// Written as part of another row.
     is_child: bool,
+    /// What became of the row, where the session may know it in several places.
+    fact: Option<Fact>,
     telling: Option<Telling>,
+    /// What the session knows of the row until the database has told the keys of its children, and the row with these.
+    awaited: Option<AwaitedKeys>,
+}
+
+/// A row some of whose children get their keys from the database.
+#[derive(Debug)]
+struct AwaitedKeys {
+    /// What the session knows of the row until then; `None` if that is not all that there is.
+    hollow: Option<Arc<Record>>,
+    /// The row as it is sent.
+    sent: Arc<Record>,
+    /// The database fills in columns that the session can only guess.
+    partial: bool,
 }
 
 impl FlushedRow {
@@ -115,18 +141,17 @@ impl FlushPlan {
         let mut groups: Vec<Group> = Vec::new();
         let mut sweeps: Vec<Sweep> = Vec::new();
         let mut draws = Draws::default();
+        let mut plan = FlushPlan::default();
         let mut writes: Vec<Write> = writes.into_iter().map(|write| Write::of(write, map)).collect();
-        let mut arriving = Arriving::new();
+        let moves = Moves::of(&writes, map);
         for write in &mut writes {
+            moves.keep_in(write, context.scope)?;
             draws.assign(write);
-            if let Some(record) = record_of(&write.change).filter(|_| write.table.has_deletable_children()) {
-                note_arriving(write.table, write.base.as_deref(), record, &mut arriving);
-            }
         }
         // Where the last one went.
         let mut last = 0;
         for mut write in writes {
-            let children = ChildWrites::of(&write, &arriving, context.scope)?;
+            let children = ChildWrites::of(&write, &moves, context.scope)?;
             write.note_children(&children);
             let ChildWrites { writes, sweeps: made, .. } = children;
             for write in [write].into_iter().chain(writes) {
@@ -134,8 +159,13 @@ impl FlushPlan {
                     group.writes.push(write);
                     continue;
                 }
-                let Some(shape) = Shape::of(&write) else { continue };
                 let node = (write.table, Kind::of(&write.change));
+                let Some(shape) = Shape::of(&write) else {
+                    if !write.is_child {
+                        plan.unwritten.push(flushed(write, node.1, false));
+                    }
+                    continue;
+                };
                 let fits =
                     |group: &mut Group| is_same(group.node, node) && !group.holds(&write) && group.shape.takes(&shape);
                 let same = groups.iter_mut().position(fits);
@@ -156,11 +186,12 @@ impl FlushPlan {
                 nodes.push(node);
             }
         }
-        let mut plan = FlushPlan::default();
         for sweep in of_fate(Fate::Restored).chain(of_fate(Fate::Replaced)) {
             plan.push_sweep(sweep, context)?;
         }
-        for node in sorted(&nodes, &orders_within(&nodes, &groups)) {
+        let mut orders = orders_within(&nodes, &groups);
+        orders.extend(kin_first(&groups));
+        for node in sorted(&nodes, &orders) {
             for sweep in of_fate(Fate::Deleted).filter(|sweep| is_same(sweep.node(), node)) {
                 plan.push_sweep(sweep, context)?;
             }
@@ -193,8 +224,20 @@ impl FlushPlan {
         let (table, kind) = sweep.node();
         let statement = Some(sweep.statement(context, context.wants_xid && !self.tells_xid())?);
         let does = (sweep.does(), Vec::new());
-        let (draws, rows, within) = (Vec::new(), Vec::new(), Within::default());
-        self.steps.push(FlushStep { statement, draws, table, kind, rows, returns_rows: false, within, does });
+        let (draws, rows, unwritten, found_by) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let within = Within::default();
+        self.steps.push(FlushStep {
+            statement,
+            draws,
+            table,
+            kind,
+            rows,
+            unwritten,
+            returns_rows: false,
+            within,
+            found_by,
+            does,
+        });
         Ok(())
     }
 
@@ -219,22 +262,30 @@ impl FlushPlan {
                 let answering = if *told { Answering::Rows { xid: wants_xid } } else { answering };
                 statement::insert(backend, table, columns, &rows, Conflict::Fail, answering)?
             }
-            Shape::Upsert { columns, update, within, restores } => {
+            Shape::Upsert { columns, update, within, restores, renews, kinship } => {
                 let rows: Vec<Arc<Record>> =
                     writes.iter().filter_map(|write| record_of(&write.change).cloned()).collect();
-                let conflict = Conflict::Update { columns: update, within: *within, restores: *restores, raise };
+                let (restores, renews) = (*restores, *renews);
+                let conflict = Conflict::Update { columns: update, within: *within, restores, renews, kinship, raise };
                 statement::insert(backend, table, columns, &rows, conflict, answering)?
             }
             Shape::Update { columns, bumps, within, mark, .. } => {
                 let mut columns = bounded(table, columns, &writes);
                 columns.extend(stamped(table, *mark));
                 let touch = Touch { bumps: *bumps, mark: *mark };
-                let guarded = |write: &Write| Some((Arc::clone(record_of(&write.change)?), write.expected));
+                let guarded = |write: &Write| {
+                    let row = Arc::clone(record_of(&write.change)?);
+                    let found = write.base.clone().filter(|base| write.owner.is_some_and(|at| base[at] != row[at]));
+                    Some(Guarded { row, expected: write.expected, found })
+                };
                 let rows: Vec<Guarded> = writes.iter().filter_map(guarded).collect();
                 statement::update(backend, raise, table, &columns, touch, *within, &rows)?
             }
             Shape::Delete { must_exist, within, .. } => {
-                let guarded = |write: &Write| (Arc::new(key_record(table, write)), write.expected);
+                let guarded = |write: &Write| {
+                    let row = Arc::new(key_record(table, write));
+                    Guarded { row, expected: write.expected, found: None }
+                };
                 let rows: Vec<Guarded> = writes.iter().map(guarded).collect();
                 statement::delete(backend, raise, table, &rows, *within, *must_exist)?
             }
@@ -244,13 +295,30 @@ impl FlushPlan {
             Shape::Upsert { within, .. } => *within,
             _ => Within::default(),
         };
-        let mut rows = writes.into_iter().map(|write| flushed(write, kind));
+        let is_shared = !holders(table.row_type).is_empty();
+        let mut found_by: Vec<Vec<Value>> = match within.by {
+            Some(_) => writes.iter().map(|write| write.found_by().into_owned()).collect(),
+            None => Vec::new(),
+        };
+        let mut rows = writes.into_iter().map(|write| flushed(write, kind, is_shared));
         for (statement, count) in statements {
             let rows = rows.by_ref().take(count).collect();
             let statement = Some(statement);
             let does = shape.does();
-            let draws = Vec::new();
-            self.steps.push(FlushStep { statement, draws, table, kind, rows, returns_rows, within, does });
+            let (draws, unwritten) = (Vec::new(), Vec::new());
+            let found_by = std::mem::take(&mut found_by);
+            self.steps.push(FlushStep {
+                statement,
+                draws,
+                table,
+                kind,
+                rows,
+                unwritten,
+                returns_rows,
+                within,
+                found_by,
+                does,
+            });
         }
         Ok(())
     }
@@ -282,35 +350,69 @@ impl FlushPlan {
             if step.rows.is_empty() || step.within.by.is_some() || step.rows.iter().any(|row| row.is_child) {
                 map.expire(depth, Some(step.table.row_type));
             }
+            if let Some(by) = step.within.by {
+                step.forget_found(map, depth, &step.table.uniques[by]);
+            }
             map.expire_holders(depth, step.table.row_type);
             if step.kind == Kind::Delete {
                 map.expire_dependents(depth, step.table.row_type);
             }
             for row in &mut step.rows {
-                if row.known_key().is_none() {
-                    // Its key comes with the answer.
-                    continue;
-                }
-                let (Some(key), Some(effect)) = (&row.key, row.effect.take()) else { continue };
-                map.update(depth, key, |entry| match &effect {
-                    Effect::Stored { record, version, complete, partial } => {
-                        entry.stored = complete.then(|| Arc::clone(record));
-                        entry.version = *version;
-                        entry.partial = *partial;
-                    }
-                    Effect::Gone => entry.deleted = true,
-                    Effect::Unknown => {
-                        entry.stored = None;
-                        entry.version = None;
-                        entry.partial = true;
-                    }
-                });
+                row.apply(map, depth);
             }
+        }
+        for row in &mut self.unwritten {
+            row.apply(map, depth);
+        }
+        if let Some(facts) = Facts::of(&self.steps, self.unwritten.iter().filter_map(|row| row.key.as_ref())) {
+            facts.teach(map, depth);
+        }
+        if let Some(last) = self.steps.last_mut() {
+            last.unwritten = std::mem::take(&mut self.unwritten);
         }
     }
 }
 
-fn flushed(write: Write, kind: Kind) -> FlushedRow {
+impl FlushedRow {
+    fn apply(&mut self, map: &mut IdentityMap, depth: usize) {
+        if self.known_key().is_none() {
+            // Its key comes with the answer.
+            return;
+        }
+        let is_waiting = self.awaited.is_some();
+        let (Some(key), Some(effect)) = (&self.key, self.effect.take()) else { return };
+        map.update(depth, key, |entry| {
+            entry.drawn.is_waiting |= is_waiting;
+            match &effect {
+                Effect::Stored { record, version, complete, partial } => {
+                    entry.stored = complete.then(|| Arc::clone(record));
+                    entry.version = *version;
+                    entry.partial = *partial;
+                }
+                Effect::Gone => entry.deleted = true,
+                Effect::Unknown => {
+                    entry.stored = None;
+                    entry.version = None;
+                    entry.partial = true;
+                }
+            }
+        });
+    }
+}
+
+/// Nodes of which one has to be ahead of the other: a child that moves within its aggregate is written before the row goes
+/// that it was part of.
+fn kin_first(groups: &[Group]) -> Vec<(Node, Node)> {
+    let mut orders = Vec::new();
+    for group in groups {
+        if let Shape::Upsert { kinship, .. } = &group.shape {
+            orders.extend(kinship.parents().map(|parent| (group.node, (parent, Kind::Delete))));
+        }
+    }
+    orders
+}
+
+fn flushed(write: Write, kind: Kind, is_shared: bool) -> FlushedRow {
     let Write {
         table,
         key,
@@ -322,42 +424,82 @@ fn flushed(write: Write, kind: Kind) -> FlushedRow {
         is_child,
         children_partial,
         children_unknown,
+        children_drawn,
         told,
         ..
     } = write;
+    let fact = (is_child || is_shared).then(|| match &change {
+        Change::Insert { record, .. } => Fact::Row(Arc::clone(record)),
+        Change::Update { record, .. } if base.is_some() => Fact::Row(Arc::clone(record)),
+        Change::Update { .. } | Change::Upsert { .. } => Fact::Unknown,
+        Change::Delete { .. } => Fact::Gone,
+    });
     if is_child {
-        return FlushedRow { key, origin, expected, effect: None, is_child, telling: None };
+        return FlushedRow { key, origin, expected, effect: None, is_child, fact, telling: None, awaited: None };
     }
-    let telling =
-        told.zip(record_of(&change).cloned()).map(|(told, record)| Telling { told, record, children_partial });
+    let is_known = !key.as_deref().is_some_and(is_drawn);
+    let telling = told
+        .filter(|_| kind == Kind::Insert || children_drawn)
+        .zip(record_of(&change).cloned())
+        .map(|(told, record)| Telling { told, record, children_partial });
     // A row that was there is read again.
-    let unknown = children_unknown && !key.as_deref().is_some_and(is_drawn);
-    let stored = |record: Arc<Record>| if unknown { Arc::new(record.without_children()) } else { record };
+    let unknown = children_unknown && is_known;
+    let waits = children_drawn && is_known;
+    let hollow = |record: Arc<Record>| if unknown || waits { Arc::new(record.without_children()) } else { record };
+    let partial = children_partial
+        || record_of(&change).is_some_and(|_| match &change {
+            Change::Insert { columns, .. } => is_partial(table, *columns, kind),
+            Change::Update { columns, .. } => {
+                base.is_none() || reach.mark == Some(Mark::Deleted) || is_partial(table, *columns, kind)
+            }
+            Change::Upsert { .. } | Change::Delete { .. } => true,
+        });
+    let sent = record_of(&change).filter(|_| waits).cloned();
     let effect = match change {
-        Change::Insert { record, columns } => Effect::Stored {
+        Change::Insert { record, .. } => Effect::Stored {
             version: version_of(table, &record),
-            record: stored(record),
+            record: hollow(record),
             complete: true,
-            partial: children_partial || unknown || is_partial(table, columns, kind),
+            partial: partial || unknown || waits,
         },
         Change::Update { .. } if table.version.is_some() && expected.is_none() => Effect::Unknown,
-        Change::Update { record, columns } => Effect::Stored {
+        Change::Update { record, .. } => Effect::Stored {
             version: version_of(table, &record),
-            record: stored(record),
+            record: hollow(record),
             complete: base.is_some(),
-            partial: base.is_none()
-                || children_partial
-                || unknown
-                || reach.mark == Some(Mark::Deleted)
-                || is_partial(table, columns, kind),
+            partial: partial || unknown || waits,
         },
+        // It starts anew, so that its version is known.
+        Change::Upsert { record, .. } if reach.renewed => {
+            Effect::Stored { version: table.version.map(|_| 1), record: hollow(record), complete: true, partial: true }
+        }
         Change::Upsert { .. } => Effect::Unknown,
         Change::Delete { .. } => Effect::Gone,
     };
-    FlushedRow { key, origin, expected, effect: Some(effect), is_child, telling }
+    let awaited = sent.map(|sent| {
+        let hollow = match &effect {
+            Effect::Stored { record, complete: true, .. } if !unknown => Some(Arc::clone(record)),
+            _ => None,
+        };
+        AwaitedKeys { hollow, sent, partial }
+    });
+    FlushedRow { key, origin, expected, effect: Some(effect), is_child, fact, telling, awaited }
 }
 
 impl FlushStep {
+    /// What the session knew of rows that an upsert found by a unique key is known no longer.
+    fn forget_found(&self, map: &mut IdentityMap, depth: usize, unique: &UniqueKey) {
+        let is_found = |key: &RowKey, entry: &Entry| {
+            let is_one = |row: &Arc<Record>| self.found_by.contains(&unique.values(self.table, row));
+            key.row_type() == self.table.row_type && entry.stored.as_ref().is_some_and(is_one)
+        };
+        map.update_all(depth, is_found, |_, entry| {
+            entry.stored = None;
+            entry.version = None;
+            entry.partial = true;
+        });
+    }
+
     /// What is drawn ahead of it, which is sent once.
     pub(crate) fn take_draws(&mut self) -> Vec<Draw> {
         std::mem::take(&mut self.draws)
@@ -391,26 +533,106 @@ impl FlushStep {
         }
     }
 
-    /// Takes note of what the answer tells of new rows: their keys, and how they were stored.
-    pub(crate) fn settle(&mut self, answer: &Answer, ids: &DrawnIds, backend: Backend) -> Vec<(RowKey, Entry)> {
+    /// Takes note of what the answer tells: of new rows their keys, and how they were stored, and of others the keys of their
+    /// new children.
+    pub(crate) fn settle(&mut self, answer: &Answer, ids: &DrawnIds, backend: Backend) -> Settled {
         let table = self.table;
         let returned = if self.returns_rows { answer.rows.as_slice() } else { &[] };
         let mut returned = Returned::of(table, returned, backend, self.rows.len() == 1);
-        let mut known = Vec::new();
+        let mut settled = Settled::default();
         for row in &mut self.rows {
             let is_known = row.known_key().is_some();
             let mut stored = None;
-            if let Some(Telling { told, record, children_partial }) = &row.telling {
+            if let (Some(Telling { told, record, children_partial }), Kind::Insert) = (&row.telling, self.kind) {
                 let taken = returned.take(record, ids);
                 stored = taken.as_ref().ok().map(|stored| (stored.clone(), *children_partial));
                 told.tell(taken);
+            } else {
+                row.tell(table, ids);
             }
+            settled.learned.extend(row.learn(table, ids));
             let Some(Effect::Stored { record, partial, .. }) = row.effect.take_if(|_| !is_known) else { continue };
             if let Some((stored, partial)) = stored.or_else(|| Some((ids.record(&record)?, partial))) {
                 let key = RowKey::new(table, key_of(table, &stored));
-                known.push((key, Entry { partial, ..Entry::loaded(table, Arc::new(stored)) }));
+                settled.new.push((key, Entry { partial, ..Entry::loaded(table, Arc::new(stored)) }));
             }
         }
-        known
+        for row in &mut self.unwritten {
+            let Some(table) = row.key.as_ref().and_then(|key| table_of(key.row_type())) else { continue };
+            row.tell(table, ids);
+            settled.learned.extend(row.learn(table, ids));
+        }
+        settled
+    }
+}
+
+/// What the answer to a step tells of the rows that it wrote.
+#[derive(Debug, Default)]
+pub(crate) struct Settled {
+    /// New rows, by the keys that the database gave them.
+    pub(crate) new: Vec<(RowKey, Entry)>,
+    /// Rows to whose children it gave keys.
+    pub(crate) learned: Vec<(RowKey, DrawnChildren)>,
+}
+
+/// The keys of children that the database gave them.
+#[derive(Debug)]
+pub(crate) struct DrawnChildren {
+    hollow: Option<Arc<Record>>,
+    stored: Arc<Record>,
+    partial: bool,
+    children: Vec<DrawnChild>,
+}
+
+impl DrawnChildren {
+    /// Brings what is known of the row in line with them.
+    pub(crate) fn note_in(&self, entry: &mut Entry) {
+        entry.drawn.is_waiting = false;
+        let known = entry.drawn.children.iter().chain(&self.children).cloned();
+        entry.drawn.children = Arc::new(known.collect());
+        // Nothing else was sent of the row meanwhile.
+        if let (Some(hollow), Some(stored)) = (&self.hollow, &entry.stored)
+            && Arc::ptr_eq(hollow, stored)
+        {
+            entry.stored = Some(Arc::clone(&self.stored));
+            if !entry.queued.is_any() {
+                entry.current = Some(Arc::clone(&self.stored));
+                entry.partial = self.partial;
+            }
+        }
+    }
+}
+
+impl FlushedRow {
+    /// Tells a row that was there, with the keys of its new children, to who waits for it.
+    fn tell(&self, table: &TableDescriptor, ids: &DrawnIds) {
+        if let Some(Telling { told, record, .. }) = &self.telling {
+            told.tell(ids.record(record).ok_or_else(|| untold(table)));
+        }
+    }
+
+    /// The keys of its new children.
+    fn learn(&mut self, table: &'static TableDescriptor, ids: &DrawnIds) -> Option<(RowKey, DrawnChildren)> {
+        let AwaitedKeys { hollow, sent, partial } = self.awaited.take()?;
+        let stored = Arc::new(ids.record(&sent)?);
+        let mut children = Vec::new();
+        note_drawn(table, &sent, &stored, &mut children);
+        Some((self.key.clone()?, DrawnChildren { hollow, stored, partial, children }))
+    }
+}
+
+/// Takes note of the children that were sent without a key, with the keys that they have been given.
+fn note_drawn(table: &'static TableDescriptor, sent: &Record, stored: &Record, drawn: &mut Vec<DrawnChild>) {
+    let Some(parent) = table.key.first().map(|&at| stored[at].clone()) else { return };
+    let rows = sent.children().unwrap_or_default().iter().zip(stored.children().unwrap_or_default());
+    for (relation, (sent, stored)) in table.relations.iter().zip(rows) {
+        let child = relation.child();
+        for (sent, stored) in sent.iter().zip(stored) {
+            if is_drawn(&key_of(child, sent)) {
+                let (sent, key) = (sent.without_children(), key_of(child, stored));
+                drawn.push(DrawnChild { row_type: child.row_type, parent: parent.clone(), sent, key });
+            }
+            note_drawn(child, sent, stored, drawn);
+        }
     }
 }

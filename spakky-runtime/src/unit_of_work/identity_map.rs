@@ -26,16 +26,39 @@ pub(crate) struct Entry {
     pub(crate) version: Option<i64>,
     /// How many saves of this row were queued in this session.
     pub(crate) saves: u64,
-    /// A write of it waits in a queue.
-    pub(crate) queued: bool,
+    /// The scopes in whose queues a write of it waits.
+    pub(crate) queued: Queued,
     /// A delete is queued or flushed.
     pub(crate) deleted: bool,
     /// The row's tenant, as far as known.
     pub(crate) tenant: Option<Value>,
     /// The database filled in columns that `current` only guesses (stamps, defaults): the next read asks it.
     pub(crate) partial: bool,
+    /// Nobody knows whether the row is still there: something was written by condition, or by plain SQL.
+    pub(crate) doubtful: bool,
     /// The children that are soft-deleted are among those known.
     pub(crate) with_deleted: bool,
+    /// The children that got their keys from the database in this session, which copies in hand may not know.
+    pub(crate) drawn: Drawn,
+}
+
+/// What a session remembers of children to which the database gave their keys.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Drawn {
+    /// Some were sent, and their keys are not known yet.
+    pub(crate) is_waiting: bool,
+    pub(crate) children: Arc<Vec<DrawnChild>>,
+}
+
+/// A child to which the database gave its key.
+#[derive(Debug, Clone)]
+pub(crate) struct DrawnChild {
+    pub(crate) row_type: TypeId,
+    /// The key of the row that it is part of.
+    pub(crate) parent: Value,
+    /// The row as it was sent.
+    pub(crate) sent: Record,
+    pub(crate) key: Vec<Value>,
 }
 
 impl Entry {
@@ -47,18 +70,33 @@ impl Entry {
             stored: Some(Arc::clone(&record)),
             current: Some(record),
             saves: 0,
-            queued: false,
+            queued: Queued::default(),
             deleted: false,
             partial: false,
+            doubtful: false,
             with_deleted: false,
+            drawn: Drawn::default(),
         }
     }
 
     /// A row of which only the version is known.
     pub(crate) fn attached(version: Option<i64>) -> Self {
         let (stored, current, tenant) = (None, None, None);
-        let (queued, deleted, with_deleted) = (false, false, false);
-        Entry { stored, current, version, saves: 0, queued, deleted, tenant, partial: true, with_deleted }
+        let (deleted, with_deleted, doubtful) = (false, false, false);
+        let (queued, drawn) = (Queued::default(), Drawn::default());
+        Entry {
+            stored,
+            current,
+            version,
+            saves: 0,
+            queued,
+            deleted,
+            tenant,
+            partial: true,
+            doubtful,
+            with_deleted,
+            drawn,
+        }
     }
 
     /// The same, of a row of this tenant.
@@ -75,6 +113,33 @@ impl Entry {
     /// The row to answer a read with, without asking the database.
     pub(crate) fn readable(&self) -> Option<&Arc<Record>> {
         if self.partial { None } else { self.current.as_ref() }
+    }
+}
+
+/// The scopes of a session, by their depth, in whose queues something waits. An entry that a nested scope found is kept with
+/// the scopes around it alone, so that what is undone leaves nothing behind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Queued(u64);
+
+impl Queued {
+    /// Whether something waits in any queue.
+    pub(crate) fn is_any(self) -> bool {
+        self.0 != 0
+    }
+
+    /// The same, with or without the scope at `depth`.
+    #[must_use]
+    pub(crate) fn with(self, depth: usize, waits: bool) -> Self {
+        // Scopes below the deepest that has a place of its own share that one.
+        let place = 1 << depth.min(63);
+        if waits { Queued(self.0 | place) } else { Queued(self.0 & !place) }
+    }
+
+    /// The same once the scope at `depth` has handed its queue to the one around it.
+    #[must_use]
+    fn handed_out(self, depth: usize) -> Self {
+        let waited = self.with(depth, false) != self;
+        if waited { self.with(depth, false).with(depth.saturating_sub(1), true) } else { self }
     }
 }
 
@@ -106,6 +171,28 @@ impl IdentityMap {
         self.entries.get(key)
     }
 
+    /// Changes what is known of rows that `concerns` picks, for the scope at `depth` and for those nested in it.
+    pub(crate) fn update_all(
+        &mut self,
+        depth: usize,
+        concerns: impl Fn(&RowKey, &Entry) -> bool,
+        mut change: impl FnMut(&RowKey, &mut Entry),
+    ) {
+        let keys: Vec<RowKey> =
+            self.entries.iter().filter(|(key, entry)| concerns(key, entry)).map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            self.update(depth, &key, |entry| change(&key, entry));
+        }
+    }
+
+    /// The rows with children that the database has, as far as they are known.
+    pub(crate) fn aggregates(&self) -> impl Iterator<Item = (&RowKey, &Record)> {
+        self.entries.iter().filter(|(_, entry)| !entry.deleted).filter_map(|(key, entry)| {
+            let stored = entry.stored.as_deref().filter(|stored| stored.children().is_some())?;
+            Some((key, stored))
+        })
+    }
+
     /// Makes room for so many more rows.
     pub(crate) fn reserve(&mut self, count: usize) {
         self.entries.reserve(count);
@@ -116,9 +203,13 @@ impl IdentityMap {
         self.layers.iter().skip(depth).any(|layer| layer.get(key).is_some_and(Option::is_some))
     }
 
-    pub(crate) fn insert(&mut self, depth: usize, key: RowKey, entry: Entry) {
+    pub(crate) fn insert(&mut self, depth: usize, key: RowKey, mut entry: Entry) {
         self.remember(depth, &key);
         self.forget_below(depth, &key);
+        if let Some(known) = self.entries.get(&key).filter(|_| entry.drawn.children.is_empty()) {
+            // Copies in hand do not know those keys, whatever is read or written meanwhile.
+            entry.drawn = known.drawn.clone();
+        }
         self.entries.insert(key, entry);
     }
 
@@ -130,8 +221,13 @@ impl IdentityMap {
 
     /// Forgets a row that was read anew, unless a write of it was queued meanwhile, or it was attached with a version.
     pub(crate) fn forget(&mut self, depth: usize, key: &RowKey) {
-        if !self.entries.get(key).is_some_and(|entry| entry.queued || entry.is_guard()) {
-            self.remove(depth, key);
+        if !self.entries.get(key).is_some_and(|entry| entry.queued.is_any() || entry.is_guard()) {
+            match self.entries.get(key).map(|entry| entry.drawn.clone()) {
+                Some(drawn) if !drawn.children.is_empty() => {
+                    self.insert(depth, key.clone(), Entry { drawn, ..Entry::attached(None) });
+                }
+                _ => self.remove(depth, key),
+            }
         }
     }
 
@@ -167,10 +263,10 @@ impl IdentityMap {
             entry.deleted || entry.current.as_ref().is_some_and(is_gone)
         };
         match self.entries.get(&key) {
-            Some(entry) if is_older(entry) || is_other(entry) && entry.queued => return record,
+            Some(entry) if is_older(entry) || is_other(entry) && entry.queued.is_any() => return record,
             // Another tenant's when it was read across tenants, and replaced since.
             Some(entry) if is_other(entry) => {}
-            Some(entry) if entry.queued || !entry.partial && (entry.with_deleted || !with_deleted) => {
+            Some(entry) if entry.queued.is_any() || !entry.partial && (entry.with_deleted || !with_deleted) => {
                 return entry.current.as_ref().map_or(record, Arc::clone);
             }
             // A copy in hand has children that this reader did not ask for.
@@ -184,6 +280,7 @@ impl IdentityMap {
                     entry.current = Some(Arc::clone(&record));
                     entry.tenant.clone_from(&tenant);
                     entry.partial = false;
+                    entry.doubtful = false;
                     entry.with_deleted = with_deleted;
                 });
                 return record;
@@ -203,14 +300,17 @@ impl IdentityMap {
         let keys: Vec<RowKey> = self
             .entries
             .iter()
-            .filter(|(key, entry)| !entry.queued && row_type.is_none_or(|row_type| row_type == key.row_type()))
+            .filter(|(key, entry)| !entry.queued.is_any() && row_type.is_none_or(|row_type| row_type == key.row_type()))
             .map(|(key, _)| key.clone())
             .collect();
         for key in keys {
             if self.entries.get(&key).is_some_and(|entry| entry.deleted) {
                 self.remove(depth, &key);
             } else {
-                self.update(depth, &key, |entry| entry.partial = true);
+                self.update(depth, &key, |entry| {
+                    entry.partial = true;
+                    entry.doubtful = true;
+                });
             }
         }
     }
@@ -240,9 +340,15 @@ impl IdentityMap {
         self.layers.push(ByRow::default());
     }
 
-    /// The innermost scope ends well: what it changed is now the business of the one around it.
+    /// The innermost scope ends well: what it changed, and what it has queued, is now the business of the one around it.
     pub(crate) fn keep_layer(&mut self) {
+        let depth = self.layers.len();
         let Some(layer) = self.layers.pop() else { return };
+        for key in layer.keys() {
+            if let Some(entry) = self.entries.get_mut(key) {
+                entry.queued = entry.queued.handed_out(depth);
+            }
+        }
         if let Some(outer) = self.layers.last_mut() {
             for (key, before) in layer {
                 outer.entry(key).or_insert(before);

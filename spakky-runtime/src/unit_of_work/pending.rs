@@ -1,12 +1,13 @@
 //! The queue of writes of one scope, one entry per row.
 
+use std::any::TypeId;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{ByRow, RowKey};
 use crate::error::Error;
 use crate::mappable::Mapping;
-use crate::schema::{Record, TableDescriptor};
+use crate::schema::{Record, Role, TableDescriptor, holders};
 use crate::scope::{Mark, Reach};
 
 /// What is to become of a row. What the database has of it, and at which version, is asked of the identity map when the
@@ -50,6 +51,14 @@ impl Told {
     pub(crate) fn take(&self) -> Option<Result<Record, Error>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
+
+    /// The row, if the database assigned ids to children of it.
+    ///
+    /// # Errors
+    /// When they are not known.
+    pub(crate) fn take_with_new_ids(&self) -> Result<Option<Record>, Error> {
+        self.take().transpose()
+    }
 }
 
 /// The queued writes of one scope, in the order their rows were first written.
@@ -57,6 +66,17 @@ impl Told {
 pub(crate) struct PendingQueue {
     writes: Vec<Option<PendingWrite>>,
     by_row: ByRow<usize>,
+    kinds: Vec<QueuedKind>,
+}
+
+/// The writes of one table in a queue.
+#[derive(Debug, Clone)]
+struct QueuedKind {
+    row_type: TypeId,
+    /// The position of the last one.
+    last: usize,
+    /// The position of the last one that finds its row by a unique key, so that nobody knows which row it is.
+    last_by: Option<usize>,
 }
 
 impl PendingQueue {
@@ -70,22 +90,58 @@ impl PendingQueue {
         self.by_row.reserve(count);
     }
 
-    /// Queues a write, merging it with what is queued for the same row.
+    /// Queues a write, merging it with what is queued for the same row, unless what was queued in between may be about the
+    /// same rows: a write does not overtake another.
     pub(crate) fn push(&mut self, write: PendingWrite) {
         let Some(row) = write.key.clone() else {
-            self.writes.push(Some(write));
+            self.append(write);
             return;
         };
-        if let Some(&position) = self.by_row.get(&row) {
-            let earlier = self.writes[position].take();
-            self.writes[position] = match earlier {
-                Some(earlier) => merge(earlier, write),
-                None => Some(write),
-            };
-        } else {
-            self.by_row.insert(row, self.writes.len());
-            self.writes.push(Some(write));
+        match self.by_row.get(&row) {
+            Some(&position) if !self.is_overtaking(write.table, position) => {
+                let earlier = self.writes[position].take();
+                self.writes[position] = match earlier {
+                    Some(earlier) => merge(earlier, write),
+                    None => Some(write),
+                };
+            }
+            _ => {
+                self.by_row.insert(row, self.writes.len());
+                self.append(write);
+            }
         }
+    }
+
+    fn append(&mut self, write: PendingWrite) {
+        let (row_type, last) = (write.table.row_type, self.writes.len());
+        let by = write.reach.by.map(|_| last);
+        match self.kinds.iter_mut().find(|kind| kind.row_type == row_type) {
+            Some(kind) => {
+                kind.last = last;
+                kind.last_by = by.or(kind.last_by);
+            }
+            None => self.kinds.push(QueuedKind { row_type, last, last_by: by }),
+        }
+        self.writes.push(Some(write));
+    }
+
+    /// Whether a write of `table` that is merged with the one at `position` comes ahead of one that may be about the same rows:
+    /// of a table whose rows are parts of these or have these as parts, or by a unique key.
+    fn is_overtaking(&self, table: &TableDescriptor, position: usize) -> bool {
+        self.kinds.iter().any(|kind| match kind.row_type == table.row_type {
+            true => kind.last_by.is_some_and(|last| last > position),
+            false => kind.last > position && are_related(kind.row_type, table.row_type),
+        })
+    }
+
+    /// Whether a read of rows of this type may miss what is queued: for rows that are parts of these or have these as parts,
+    /// or by a unique key.
+    pub(crate) fn concerns(&self, row_type: TypeId) -> bool {
+        let concerns = |kind: &QueuedKind| match kind.row_type == row_type {
+            true => kind.last_by.is_some(),
+            false => are_related(kind.row_type, row_type),
+        };
+        self.kinds.iter().any(concerns)
     }
 
     /// What is queued for a row.
@@ -102,8 +158,14 @@ impl PendingQueue {
     /// Takes everything out.
     pub(crate) fn take(&mut self) -> Vec<PendingWrite> {
         self.by_row.clear();
+        self.kinds.clear();
         std::mem::take(&mut self.writes).into_iter().flatten().collect()
     }
+}
+
+/// Whether the rows of one type are parts of those of the other.
+pub(super) fn are_related(one: TypeId, other: TypeId) -> bool {
+    holders(one).contains(&other) || holders(other).contains(&one)
 }
 
 /// One write with the effect of two on the same row; `None` if together they do nothing.
@@ -114,21 +176,33 @@ fn merge(earlier: PendingWrite, later: PendingWrite) -> Option<PendingWrite> {
     if matches!(earlier.change, Change::Delete { .. }) && table.deleted_at().is_some() {
         reach.mark = Some(Mark::Restored);
     }
+    reach.renewed |= matches!(
+        (&earlier.change, &later.change),
+        (Change::Delete { must_exist: false }, Change::Insert { .. } | Change::Upsert { .. })
+    );
     let change = match (earlier.change, later.change) {
         (Change::Insert { .. }, Change::Delete { .. }) => return None,
         (
             Change::Insert { columns, .. },
             Change::Update { record, .. } | Change::Insert { record, .. } | Change::Upsert { record, .. },
         ) => Change::Insert { record, columns },
-        (
-            Change::Upsert { columns, .. },
-            Change::Update { record, .. } | Change::Insert { record, .. } | Change::Upsert { record, .. },
-        ) => Change::Upsert { record, columns },
+        (Change::Upsert { columns, record: earlier }, Change::Update { mut record, .. }) => {
+            // Should the row be new, it is made by who upserted it.
+            if let Some(at) = table.role(Role::CreatedBy) {
+                Arc::make_mut(&mut record)[at] = earlier[at].clone();
+            }
+            Change::Upsert { record, columns }
+        }
+        (Change::Upsert { columns, .. }, Change::Insert { record, .. } | Change::Upsert { record, .. }) => {
+            Change::Upsert { record, columns }
+        }
         (Change::Upsert { .. }, Change::Delete { .. }) => Change::Delete { must_exist: false },
         (
             Change::Update { columns, .. },
-            Change::Update { record, .. } | Change::Insert { record, .. } | Change::Upsert { record, .. },
-        ) => Change::Update { record, columns },
+            Change::Update { record, columns: later }
+            | Change::Insert { record, columns: later }
+            | Change::Upsert { record, columns: later },
+        ) => Change::Update { record, columns: if columns.is_nothing() { later } else { columns } },
         (Change::Update { .. }, Change::Delete { must_exist }) => Change::Delete { must_exist },
         // Replacing a row by one of the same key is an update of every column.
         (Change::Delete { must_exist: true }, Change::Insert { record, .. } | Change::Upsert { record, .. }) => {

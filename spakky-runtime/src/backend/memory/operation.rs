@@ -11,7 +11,7 @@ use crate::backend::{Answer, Draw};
 use crate::error::DatabaseError;
 use crate::query::{AssignedValue, Condition};
 use crate::schema::Lineage;
-use crate::statement::operation::{Fill, Found, Insertion, Merge, Operation};
+use crate::statement::operation::{Fill, Found, Insertion, Kin, Merge, Operation};
 use crate::value::Value;
 
 /// The ids that were drawn, by the number of the draw.
@@ -143,6 +143,11 @@ fn merge_into(
     let old = &table.rows[&number];
     let same = positions(table, &merge.same)?;
     let deleted = descriptor.deleted_at().is_some_and(|at| !old[at].is_null());
+    if let Some(kin) = &merge.kin
+        && aggregate_of(state, table, kin, old)? != aggregate_of(state, table, kin, new)?
+    {
+        return Ok(false);
+    }
     if (merge.live && deleted) || (merge.deleted && !deleted) || same.iter().any(|&at| old[at] != new[at]) {
         return Ok(false);
     }
@@ -158,6 +163,17 @@ fn merge_into(
         Ok(())
     })?;
     Ok(true)
+}
+
+/// The key of the aggregate's row that a child belongs to.
+fn aggregate_of(state: &State, table: &Table, kin: &Kin, row: &[Value]) -> Result<Option<Value>, DatabaseError> {
+    let mut key = row[table.at(&kin.column)?].clone();
+    for (above, column) in &kin.steps {
+        let above = state.table(above)?;
+        let Some(number) = above.by_key(std::slice::from_ref(&key)) else { return Ok(None) };
+        key = above.rows[&number][above.at(column)?].clone();
+    }
+    Ok(Some(key))
 }
 
 /// The row of a key, if it is as it must be.

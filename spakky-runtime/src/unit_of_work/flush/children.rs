@@ -1,17 +1,17 @@
 //! The writes of a row's children: by difference where it is known what there was, else by replacing them.
 
-use std::any::TypeId;
-use std::collections::HashSet;
 use std::panic::Location;
 use std::sync::Arc;
 
+use super::moves::Moves;
 use super::shape::changed;
-use super::sweep::{Fate, Sweep, merge_sweep};
+use super::sweep::{Confined, Fate, Sweep, merge_sweep};
 use super::{Write, is_drawn};
 use crate::error::Error;
 use crate::mappable::Mapping;
 use crate::schema::{ColumnDescriptor, Lineage, Record, Relation, Role, TableDescriptor};
 use crate::scope::{Mark, Reach, Scope, is_deleted, tenant_of};
+use crate::statement::Kinship;
 use crate::unit_of_work::aggregate::{differs, is_unassigned, key_of};
 use crate::unit_of_work::pending::Change;
 use crate::unit_of_work::row_key::RowKey;
@@ -26,6 +26,8 @@ pub(super) struct ChildWrites {
     pub(super) sweeps: Vec<Sweep>,
     /// Whose the row is that they belong to.
     tenant: Option<Value>,
+    /// The row starts anew, and they with it.
+    renewed: bool,
     /// When the row was soft-deleted that is restored with them.
     restored: Option<Value>,
     /// Whether the session cannot know what becomes of them.
@@ -33,33 +35,37 @@ pub(super) struct ChildWrites {
 }
 
 impl ChildWrites {
-    /// The children of a row that is written; `arriving` are those that come from other rows.
+    /// The children of a row that is written; `moves` are those that come from other rows.
     ///
     /// # Errors
     /// When children are soft-deleted that want an actor, and the context has none.
-    pub(super) fn of(write: &Write, arriving: &Arriving, scope: &Scope) -> Result<Self, Error> {
-        let mut made = ChildWrites { tenant: write.reach.tenant.clone(), ..ChildWrites::default() };
+    pub(super) fn of(write: &Write, moves: &Moves, scope: &Scope) -> Result<Self, Error> {
+        let renewed = write.reach.renewed;
+        let mut made = ChildWrites { tenant: write.reach.tenant.clone(), renewed, ..ChildWrites::default() };
         let (table, origin) = (write.table, write.origin);
         if table.relations.is_empty() {
             return Ok(made);
         }
+        let work = Work { moves, scope, origin };
         match &write.change {
             Change::Insert { record, columns } => {
-                made.insert_below(table, *columns, record, false, origin);
+                made.insert_below(table, *columns, record, false, &work)?;
                 made.mark_below(table, write);
             }
             Change::Update { record, columns } => {
                 made.mark_below(table, write);
-                let work = Work { arriving, scope, origin };
                 match write.base.as_ref().filter(|base| base.children().is_some()) {
                     Some(base) => made.change_below(table, *columns, base, record, &work)?,
-                    None => made.replace_below(&Place::root(table, record), table, *columns, record, origin),
+                    None => made.replace_below(&Place::root(table, record), table, *columns, record, &work)?,
                 }
             }
             Change::Upsert { record, columns } => {
-                made.replace_below(&Place::root(table, record), table, *columns, record, origin);
+                made.replace_below(&Place::root(table, record), table, *columns, record, &work)?;
             }
-            Change::Delete { .. } => made.delete_below(&[], table, write.key.as_ref().and_then(|key| key.first())),
+            Change::Delete { must_exist } => {
+                let confined = (!must_exist).then(|| Confined::of(write)).flatten();
+                made.delete_below(&[], table, write.key.as_ref().and_then(|key| key.first()), confined.as_ref(), &work);
+            }
         }
         Ok(made)
     }
@@ -119,21 +125,33 @@ impl ChildWrites {
         mapping: Mapping,
         record: &Record,
         there: bool,
-        origin: Origin,
-    ) {
+        work: &Work<'_>,
+    ) -> Result<(), Error> {
         for (at, (relation, rows)) in table.relations.iter().zip(record.children().unwrap_or_default()).enumerate() {
             // What the domain type says nothing of is new as the row makes it.
             let mapping = mapping.child(at).unwrap_or(Mapping::WHOLE);
             for row in rows {
-                self.insert(relation, mapping, row, there, origin);
+                self.insert(relation, mapping, row, there, work)?;
             }
         }
+        Ok(())
     }
 
-    /// A new child. If it may have been one before that was soft-deleted, that becomes this one.
-    fn insert(&mut self, relation: &'static Relation, columns: Mapping, row: &Record, there: bool, origin: Origin) {
+    /// A new child, or one that comes from another row. If it may have been one before that was soft-deleted, that becomes
+    /// this one, with the children that are given.
+    fn insert(
+        &mut self,
+        relation: &'static Relation,
+        columns: Mapping,
+        row: &Record,
+        there: bool,
+        work: &Work<'_>,
+    ) -> Result<(), Error> {
         let table = relation.child();
-        let key = key_of(table, row);
+        if let Some(before) = work.moves.get(table, row) {
+            return self.change(relation, columns, before, row, work);
+        }
+        let (key, origin) = (key_of(table, row), work.origin);
         let there = there && !is_drawn(&key);
         // One of a row that is soft-deleted by then goes with all others.
         let row = &alive(table, row);
@@ -141,7 +159,9 @@ impl ChildWrites {
             let change = Change::Upsert { record: Arc::new(row.without_children()), columns };
             let write = Write::of_child(table, Some(RowKey::new(table, key)), change, origin);
             let reach = Reach { live: false, mark: Some(Mark::Restored), ..write.reach.clone() };
-            Write { owner: Some(relation.column_position()), deleted: true, reach, ..write }
+            self.is_unknown |= !is_told(table, columns);
+            self.writes.push(Write { owner: Some(relation.column_position()), deleted: true, reach, ..write });
+            return self.replace_below(&Place::root(table, row), table, columns, row, work);
         } else {
             Write::of_child(
                 table,
@@ -150,9 +170,8 @@ impl ChildWrites {
                 origin,
             )
         };
-        self.is_unknown |= write.deleted && !is_told(table, columns);
         self.writes.push(write);
-        self.insert_below(table, columns, row, there, origin);
+        self.insert_below(table, columns, row, there, work)
     }
 
     fn change_below(
@@ -171,28 +190,33 @@ impl ChildWrites {
             let mut left = vec![true; before[at].len()];
             for (likely, row) in after[at].iter().enumerate() {
                 match siblings.position(row, likely).filter(|&known| std::mem::take(&mut left[known])) {
-                    Some(known) => self.change(child, mapping, &before[at][known], row, work)?,
-                    None => self.insert(relation, mapping, row, true, work.origin),
+                    Some(known) => self.change(relation, mapping, &before[at][known], row, work)?,
+                    None => self.insert(relation, mapping, row, true, work)?,
                 }
             }
             for (row, _) in before[at].iter().zip(left).filter(|(_, left)| *left) {
-                self.leave(child, row, work)?;
+                self.leave(relation, row, work)?;
             }
         }
         Ok(())
     }
 
-    /// A child that is no longer there: soft-deleted where its table knows that, unless it is another row's now.
-    fn leave(&mut self, child: &'static TableDescriptor, row: &Record, work: &Work<'_>) -> Result<(), Error> {
-        let key = key_of(child, row);
+    /// A child that is no longer there: soft-deleted where its table knows that. One that came to another row is written there.
+    fn leave(&mut self, relation: &'static Relation, row: &Record, work: &Work<'_>) -> Result<(), Error> {
+        let child = relation.child();
+        if work.moves.get(child, row).is_some() {
+            return Ok(());
+        }
+        let (key, owner) = (key_of(child, row), Some(relation.column_position()));
         let expected = self.expected(child, row);
         let tenant = tenant_of(child, row);
-        if child.deleted_at().is_none() || work.arriving.contains(&(child.row_type, key.clone())) {
-            self.delete_below(&[], child, key.first());
+        let base = Some(Arc::new(row.without_children()));
+        if child.deleted_at().is_none() {
+            self.delete_below(&[], child, key.first(), None, work);
             let delete =
                 Write::of_child(child, Some(RowKey::new(child, key)), Change::Delete { must_exist: true }, work.origin);
             let reach = Reach { tenant, ..delete.reach };
-            self.writes.push(Write { expected, reach, ..delete });
+            self.writes.push(Write { expected, reach, owner, base, ..delete });
             return Ok(());
         }
         if is_deleted(child, row) && !self.is_restored(child, row) {
@@ -203,31 +227,34 @@ impl ChildWrites {
         }
         let mut record = row.without_children();
         work.scope.mark(child, &mut record, Mark::Deleted)?;
-        let base = Some(Arc::new(row.without_children()));
         let change = Change::Update { record: Arc::new(record), columns: Mapping::WHOLE };
         let write = Write::of_child(child, Some(RowKey::new(child, key)), change, work.origin);
-        let reach = Reach { tenant, live: true, mark: Some(Mark::Deleted), by: None };
-        self.writes.push(Write { base, expected, reach, ..write });
+        let reach = Reach { tenant, live: true, mark: Some(Mark::Deleted), by: None, renewed: false };
+        self.writes.push(Write { base, expected, reach, owner, ..write });
         Ok(())
     }
 
+    /// A child that was there, with the same parent or with another.
     fn change(
         &mut self,
-        table: &'static TableDescriptor,
+        relation: &'static Relation,
         columns: Mapping,
         before: &Record,
         after: &Record,
         work: &Work<'_>,
     ) -> Result<(), Error> {
-        let own = changed(table, columns, before, after).next().is_some();
-        let bumps = table.version.is_some() && differs(table, columns, before, after, true);
+        let (table, owner) = (relation.child(), relation.column_position());
+        let moves = before[owner] != after[owner];
+        let own = moves || changed(table, columns, before, after).next().is_some();
+        let bumps = table.version.is_some() && (moves || differs(table, columns, before, after, true));
         if own || bumps {
             let change = Change::Update { record: Arc::new(after.without_children()), columns };
             let write = Write::of_child(table, Some(RowKey::new(table, key_of(table, after))), change, work.origin);
             let live = write.reach.live && (!is_deleted(table, before) || self.is_restored(table, before));
             let reach = Reach { live, ..write.reach.clone() };
             let base = Some(Arc::new(before.without_children()));
-            self.writes.push(Write { base, expected: self.expected(table, before), bumps, reach, ..write });
+            let expected = self.expected(table, before);
+            self.writes.push(Write { base, expected, bumps, reach, owner: Some(owner), ..write });
         }
         self.change_below(table, columns, before, after, work)
     }
@@ -239,29 +266,35 @@ impl ChildWrites {
         table: &'static TableDescriptor,
         mapping: Mapping,
         record: &Record,
-        origin: Origin,
-    ) {
+        work: &Work<'_>,
+    ) -> Result<(), Error> {
+        let origin = work.origin;
         for (at, (relation, rows)) in table.relations.iter().zip(record.children().unwrap_or_default()).enumerate() {
             let Some(mapping) = mapping.child(at) else { continue };
             let child = relation.child();
-            let keep = rows.iter().filter(|row| !is_unassigned(child, row)).map(|row| key_of(child, row)).collect();
+            let given = rows.iter().filter(|row| !is_unassigned(child, row)).map(|row| key_of(child, row));
+            let keep = given.chain(work.moves.keys(child.row_type).cloned()).collect();
             self.sweep_left_out(&place.down(relation), keep);
             for row in rows {
-                if is_unassigned(child, row) {
-                    self.insert(relation, mapping, row, false, origin);
+                if is_unassigned(child, row) || work.moves.get(child, row).is_some() {
+                    self.insert(relation, mapping, row, false, work)?;
                     continue;
                 }
-                let change = Change::Upsert { record: Arc::new(row.without_children()), columns: mapping };
+                // One of a row that is soft-deleted by then goes with all others.
+                let given = Arc::new(alive(child, row).without_children());
+                let change = Change::Upsert { record: given, columns: mapping };
                 let write = Write::of_child(child, Some(RowKey::new(child, key_of(child, row))), change, origin);
                 let mark = child.deleted_at().map(|_| Mark::Restored);
-                let reach = Reach { live: false, mark, ..write.reach.clone() };
-                self.writes.push(Write { owner: Some(relation.column_position()), reach, ..write });
-                self.replace_below(&place.down(relation).at(child, row), child, mapping, row, origin);
+                let reach = Reach { live: false, mark, renewed: self.renewed, ..write.reach.clone() };
+                let kinship = Kinship::new(place.path.iter().copied().chain([relation]));
+                self.writes.push(Write { owner: Some(relation.column_position()), kinship, reach, ..write });
+                self.replace_below(&place.down(relation).at(child, row), child, mapping, row, work)?;
             }
             if rows.iter().all(|row| is_unassigned(child, row)) {
                 self.sweep_deeper(&place.down(relation), child);
             }
         }
+        Ok(())
     }
 
     /// The rows below children that all go.
@@ -295,14 +328,23 @@ impl ChildWrites {
         }
     }
 
-    /// The children of a row that goes, unless the database deletes them with it.
-    fn delete_below(&mut self, path: &[&'static Relation], table: &'static TableDescriptor, root: Option<&Value>) {
+    /// The children of a row that goes, unless the database deletes them with it. Where it is not certain that the row goes,
+    /// `confined` says what it must be like.
+    fn delete_below(
+        &mut self,
+        path: &[&'static Relation],
+        table: &'static TableDescriptor,
+        root: Option<&Value>,
+        confined: Option<&Confined>,
+        work: &Work<'_>,
+    ) {
         let Some(root) = root else { return };
         for relation in &table.relations {
             let path = down(path, relation);
-            self.delete_below(&path, relation.child(), Some(root));
+            self.delete_below(&path, relation.child(), Some(root), confined, work);
             if !relation.cascades() {
-                self.sweep(Sweep { path, ..self.all_of(root) });
+                let keep = work.moves.keys(relation.child().row_type).cloned().collect();
+                self.sweep(Sweep { path, keep, confined: confined.cloned(), ..self.all_of(root) });
             }
         }
     }
@@ -311,6 +353,7 @@ impl ChildWrites {
         Sweep {
             fate: Fate::Deleted,
             above: None,
+            confined: None,
             path: Vec::new(),
             roots: vec![root.clone()],
             keep: Vec::new(),
@@ -329,28 +372,9 @@ type Origin = &'static Location<'static>;
 
 /// What the writes of children depend on, besides the children.
 struct Work<'a> {
-    arriving: &'a Arriving,
+    moves: &'a Moves,
     scope: &'a Scope,
     origin: Origin,
-}
-
-/// The children that rows have in addition to those that they had.
-pub(super) type Arriving = HashSet<(TypeId, Vec<Value>)>;
-
-/// Adds those of one row. They matter where a child that left another row would be soft-deleted.
-pub(super) fn note_arriving(table: &TableDescriptor, before: Option<&Record>, after: &Record, arriving: &mut Arriving) {
-    let before = before.and_then(Record::children);
-    for (at, (relation, rows)) in table.relations.iter().zip(after.children().unwrap_or_default()).enumerate() {
-        let child = relation.child();
-        let siblings = before.map(|before| Siblings::new(child, &before[at]));
-        for (likely, row) in rows.iter().enumerate() {
-            let known = siblings.as_ref().and_then(|siblings| siblings.get(row, likely));
-            note_arriving(child, known, row, arriving);
-            if known.is_none() {
-                arriving.insert((child.row_type, key_of(child, row)));
-            }
-        }
-    }
 }
 
 /// A place among the children of a row that are replaced.

@@ -77,9 +77,15 @@ impl FlushStep {
             Kind::Delete => "delete from",
             Kind::Update | Kind::Insert => "save to",
         };
+        let is_child = rows.first().is_some_and(|row| row.is_child);
         let guard = match expected {
+            Some(version) if is_child && rows.len() == 1 => {
+                format!("its version is no longer {version}, or it is gone, or part of another row")
+            }
             Some(version) if rows.len() == 1 => format!("its version is no longer {version}, or it is gone"),
+            Some(_) if is_child => "their versions have changed, or they are gone, or parts of other rows".to_owned(),
             Some(_) => "their versions have changed, or they are gone".to_owned(),
+            None if is_child => "gone, or part of another row".to_owned(),
             None => "no such row".to_owned(),
         };
         let message = format!("{what} `{}` with id {}: {guard}", self.table.name, show_ids(&ids));

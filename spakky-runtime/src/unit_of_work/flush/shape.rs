@@ -10,7 +10,7 @@ use crate::mappable::Mapping;
 use crate::mutation::MutationKind;
 use crate::schema::{Record, Role, TableDescriptor};
 use crate::scope::{Mark, is_deleted};
-use crate::statement::Within;
+use crate::statement::{Kinship, Within};
 use crate::unit_of_work::pending::Change;
 
 /// How many sets of changed columns per table get an UPDATE of their own. Beyond that all mapped columns are written, so
@@ -35,6 +35,9 @@ pub(super) enum Shape {
         within: Within,
         /// A row that is there lives again.
         restores: bool,
+        /// A row that is there starts anew.
+        renews: bool,
+        kinship: Kinship,
     },
     /// `based`: what the database has of the row is known.
     Update {
@@ -63,21 +66,30 @@ impl Shape {
                 Shape::Insert { columns, deleted, drawn: drawn_columns(record), told: write.told.is_some() }
             }
             Change::Upsert { columns, .. } => {
-                let update = writable(table, *columns).collect();
+                let mut update: Vec<usize> = writable(table, *columns).collect();
+                update.extend(write.owner.filter(|at| !write.kinship.is_direct() && !update.contains(at)));
                 let restores = write.reach.mark == Some(Mark::Restored);
                 let mut columns = insertable(table, *columns);
                 // A row that is found by another key keeps its id, and nobody knows yet whether one is found.
                 columns.retain(|&at| write.reach.by.is_none() || !table.columns[at].generated);
-                Shape::Upsert { columns, update, within: write.within(), restores }
+                let (renews, kinship) = (write.reach.renewed, write.kinship.clone());
+                Shape::Upsert { columns, update, within: write.within(), restores, renews, kinship }
             }
             Change::Update { record, columns } => {
                 let bumps = table.version.is_some() && write.bumps;
-                let columns: Vec<usize> = match &write.base {
+                let mut columns: Vec<usize> = match &write.base {
                     Some(base) => changed(table, *columns, base, record).collect(),
                     None => writable(table, *columns).collect(),
                 };
+                if let (Some(base), Some(owner)) = (&write.base, write.owner)
+                    && base[owner] != record[owner]
+                    && !columns.contains(&owner)
+                {
+                    columns.push(owner);
+                    columns.sort_unstable();
+                }
                 let mark = write.reach.mark;
-                if columns.is_empty() && !bumps && mark.is_none() {
+                if columns.is_empty() && !bumps && mark.is_none() && !write.touches {
                     return None;
                 }
                 let (versioned, based) = (write.expected.is_some(), write.base.is_some());

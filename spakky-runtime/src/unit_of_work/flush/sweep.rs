@@ -1,6 +1,7 @@
 //! What is done to many children by one statement, whichever they are.
 
 use super::FlushContext;
+use super::write::Write;
 use crate::backend::Statement;
 use crate::error::Error;
 use crate::mutation::MutationKind;
@@ -34,6 +35,8 @@ pub(super) struct Sweep {
     pub(super) path: Vec<&'static Relation>,
     /// The keys of the rows.
     pub(super) roots: Vec<Value>,
+    /// What the rows must be like.
+    pub(super) confined: Option<Confined>,
     /// The keys of the children that stay.
     pub(super) keep: Vec<Vec<Value>>,
     /// The step of the path that leads to rows which are deleted for good, and the keys of those that stay: what is below
@@ -43,6 +46,38 @@ pub(super) struct Sweep {
     pub(super) tenant: Option<Value>,
     /// Those that are soft-deleted stay, too, and of those to be deleted what is below such.
     pub(super) live: bool,
+}
+
+/// What rows must be like whose children go with them, if they go.
+#[derive(Debug, Clone)]
+pub(super) struct Confined {
+    table: &'static TableDescriptor,
+    condition: Condition,
+    tenant: Option<Value>,
+    live: bool,
+}
+
+impl PartialEq for Confined {
+    fn eq(&self, other: &Self) -> bool {
+        self.table.row_type == other.table.row_type && self.tenant == other.tenant && self.live == other.live
+    }
+}
+
+impl Confined {
+    /// What a write is confined to; `None` if it finds its row by the key alone.
+    pub(super) fn of(write: &Write) -> Option<Self> {
+        let (table, reach) = (write.table, &write.reach);
+        let tenant = table.tenant().zip(reach.tenant.clone()).map(|(at, tenant)| Condition::Compare {
+            column: table.columns[at].name.clone(),
+            comparison: Comparison::Eq,
+            term: Term::Value(tenant),
+        });
+        let live = table.deleted_at().filter(|_| reach.live);
+        let live_only = live.is_some();
+        let live = live.map(|at| Condition::Null { column: table.columns[at].name.clone(), negated: false });
+        let condition = tenant.into_iter().chain(live).reduce(Condition::and)?;
+        Some(Confined { table, condition, tenant: reach.tenant.clone(), live: live_only })
+    }
 }
 
 impl Sweep {
@@ -87,10 +122,17 @@ impl Sweep {
     /// The children that it is about.
     pub(super) fn condition(&self) -> Condition {
         let mut steps = self.path.iter().enumerate();
-        let first = steps.next().map(|(_, relation)| Condition::In {
-            column: relation.column.clone(),
-            values: self.roots.clone(),
-            negated: false,
+        let first = steps.next().map(|(_, relation)| {
+            let (column, values) = (relation.column.clone(), self.roots.clone());
+            let of_roots = |column| Condition::In { column, values, negated: false };
+            match &self.confined {
+                None => of_roots(column),
+                Some(Confined { table, condition, .. }) => {
+                    let key = table.key_columns().next().map(|key| key.name.clone()).unwrap_or_default();
+                    let condition = Box::new(of_roots(key).and(condition.clone()));
+                    Condition::InSelect { column, table, condition }
+                }
+            }
         });
         let mut table = self.path.first().map(|relation| relation.child());
         let mut condition = first.unwrap_or(Condition::Constant(false));
@@ -134,6 +176,7 @@ impl Sweep {
         self.fate == other.fate
             && self.tenant == other.tenant
             && self.live == other.live
+            && self.confined == other.confined
             && self.spared.as_ref().map(|(at, _)| *at) == other.spared.as_ref().map(|(at, _)| *at)
             && self.path.len() == other.path.len()
             && self.path.iter().zip(&other.path).all(|(a, b)| std::ptr::eq(*a, *b))

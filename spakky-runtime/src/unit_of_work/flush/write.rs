@@ -10,7 +10,8 @@ use super::shape::Shape;
 use crate::mappable::Mapping;
 use crate::schema::{Record, Role, TableDescriptor};
 use crate::scope::{Reach, is_deleted, tenant_of};
-use crate::statement::Within;
+use crate::statement::{Kinship, Within};
+use crate::unit_of_work::aggregate::differs;
 use crate::unit_of_work::identity_map::{IdentityMap, version_of};
 use crate::unit_of_work::order::{Kind, Node};
 use crate::unit_of_work::pending::{Change, PendingWrite, Told};
@@ -31,16 +32,23 @@ pub(super) struct Write {
     pub(super) reach: Reach,
     /// The version goes up. It did already if the scope around wrote the same row before, under a savepoint of its own.
     pub(super) bumps: bool,
-    /// The column that tells whose child it is, where a row of the same key may be another's.
+    /// The column that tells whose child it is: the row is found only while it is.
     pub(super) owner: Option<usize>,
+    /// The way to it from the row that it is part of, where it may move between the children of that one.
+    pub(super) kinship: Kinship,
+    /// The row has nothing of its own to be written, but its guard is to hold and its stamps are to tell of a change of its
+    /// children.
+    pub(super) touches: bool,
     /// If the row is there, it is soft-deleted.
     pub(super) deleted: bool,
     /// Written as part of another row.
     pub(super) is_child: bool,
     /// The database fills in columns of the row's children.
     pub(super) children_partial: bool,
-    /// The session cannot know what becomes of the row's children, or what keys they get.
+    /// The session cannot know what becomes of the row's children.
     pub(super) children_unknown: bool,
+    /// The database has yet to tell the keys of some of the row's children.
+    pub(super) children_drawn: bool,
     pub(super) told: Option<Told>,
 }
 
@@ -50,7 +58,7 @@ impl Write {
         let entry = key.as_ref().and_then(|key| map.get(key));
         let (base, expected) = match (&change, entry) {
             (Change::Update { .. }, Some(entry)) => (entry.stored.clone(), entry.version),
-            (Change::Delete { must_exist: true }, Some(entry)) => (None, entry.version),
+            (Change::Delete { must_exist: true }, Some(entry)) => (entry.stored.clone(), entry.version),
             _ => (None, None),
         };
         let bumps = match (&change, expected) {
@@ -69,7 +77,7 @@ impl Write {
     ) -> Self {
         let record = record_of(&change);
         let tenant = record.and_then(|record| tenant_of(table, record));
-        let reach = Reach { tenant, live: table.deleted_at().is_some(), mark: None, by: None };
+        let reach = Reach { tenant, live: table.deleted_at().is_some(), mark: None, by: None, renewed: false };
         Write {
             table,
             key,
@@ -80,19 +88,29 @@ impl Write {
             reach,
             bumps: true,
             owner: None,
+            kinship: Kinship::default(),
+            touches: false,
             deleted: false,
             is_child: true,
             children_partial: false,
             children_unknown: false,
+            children_drawn: false,
             told: None,
         }
     }
 
-    /// Takes note of what the session cannot know of the children that are written with the row.
+    /// Takes note of what the session cannot know of the children that are written with the row, and of what they mean for it.
     pub(super) fn note_children(&mut self, children: &ChildWrites) {
         let is_drawn = |write: &Write| write.key.as_deref().is_some_and(is_drawn);
-        self.children_unknown = children.is_unknown || children.writes.iter().any(is_drawn);
-        self.children_partial = children.is_unknown
+        self.children_unknown = children.is_unknown;
+        self.children_drawn = children.writes.iter().any(is_drawn);
+        if let (Change::Update { record, columns }, Some(base)) = (&self.change, &self.base) {
+            self.touches = self.table.version.is_none()
+                && tells_of_children(self.table)
+                && !(children.writes.is_empty() && children.sweeps.is_empty())
+                && differs(self.table, *columns, base, record, true);
+        }
+        self.children_partial |= children.is_unknown
             || children.writes.iter().any(|write| {
                 let columns = match &write.change {
                     Change::Insert { columns, .. }
@@ -118,6 +136,12 @@ impl Write {
             (None, ..) => Cow::Borrowed(&[]),
         }
     }
+}
+
+/// Whether something of a row without a version is to be checked or stamped when its children change.
+fn tells_of_children(table: &TableDescriptor) -> bool {
+    let tells = |role| matches!(role, Role::Tenant | Role::DeletedAt | Role::UpdatedAt | Role::UpdatedBy);
+    table.columns.iter().any(|column| tells(column.role))
 }
 
 /// Rows that go into one statement.
@@ -167,6 +191,9 @@ pub(super) fn key_record(table: &TableDescriptor, write: &Write) -> Record {
     }
     if let (Some(at), Some(tenant)) = (table.tenant(), &write.reach.tenant) {
         record[at] = tenant.clone();
+    }
+    if let (Some(at), Some(base)) = (write.owner, &write.base) {
+        record[at] = base[at].clone();
     }
     record
 }

@@ -1,0 +1,251 @@
+//! Children that move: they leave one row and come to another, in the same flush or from an aggregate that the session knows.
+//!
+//! They keep their identity. What would be a DELETE and an INSERT is one UPDATE of the row as it was, so that its unmapped
+//! columns, its version, its stamps and all that is below it stay.
+
+use std::any::TypeId;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::write::{Write, record_of};
+use crate::error::Error;
+use crate::mappable::Mapping;
+use crate::schema::{Record, TableDescriptor, holders};
+use crate::scope::Scope;
+use crate::unit_of_work::aggregate::{is_unassigned, keep_child, key_of, stamp_children};
+use crate::unit_of_work::identity_map::{IdentityMap, version_of};
+use crate::unit_of_work::pending::Change;
+use crate::unit_of_work::row_key::RowKey;
+use crate::unit_of_work::siblings::Siblings;
+use crate::value::Value;
+
+/// A row by its type and its key.
+type Id = (TypeId, Vec<Value>);
+
+/// The children of a flush that move, as they were.
+#[derive(Debug, Default)]
+pub(super) struct Moves {
+    rows: HashMap<Id, Arc<Record>>,
+}
+
+impl Moves {
+    /// Finds them among the writes of a flush.
+    pub(super) fn of(writes: &[Write], map: &IdentityMap) -> Self {
+        let mut left = HashMap::new();
+        for write in writes {
+            let Some(base) = write.base.as_deref().filter(|base| base.children().is_some()) else { continue };
+            match &write.change {
+                Change::Update { record, .. } => note_left(write.table, base, record, &mut left),
+                Change::Delete { .. } => note_all(write.table, base, &mut left),
+                Change::Insert { .. } | Change::Upsert { .. } => {}
+            }
+        }
+        let known = KnownElsewhere::of(writes, map);
+        if left.is_empty() && known.is_none() {
+            return Moves::default();
+        }
+        let mut arrived = Vec::new();
+        for write in writes {
+            let Some(record) = record_of(&write.change) else { continue };
+            let base = match write.change {
+                Change::Update { .. } => write.base.as_deref(),
+                _ => None,
+            };
+            note_arrived(write.table, base, record, &mut arrived);
+        }
+        let mut rows = HashMap::new();
+        let mut elsewhere = HashSet::new();
+        for id in arrived {
+            match left.remove(&id) {
+                Some(before) => drop(rows.insert(id, Arc::new(before.clone()))),
+                None if !rows.contains_key(&id) => drop(elsewhere.insert(id)),
+                None => {}
+            }
+        }
+        if let Some(known) = known.filter(|_| !elsewhere.is_empty()) {
+            known.find(&elsewhere, &mut rows);
+        }
+        Moves { rows }
+    }
+
+    /// Whether nothing moves.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The row as it was, if it moves.
+    pub(super) fn get(&self, table: &TableDescriptor, row: &Record) -> Option<&Arc<Record>> {
+        if self.rows.is_empty() { None } else { self.rows.get(&(table.row_type, key_of(table, row))) }
+    }
+
+    /// The keys of the rows of this type that move.
+    pub(super) fn keys(&self, row_type: TypeId) -> impl Iterator<Item = &Vec<Value>> {
+        self.rows.keys().filter(move |(of, _)| *of == row_type).map(|(_, key)| key)
+    }
+
+    /// Brings the children that came to a row in line with what they were.
+    ///
+    /// # Errors
+    /// As those of [`stamp_children`].
+    pub(super) fn keep_in(&self, write: &mut Write, scope: &Scope) -> Result<(), Error> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let (table, base) = (write.table, write.base.clone());
+        let (Change::Insert { record, columns }
+        | Change::Update { record, columns }
+        | Change::Upsert { record, columns }) = &mut write.change
+        else {
+            return Ok(());
+        };
+        let base = base.as_deref().filter(|base| base.children().is_some());
+        if self.comes_to(table, base, record) {
+            self.keep_below(table, *columns, base, Arc::make_mut(record), scope)?;
+            write.children_partial = true;
+        }
+        Ok(())
+    }
+
+    fn comes_to(&self, table: &TableDescriptor, base: Option<&Record>, record: &Record) -> bool {
+        let mut found = false;
+        for_each_child(table, base, record, &mut |child, before, row| {
+            found |= before.is_none() && self.get(child, row).is_some();
+        });
+        found
+    }
+
+    fn keep_below(
+        &self,
+        table: &'static TableDescriptor,
+        mapping: Mapping,
+        base: Option<&Record>,
+        record: &mut Record,
+        scope: &Scope,
+    ) -> Result<(), Error> {
+        let base = base.and_then(Record::children);
+        for (at, relation) in table.relations.iter().enumerate() {
+            let Some(mapping) = mapping.child(at) else { continue };
+            let child = relation.child();
+            let siblings = base.map(|base| Siblings::new(child, &base[at]));
+            let Some(rows) = record.children_mut().get_mut(at) else { continue };
+            for (likely, row) in rows.iter_mut().enumerate() {
+                let before = siblings.as_ref().and_then(|siblings| siblings.get(row, likely));
+                if let (None, Some(moved)) = (before, self.get(child, row)) {
+                    keep_child(relation, mapping, row, moved);
+                    if let (Some(at), Some(version)) = (child.version, version_of(child, moved)) {
+                        row[at] = Value::I64(version + 1);
+                    }
+                    scope.touch(child, row)?;
+                    stamp_children(scope, child, mapping, Some(moved), row)?;
+                    self.keep_below(child, mapping, Some(moved), row, scope)?;
+                } else {
+                    self.keep_below(child, mapping, before, row, scope)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Calls with each child of a row, at any depth, and with what it was at the same place.
+fn for_each_child<'r>(
+    table: &TableDescriptor,
+    base: Option<&'r Record>,
+    record: &'r Record,
+    call: &mut impl FnMut(&'static TableDescriptor, Option<&'r Record>, &'r Record),
+) {
+    let base = base.and_then(Record::children);
+    for (at, (relation, rows)) in table.relations.iter().zip(record.children().unwrap_or_default()).enumerate() {
+        let child = relation.child();
+        let siblings = base.map(|base| Siblings::new(child, &base[at]));
+        for (likely, row) in rows.iter().enumerate() {
+            let before = siblings.as_ref().and_then(|siblings| siblings.get(row, likely));
+            call(child, before, row);
+            for_each_child(child, before, row, call);
+        }
+    }
+}
+
+/// Takes note of the children that a row no longer has, and of all below them.
+fn note_left<'r>(
+    table: &'static TableDescriptor,
+    before: &'r Record,
+    after: &Record,
+    left: &mut HashMap<Id, &'r Record>,
+) {
+    let (Some(before), Some(after)) = (before.children(), after.children()) else { return };
+    for (at, relation) in table.relations.iter().enumerate() {
+        let child = relation.child();
+        let siblings = Siblings::new(child, &after[at]);
+        for (likely, row) in before[at].iter().enumerate() {
+            match siblings.get(row, likely) {
+                Some(after) => note_left(child, row, after, left),
+                None => {
+                    left.insert((child.row_type, key_of(child, row)), row);
+                    note_all(child, row, left);
+                }
+            }
+        }
+    }
+}
+
+/// Takes note of all children of a row.
+fn note_all<'r>(table: &'static TableDescriptor, row: &'r Record, left: &mut HashMap<Id, &'r Record>) {
+    for_each_child(table, None, row, &mut |child, _, row| {
+        left.insert((child.row_type, key_of(child, row)), row);
+    });
+}
+
+/// Takes note of the children that a row did not have before.
+fn note_arrived(table: &TableDescriptor, before: Option<&Record>, after: &Record, arrived: &mut Vec<Id>) {
+    for_each_child(table, before, after, &mut |child, before, row| {
+        if before.is_none() && !is_unassigned(child, row) {
+            arrived.push((child.row_type, key_of(child, row)));
+        }
+    });
+}
+
+/// The aggregates that the session knows and that the flush does not write.
+struct KnownElsewhere<'m> {
+    rows: Vec<(&'static TableDescriptor, &'m Record)>,
+}
+
+impl<'m> KnownElsewhere<'m> {
+    /// Those that may have children in common with what is written.
+    fn of(writes: &[Write], map: &'m IdentityMap) -> Option<Self> {
+        let mut tables: Vec<&'static TableDescriptor> = Vec::new();
+        for write in writes.iter().filter(|write| !write.table.relations.is_empty()) {
+            if !tables.iter().any(|table| table.row_type == write.table.row_type) {
+                tables.push(write.table);
+            }
+        }
+        if tables.is_empty() {
+            return None;
+        }
+        let written: HashSet<&RowKey> = writes.iter().filter_map(|write| write.key.as_ref()).collect();
+        // Aggregates of other types may have the same children; those are rare, and are found by the database.
+        let rows: Vec<_> = map
+            .aggregates()
+            .filter_map(|(key, record)| {
+                let table = tables.iter().find(|table| table.row_type == key.row_type())?;
+                (!written.contains(key)).then_some((*table, record))
+            })
+            .collect();
+        (!rows.is_empty()).then_some(KnownElsewhere { rows })
+    }
+
+    /// Finds rows among their children.
+    fn find(&self, wanted: &HashSet<Id>, found: &mut HashMap<Id, Arc<Record>>) {
+        let is_wanted = |row_type: TypeId| wanted.iter().any(|(of, _)| *of == row_type);
+        for &(table, record) in &self.rows {
+            for_each_child(table, None, record, &mut |child, _, row| {
+                if is_wanted(child.row_type) && holders(child.row_type).contains(&table.row_type) {
+                    let id = (child.row_type, key_of(child, row));
+                    if wanted.contains(&id) {
+                        found.insert(id, Arc::new(row.clone()));
+                    }
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! What is undone leaves nothing behind: not in what a session knows, not in the versions that values hold.
+
+use spakky::prelude::*;
+use spakky::{Propagation, RetryOn, RetryPolicy};
+
+use super::{Failure, Store, WORK, on_each_store};
+
+on_each_store![
+    an_undone_scope_leaves_no_old_row_behind,
+    what_failed_leaves_the_version_of_before,
+    a_revision_is_what_it_was_before_what_was_undone,
+    a_revision_of_a_nested_scope_shares_the_fate_of_those_around_it,
+    a_number_from_a_unit_that_was_undone_is_refused,
+    a_number_that_another_writer_has_reached_is_refused_all_the_same,
+    a_number_that_was_loaded_is_good_again,
+    a_retry_saves_a_value_that_it_did_not_load,
+];
+
+#[derive(Debug, Clone, PartialEq, Table, Mappable)]
+#[table(name = "undone_users")]
+#[mappable(domain = Self)]
+struct User {
+    #[table(id)]
+    id: i64,
+    #[table(unique)]
+    name: String,
+    #[table(version)]
+    version: i64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Widget {
+    id: i64,
+    name: String,
+    revision: Revision,
+}
+
+#[derive(Debug, Clone, Table, Mappable)]
+#[table(name = "undone_widgets")]
+#[mappable(domain = Widget)]
+struct WidgetRow {
+    #[table(id)]
+    id: i64,
+    #[table(unique)]
+    name: String,
+    #[table(version)]
+    #[mappable(field = revision)]
+    version: i64,
+}
+
+/// Without a version.
+#[derive(Debug, Clone, PartialEq, Table, Mappable)]
+#[table(name = "undone_accounts")]
+#[mappable(domain = Self)]
+struct Account {
+    #[table(id)]
+    id: i64,
+    balance: i64,
+    note: String,
+}
+
+const NESTED: TransactionOptions = TransactionOptions::new().name("nested").propagation(Propagation::Nested);
+
+fn user(id: i64, name: &str) -> User {
+    User { id, name: name.into(), version: 0 }
+}
+
+fn widget(id: i64, name: &str) -> Widget {
+    Widget { id, name: name.into(), revision: Revision::default() }
+}
+
+async fn prepare(store: &Store) -> (Repository<User>, Repository<WidgetRow>) {
+    store.sessions.create_tables(&schema![User, WidgetRow, Account]).await.unwrap();
+    let (users, widgets) = (store.sessions.repository::<User>(), store.sessions.repository::<WidgetRow>());
+    users.autocommit().add_all_now([&mut user(1, "one"), &mut user(2, "two")]).await.unwrap();
+    widgets.autocommit().add_all_now([&mut widget(1, "one"), &mut widget(2, "two")]).await.unwrap();
+    (users, widgets)
+}
+
+async fn an_undone_scope_leaves_no_old_row_behind(store: Store) {
+    prepare(&store).await;
+    let (accounts, c) = (store.sessions.repository::<Account>(), Account::COLUMNS);
+    accounts.autocommit().add_now(&mut Account { id: 1, balance: 10, note: "a".into() }).await.unwrap();
+    store
+        .work(async |_| {
+            let mut x = accounts.get(1).await?;
+            x.note = "b".into();
+            accounts.save(&mut x)?;
+            store
+                .undone(NESTED, async |_| {
+                    let mut x = accounts.get(1).await?;
+                    x.note = "c".into();
+                    accounts.save(&mut x)?;
+                    accounts.query().count().await.map(drop)
+                })
+                .await;
+            accounts.update_where(c.id.eq(1), c.balance.set(c.balance + 100)).await?;
+            let mut got = accounts.get(1).await?;
+            let others = [accounts.lock(1).await?, accounts.query().one().await?];
+            assert_eq!([got.balance, others[0].balance, others[1].balance], [110; 3]);
+            assert_eq!(got.note, "b");
+            got.balance += 1;
+            accounts.save(&mut got)
+        })
+        .await
+        .unwrap();
+    let stored = accounts.get(1).await.unwrap();
+    assert_eq!((stored.balance, stored.note.as_str()), (111, "b"));
+}
+
+async fn what_failed_leaves_the_version_of_before(store: Store) {
+    let (users, widgets) = prepare(&store).await;
+    let users = users.autocommit();
+    let mut two = users.get(2).await.unwrap();
+    two.name = "one".into();
+    for wrong_version in [None, Some(9)] {
+        let refused = match wrong_version {
+            None => users.save_now(&mut two).await.unwrap_err(),
+            Some(version) => users.save_if_now(&mut two, version).await.unwrap_err(),
+        };
+        assert!(refused.is_unique_violation() || refused.is_conflict(), "{refused:?}");
+        assert_eq!(two.version, 1);
+    }
+    users.save_all_now([&mut two]).await.unwrap_err();
+    users.upsert_now(&mut two).await.unwrap_err();
+    assert_eq!(two.version, 1);
+    two.name = "second".into();
+    users.save_now(&mut two).await.unwrap();
+    assert_eq!((two.version, users.get(2).await.unwrap()), (2, two));
+
+    // In a scope that goes on, too.
+    let mut two = widgets.get(2).await.unwrap();
+    store
+        .work(async |_| {
+            two.name = "one".into();
+            let failed = store.sessions.transaction(NESTED, async |_| widgets.save_now(&mut two).await).await;
+            assert!(failed.unwrap_err().is_unique_violation());
+            assert_eq!(two.revision.version(), Some(1));
+            two.name = "second".into();
+            widgets.save_now(&mut two).await
+        })
+        .await
+        .unwrap();
+    assert_eq!(two.revision.version(), Some(2));
+}
+
+async fn a_revision_is_what_it_was_before_what_was_undone(store: Store) {
+    let (_, widgets) = prepare(&store).await;
+    let mut two = widgets.get(2).await.unwrap();
+    for name in ["third", "fourth"] {
+        store
+            .undone(WORK, async |_| {
+                two.name = name.into();
+                widgets.save(&mut two)?;
+                widgets.save_now(&mut two).await?;
+                assert_eq!(two.revision.version(), Some(2));
+                widgets.save(&mut two)
+            })
+            .await;
+        assert_eq!(two.revision.version(), Some(1));
+    }
+    widgets.autocommit().save_now(&mut two).await.unwrap();
+    assert_eq!(widgets.get(2).await.unwrap(), two);
+    assert_eq!(two.revision.version(), Some(2));
+}
+
+async fn a_revision_of_a_nested_scope_shares_the_fate_of_those_around_it(store: Store) {
+    let (_, widgets) = prepare(&store).await;
+    let (mut one, mut two) = (widgets.get(1).await.unwrap(), widgets.get(2).await.unwrap());
+    store
+        .undone(WORK, async |_| {
+            store
+                .undone(NESTED, async |_| {
+                    one.name = "a".into();
+                    widgets.save(&mut one)
+                })
+                .await;
+            assert_eq!(one.revision.version(), Some(1));
+            widgets.save(&mut one)?;
+            let kept = store.sessions.transaction(NESTED, async |_| {
+                two.name = "b".into();
+                widgets.save(&mut two)
+            });
+            kept.await?;
+            assert_eq!((one.revision.version(), two.revision.version()), (Some(2), Some(2)));
+            Ok(())
+        })
+        .await;
+    assert_eq!((one.revision.version(), two.revision.version()), (Some(1), Some(1)));
+    widgets.autocommit().save_all_now([&mut one, &mut two]).await.unwrap();
+    assert_eq!(widgets.get_many([1, 2]).await.unwrap(), [one, two]);
+}
+
+/// A user whose version was given by a unit of work that was undone.
+async fn spent(store: &Store, users: &Repository<User>) -> User {
+    let mut two = users.get(2).await.unwrap();
+    store
+        .undone(WORK, async |_| {
+            two.name = "third".into();
+            users.save(&mut two)
+        })
+        .await;
+    assert_eq!(two.version, 2);
+    two
+}
+
+const REFUSED: &str = "`undone_users` with id 2: this copy got version 2 from a unit of work that was undone; load it again, or \
+                       hold a `Revision` in the domain type, which knows of that";
+
+async fn a_number_from_a_unit_that_was_undone_is_refused(store: Store) {
+    let (users, _) = prepare(&store).await;
+    let mut two = spent(&store, &users).await;
+    let users = users.autocommit();
+    let refusals = [
+        ("save", users.save_now(&mut two).await),
+        ("save", users.save_all_now([&mut two]).await),
+        ("delete", users.delete_now(&mut two).await),
+        ("attach", users.save_if_now(&mut two, 2).await),
+    ];
+    for (verb, refused) in refusals {
+        let refused = refused.unwrap_err();
+        assert!(refused.is_stale_copy(), "{refused:?}");
+        assert_eq!(refused.to_string(), format!("{verb} {REFUSED}"));
+    }
+    assert_eq!(users.get(2).await.unwrap(), User { version: 1, ..user(2, "two") });
+    // A version that the row had is nobody's to refuse.
+    users.save_if_now(&mut two, 1).await.unwrap();
+}
+
+async fn a_number_that_another_writer_has_reached_is_refused_all_the_same(store: Store) {
+    let (users, _) = prepare(&store).await;
+    let mut two = spent(&store, &users).await;
+    store
+        .work(async |_| {
+            let mut other = users.get(2).await?;
+            other.name = "by another".into();
+            users.save(&mut other)
+        })
+        .await
+        .unwrap();
+    let refused = users.autocommit().save_now(&mut two).await.unwrap_err();
+    assert_eq!(refused.to_string(), format!("save {REFUSED}"));
+    assert_eq!(users.get(2).await.unwrap(), User { version: 2, ..user(2, "by another") });
+}
+
+async fn a_number_that_was_loaded_is_good_again(store: Store) {
+    let (users, _) = prepare(&store).await;
+    spent(&store, &users).await;
+    let mut two = users.get(2).await.unwrap();
+    two.name = "second".into();
+    users.autocommit().save_now(&mut two).await.unwrap();
+    let mut two = users.get(2).await.unwrap();
+    assert_eq!(two.version, 2);
+    two.name = "and again".into();
+    users.autocommit().save_now(&mut two).await.unwrap();
+    assert_eq!(users.get(2).await.unwrap(), two);
+}
+
+async fn a_retry_saves_a_value_that_it_did_not_load(store: Store) {
+    let (_, widgets) = prepare(&store).await;
+    let held = std::sync::Mutex::new(widgets.get(1).await.unwrap());
+    let runs = std::sync::atomic::AtomicU32::new(0);
+    let unit = WORK.retry(RetryPolicy::new(3).on(RetryOn::Conflict));
+    let done: Result<(), Failure> = store
+        .sessions
+        .transaction_with_retry(unit, async |session| {
+            let run = runs.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let mut value = held.lock().unwrap().clone();
+            value.name = "b".into();
+            let widgets = widgets.in_session(&session);
+            widgets.save(&mut value)?;
+            held.lock().unwrap().clone_from(&value);
+            if run == 0 {
+                widgets.save_if_now(&mut widget(9, "x"), 1).await?;
+            }
+            Ok(())
+        })
+        .await;
+    done.unwrap();
+    assert_eq!(runs.into_inner(), 2);
+    assert_eq!(widgets.get(1).await.unwrap(), *held.lock().unwrap());
+}
