@@ -3,6 +3,7 @@
 mod attached;
 mod batch;
 mod cascade;
+mod circle;
 mod coalescing;
 mod conflict;
 mod family;

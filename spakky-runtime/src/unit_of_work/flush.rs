@@ -1,6 +1,7 @@
 //! From queued writes to statements, and from there to what the session knows afterwards.
 
 mod children;
+mod circle;
 mod draw;
 mod explain;
 mod facts;
@@ -20,6 +21,7 @@ pub(crate) use shape::{changed, insertable};
 pub(crate) use told::untold;
 
 use self::children::ChildWrites;
+use self::circle::{ByRow, Next, is_circle};
 use self::draw::Draws;
 use self::facts::{Fact, Facts};
 use self::family::{lots, orders_within, parents_first};
@@ -82,6 +84,8 @@ pub(crate) struct FlushStep {
     within: Within,
     /// The values by which an upsert finds its rows, if not by their keys.
     found_by: Vec<Vec<Value>>,
+    /// The rows that refer to each other in a circle, if that is why it may fail.
+    circle: Option<Arc<str>>,
     /// What it does to its rows, for those who listen.
     does: (MutationKind, Vec<usize>),
 }
@@ -191,21 +195,19 @@ impl FlushPlan {
         }
         let mut orders = orders_within(&nodes, &groups);
         orders.extend(kin_first(&groups));
+        if is_circle(&nodes, &orders) {
+            for sweep in of_fate(Fate::Deleted).collect::<Vec<_>>().into_iter().rev() {
+                plan.push_sweep(sweep, context)?;
+            }
+            plan.push_by_row(&mut groups, &mut draws, context)?;
+            nodes.clear();
+        }
         for node in sorted(&nodes, &orders) {
             for sweep in of_fate(Fate::Deleted).filter(|sweep| is_same(sweep.node(), node)) {
                 plan.push_sweep(sweep, context)?;
             }
             for (group, writes) in lots(node, &mut groups) {
-                let shape = &groups[group].shape;
-                let taken = match shape {
-                    Shape::Insert { drawn, .. } => draws.take(context.backend, drawn),
-                    Shape::Upsert { .. } | Shape::Update { .. } | Shape::Delete { .. } => Vec::new(),
-                };
-                let first = plan.steps.len();
-                plan.push(node, shape, writes, context)?;
-                if let Some(step) = plan.steps.get_mut(first) {
-                    step.draws = taken;
-                }
+                plan.push_drawn(node, &groups[group].shape, writes, &mut draws, context)?;
             }
         }
         for sweep in of_fate(Fate::Buried) {
@@ -218,6 +220,55 @@ impl FlushPlan {
     /// unless a trigger keeps every row of an INSERT from being written.
     pub(crate) fn tells_xid(&self) -> bool {
         !self.steps.is_empty()
+    }
+
+    /// The rows of tables that refer to each other in a circle.
+    fn push_by_row(
+        &mut self,
+        groups: &mut [Group],
+        draws: &mut Draws,
+        context: &FlushContext<'_>,
+    ) -> Result<(), Error> {
+        let mut rows = ByRow::of(groups);
+        while let Some(next) = rows.next() {
+            match next {
+                Next::Owed(write) => {
+                    let node = (write.table, Kind::Update);
+                    if let Some(shape) = Shape::of(&write) {
+                        self.push(node, &shape, vec![write], context)?;
+                    }
+                }
+                Next::Lots { node, lots, circle } => {
+                    let first = self.steps.len();
+                    for (group, writes) in lots {
+                        self.push_drawn(node, &groups[group].shape, writes, draws, context)?;
+                    }
+                    self.steps[first..].iter_mut().for_each(|step| step.circle.clone_from(&circle));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows of one shape, and ahead of them the ids that are drawn for them.
+    fn push_drawn(
+        &mut self,
+        node: Node,
+        shape: &Shape,
+        writes: Vec<Write>,
+        draws: &mut Draws,
+        context: &FlushContext<'_>,
+    ) -> Result<(), Error> {
+        let taken = match shape {
+            Shape::Insert { drawn, .. } => draws.take(context.backend, drawn),
+            Shape::Upsert { .. } | Shape::Update { .. } | Shape::Delete { .. } => Vec::new(),
+        };
+        let first = self.steps.len();
+        self.push(node, shape, writes, context)?;
+        if let Some(step) = self.steps.get_mut(first) {
+            step.draws = taken;
+        }
+        Ok(())
     }
 
     fn push_sweep(&mut self, sweep: &Sweep, context: &FlushContext<'_>) -> Result<(), Error> {
@@ -236,6 +287,7 @@ impl FlushPlan {
             returns_rows: false,
             within,
             found_by,
+            circle: None,
             does,
         });
         Ok(())
@@ -317,6 +369,7 @@ impl FlushPlan {
                 returns_rows,
                 within,
                 found_by,
+                circle: None,
                 does,
             });
         }

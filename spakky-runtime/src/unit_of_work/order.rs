@@ -57,7 +57,7 @@ pub(crate) fn is_same(one: Node, other: Node) -> bool {
 }
 
 /// Whether a foreign key forces `before` to run first.
-fn forced(before: Node, after: Node) -> bool {
+pub(crate) fn forced(before: Node, after: Node) -> bool {
     let ((before_table, before_kind), (after_table, after_kind)) = (before, after);
     match (before_kind, after_kind) {
         (Kind::Insert, Kind::Insert | Kind::Update) => refers(after_table, before_table),

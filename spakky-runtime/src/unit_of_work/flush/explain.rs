@@ -23,6 +23,17 @@ impl FlushStep {
         let mut error = error;
         error.constraint = constraint;
         error.table.get_or_insert_with(|| self.table.name.to_owned());
+        if let (Some(circle), ErrorKind::ForeignKeyViolation) = (&self.circle, error.kind) {
+            let message = format!(
+                "write rows that refer to each other in a circle: {circle}; make one of the references nullable, or its foreign \
+                 key deferrable"
+            );
+            return Error::new(ErrorKind::ForeignKeyViolation, message)
+                .with_table(self.table.name)
+                .with_constraint(error.constraint.clone())
+                .with_origins(self.rows.iter().map(|row| row.origin))
+                .with_source(error);
+        }
         let made = Error::of_write(error);
         // Which of its rows it was the database does not say.
         let ids = self.rows.iter().filter_map(|row| row.known_key()).map(show_key).collect();
