@@ -37,6 +37,12 @@ macro_rules! named {
                 changed.await.unwrap();
                 let mut rows = [row(2), row(3), row(4)];
                 db.sessions.transaction(work, async |_| repository.upsert_all(&mut rows)).await.unwrap();
+                let mut versions = db.numbers(concat!("SELECT version FROM \"", $name, "\" ORDER BY id")).await;
+                assert_eq!(versions, [2, 3, 3, 1]);
+                let one = db.sessions.transaction(work, async |_| repository.upsert(&mut row(2)));
+                one.await.unwrap();
+                versions = db.numbers(concat!("SELECT version FROM \"", $name, "\" WHERE id = 2")).await;
+                assert_eq!(versions, [4]);
                 let one = db.sessions.transaction(work, async |session| {
                     let mut first = repository.get(1).await?;
                     first.position = 100;
@@ -67,4 +73,5 @@ named! {
     InputRow "input";
     WRow "w";
     LockedRow "locked";
+    ExcludedRow "excluded";
 }

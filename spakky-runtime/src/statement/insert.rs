@@ -126,8 +126,18 @@ fn filled<'t>(backend: Backend, table: &'t TableDescriptor, row: &Record) -> Vec
     table.columns.iter().filter_map(|column| Some((column, fill(column)?))).collect()
 }
 
+/// What the table is called inside an INSERT. The row that could not be inserted is `excluded`, so a table of that name has to
+/// go by another.
+fn target_name(table: &TableDescriptor) -> &str {
+    if table.name.eq_ignore_ascii_case("excluded") { "spakky_target" } else { table.name }
+}
+
 fn push_target(sql: &mut SqlWriter, table: &TableDescriptor, given: &[usize], row: &Record) {
-    sql.push_sql("INSERT INTO ").push_table(table).push_sql(" (");
+    sql.push_sql("INSERT INTO ").push_table(table);
+    if target_name(table) != table.name {
+        sql.push_sql(" AS ").push_identifier(target_name(table));
+    }
+    sql.push_sql(" (");
     let filled = filled(sql.backend(), table, row);
     let names = given.iter().map(|&at| &table.columns[at]).chain(filled.iter().map(|(column, _)| *column));
     sql.push_list(names, |sql, column| {
@@ -176,7 +186,7 @@ fn push_conflict(sql: &mut SqlWriter, table: &TableDescriptor, conflict: Conflic
         match column.role {
             Role::Version if !renews => {
                 comma(sql);
-                sql.push_column(column).push_sql(" = ").push_identifier(table.name).push_sql(".");
+                sql.push_column(column).push_sql(" = ").push_identifier(target_name(table)).push_sql(".");
                 sql.push_column(column).push_sql(" + 1");
             }
             Role::Version | Role::CreatedAt | Role::CreatedBy if renews => {
@@ -209,7 +219,7 @@ fn push_conflict(sql: &mut SqlWriter, table: &TableDescriptor, conflict: Conflic
     for (number, &at) in same.iter().enumerate() {
         let column = &table.columns[at];
         sql.push_sql(if number == 0 { " WHERE " } else { " AND " });
-        sql.push_identifier(table.name).push_sql(".").push_column(column);
+        sql.push_identifier(target_name(table)).push_sql(".").push_column(column);
         sql.push_sql(" = excluded.").push_column(column);
     }
     let kin = within.owner.filter(|_| !kinship.is_direct()).map(|at| &table.columns[at]);
@@ -219,14 +229,14 @@ fn push_conflict(sql: &mut SqlWriter, table: &TableDescriptor, conflict: Conflic
     if let Some(column) = kin {
         sql.push_sql(" AND ");
         kinship.push_root(sql, |sql| {
-            sql.push_identifier(table.name).push_sql(".").push_column(column);
+            sql.push_identifier(target_name(table)).push_sql(".").push_column(column);
         });
         sql.push_sql(" = ");
         kinship.push_root(sql, |sql| {
             sql.push_sql("excluded.").push_column(column);
         });
     }
-    within.push_live(sql, table);
+    within.push_live_of(sql, table, target_name(table));
 }
 
 /// Ends an INSERT on PostgreSQL that was begun as the common table expression `spakky_w`.
@@ -295,7 +305,7 @@ fn upsert_unnest(
     };
     sql.push_list(target.iter().enumerate(), |sql, (number, &at)| {
         let column = &table.columns[at];
-        sql.push_identifier(table.name).push_sql(".").push_column(column).push_sql(&format!(" AS k{number}"));
+        sql.push_identifier(target_name(table)).push_sql(".").push_column(column).push_sql(&format!(" AS k{number}"));
     });
     sql.push_sql(")");
     let mut missing = SqlWriter::new(Backend::Postgres);

@@ -68,12 +68,17 @@ impl Within {
 
     /// ` AND "t"."deleted_at" IS NULL`
     pub(super) fn push_live(self, sql: &mut SqlWriter, table: &TableDescriptor) {
+        self.push_live_of(sql, table, table.name);
+    }
+
+    /// The same of a table that goes by another name.
+    pub(super) fn push_live_of(self, sql: &mut SqlWriter, table: &TableDescriptor, name: &str) {
         if let (Some(at), true) = (table.deleted_at(), self.live) {
-            sql.push_sql(" AND ").push_identifier(table.name).push_sql(".").push_column(&table.columns[at]);
+            sql.push_sql(" AND ").push_identifier(name).push_sql(".").push_column(&table.columns[at]);
             sql.push_sql(" IS NULL");
         }
         if let (Some(at), true) = (table.deleted_at(), self.deleted) {
-            sql.push_sql(" AND ").push_identifier(table.name).push_sql(".").push_column(&table.columns[at]);
+            sql.push_sql(" AND ").push_identifier(name).push_sql(".").push_column(&table.columns[at]);
             sql.push_sql(" IS NOT NULL");
         }
     }
