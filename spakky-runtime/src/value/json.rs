@@ -31,6 +31,9 @@ fn document(value: Value) -> Result<serde_json::Value, ValueError> {
         Value::Json(document) => Ok(document),
         Value::Text(text) => serde_json::from_str(&text)
             .map_err(|error| ValueError::new(format!("the stored text is not JSON: {error}"))),
+        // SQLite keeps a document that is no more than a number as one, in a column that is declared `JSON`.
+        Value::I64(number) => Ok(number.into()),
+        Value::F64(number) => Ok(number.into()),
         other => Err(ValueError::mismatch("json", &other)),
     }
 }

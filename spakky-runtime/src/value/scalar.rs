@@ -63,6 +63,9 @@ impl ColumnValue for f32 {
             // SQLite keeps every real as 64 bits; what was stored as 32 comes back exactly.
             Value::F64(value) if f64::from(value as f32) == value => Ok(value as f32),
             Value::F64(value) => Err(ValueError::new(format!("{value} does not fit float4"))),
+            // So does SQLite keep one that is whole, in a column for numbers of any kind.
+            Value::I64(value) if i128::from(value) == (value as f32) as i128 => Ok(value as f32),
+            Value::I64(value) => Err(ValueError::new(format!("{value} does not fit float4"))),
             other => Err(ValueError::mismatch("float4", &other)),
         }
     }
@@ -79,6 +82,9 @@ impl ColumnValue for f64 {
         match value {
             Value::F64(value) => Ok(value),
             Value::F32(value) => Ok(f64::from(value)),
+            // SQLite keeps one that is whole as an integer, in a column for numbers of any kind.
+            Value::I64(value) if i128::from(value) == (value as f64) as i128 => Ok(value as f64),
+            Value::I64(value) => Err(ValueError::new(format!("{value} does not fit float8"))),
             other => Err(ValueError::mismatch("float8", &other)),
         }
     }

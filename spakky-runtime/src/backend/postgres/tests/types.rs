@@ -262,7 +262,7 @@ async fn other_texts_and_plain_json_are_read_too() {
     let text = |text: &str| Value::Text(text.into());
     for (sql, expected) in [
         ("SELECT 'a'::varchar(5)", text("a")),
-        ("SELECT 'a'::char(3)", text("a  ")),
+        ("SELECT 'a'::char(3)", text("a")),
         ("SELECT 'a'::name", text("a")),
         ("SELECT 'a'::\"char\"", text("a")),
         ("SELECT '{\"b\":1}'::json", Value::Json(serde_json::json!({"b": 1}))),

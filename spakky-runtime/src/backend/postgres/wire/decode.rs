@@ -51,6 +51,9 @@ enum Scalar {
     Type(ScalarType),
     /// JSON as text, where `jsonb` has a version in front.
     PlainJson,
+    /// Text of a fixed length: the blanks at its end fill it up and mean nothing, neither to a comparison nor to a cast to
+    /// text.
+    Padded,
     /// Bytes that only who knows the type can read.
     Native {
         name: Arc<str>,
@@ -139,9 +142,8 @@ fn form(oid: u32, types: &TypeCatalog) -> Option<Form> {
         Type::INT8 => ScalarType::I64,
         Type::FLOAT4 => ScalarType::F32,
         Type::FLOAT8 => ScalarType::F64,
-        Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::CHAR | Type::UNKNOWN | Type::XML => {
-            ScalarType::Text
-        }
+        Type::BPCHAR => return Some(Form::One(Scalar::Padded)),
+        Type::TEXT | Type::VARCHAR | Type::NAME | Type::CHAR | Type::UNKNOWN | Type::XML => ScalarType::Text,
         Type::BYTEA => ScalarType::Bytes,
         Type::UUID => ScalarType::Uuid,
         Type::TIMESTAMPTZ => ScalarType::TimestampTz,
@@ -175,8 +177,14 @@ fn read(scalar: &Scalar, raw: &[u8]) -> Result<Value, ValueError> {
     match scalar {
         Scalar::Type(scalar) => read_scalar(*scalar, raw),
         Scalar::PlainJson => json(raw),
+        Scalar::Padded => read_scalar(ScalarType::Text, without_padding(raw)),
         Scalar::Native { name, oid } => Ok(NativeValue::read(name, *oid, raw)),
     }
+}
+
+fn without_padding(raw: &[u8]) -> &[u8] {
+    let end = raw.iter().rposition(|&byte| byte != b' ').map_or(0, |last| last + 1);
+    &raw[..end]
 }
 
 fn fixed<const N: usize>(raw: &[u8]) -> Result<[u8; N], ValueError> {
