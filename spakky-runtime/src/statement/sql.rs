@@ -132,7 +132,7 @@ impl SqlWriter {
     pub(crate) fn push_native_cast(&mut self, ty: ColumnType) -> &mut Self {
         if self.backend == Backend::Postgres && (ty.pg_type.is_some() || ty.is_native()) {
             self.sql.push_str("::");
-            self.sql.push_str(&ty.postgres_name());
+            self.sql.push_str(&ty.postgres_cast_name());
         }
         self
     }

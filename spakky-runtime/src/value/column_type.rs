@@ -179,10 +179,47 @@ fn native_name(ty: &NativeType) -> Cow<'static, str> {
     Cow::Owned(sql)
 }
 
+/// The name of a type of PostgreSQL without what stands in parentheses. Some names mean a length of one without them, and go by
+/// another name; in `float(24)` the number chooses the type.
+fn without_modifier(name: &'static str) -> Cow<'static, str> {
+    let (base, list) = name.split_at(outside_quotes(name, '[').unwrap_or(name.len()));
+    let open = outside_quotes(base, '(');
+    let close = open.and_then(|open| base[open..].find(')').map(|close| open + close + 1));
+    let plain = match (open, close) {
+        (Some(open), Some(close)) => format!("{} {}", base[..open].trim(), base[close..].trim()),
+        _ => base.to_owned(),
+    };
+    let words: Vec<String> = plain.split_whitespace().map(str::to_ascii_lowercase).collect();
+    let plain = match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["char" | "character" | "nchar"] | ["national", "char" | "character"] => "bpchar",
+        ["bit"] => "\"bit\"",
+        ["float"] => return Cow::Borrowed(name),
+        _ if open.is_none() => return Cow::Borrowed(name),
+        _ => plain.trim(),
+    };
+    Cow::Owned(format!("{plain}{list}"))
+}
+
+/// Where this character stands first, outside of names in quotes.
+fn outside_quotes(text: &str, wanted: char) -> Option<usize> {
+    let mut quoted = false;
+    text.char_indices().find_map(|(at, found)| {
+        quoted ^= found == '"';
+        (found == wanted && !quoted).then_some(at)
+    })
+}
+
 impl ColumnType {
     /// The type's name on PostgreSQL: the native one, or that of the scalar, with `[]` for an array.
     pub(crate) fn postgres_name(self) -> String {
         let name = self.pg_type.map_or_else(|| self.scalar.postgres_name(), Cow::Borrowed);
+        if self.array { format!("{name}[]") } else { name.into_owned() }
+    }
+
+    /// The type's name in casts: without a length or a scale, by which a cast would cut values, and a condition would ask
+    /// for others than it says. What the column itself has of both stays its own business.
+    pub(crate) fn postgres_cast_name(self) -> String {
+        let name = self.pg_type.map_or_else(|| self.scalar.postgres_name(), without_modifier);
         if self.array { format!("{name}[]") } else { name.into_owned() }
     }
 
@@ -197,6 +234,11 @@ impl ColumnType {
             || (self.pg_type.is_some() && self.pg_labels.is_empty())
     }
 
+    /// Whether two values that differ may be equal to the database, by a collation or by the type itself.
+    pub(crate) fn may_be_spelled_otherwise(self) -> bool {
+        self.scalar == ScalarType::Text || self.has_several_spellings()
+    }
+
     /// Whether only the database knows the type.
     pub(crate) fn is_native(self) -> bool {
         matches!(self.scalar, ScalarType::Native(_))
@@ -205,5 +247,43 @@ impl ColumnType {
     /// Whether it is an array of such, which cannot go as text.
     pub(crate) fn is_native_array(self) -> bool {
         self.array && self.is_native()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cast_has_no_length_and_no_scale() {
+        for (name, cast) in [
+            ("order_status", "order_status"),
+            ("numeric(10,2)", "numeric"),
+            ("numeric (10, 2)", "numeric"),
+            ("pg_catalog.numeric(10,2)", "pg_catalog.numeric"),
+            ("varchar(20)", "varchar"),
+            ("character varying(20)", "character varying"),
+            ("timestamp(3) with time zone", "timestamp with time zone"),
+            ("interval day to second(3)", "interval day to second"),
+            ("double precision", "double precision"),
+            ("vector(3)", "vector"),
+            ("char(10)", "bpchar"),
+            ("CHARACTER (10)", "bpchar"),
+            ("national character(10)", "bpchar"),
+            ("char", "bpchar"),
+            ("bpchar(4)", "bpchar"),
+            ("\"char\"", "\"char\""),
+            ("bit(8)", "\"bit\""),
+            ("bit varying(8)", "bit varying"),
+            ("float(24)", "float(24)"),
+            ("numeric(10,2)[]", "numeric[]"),
+            ("\"odd(1)\"", "\"odd(1)\""),
+            ("app.\"odd(1)[]\"(2)", "app.\"odd(1)[]\""),
+        ] {
+            let ty = ColumnType::scalar(ScalarType::Text).with_pg_type(name);
+            assert_eq!(ty.postgres_cast_name(), cast, "{name}");
+            assert_eq!(ty.array().postgres_cast_name(), format!("{cast}[]"));
+            assert_eq!(ty.postgres_name(), name, "a column is made with all of it");
+        }
     }
 }
