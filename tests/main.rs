@@ -7,6 +7,7 @@
 
 mod aggregate;
 mod cancellation;
+mod catalog;
 mod contract;
 mod escape;
 mod generated;

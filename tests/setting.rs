@@ -23,6 +23,16 @@ struct Note {
     text: String,
 }
 
+/// Of which the table has another idea.
+#[derive(Debug, Clone, Table, Mappable)]
+#[table(name = "marks")]
+#[mappable(domain = Self)]
+struct Mark {
+    #[table(id)]
+    id: i64,
+    at: chrono::DateTime<chrono::Utc>,
+}
+
 fn note(id: i64) -> Note {
     Note { id, text: String::new() }
 }
@@ -54,6 +64,7 @@ fn expected(key: &str) -> [&'static str; 2] {
         "statement_cache_size" => ["prepared", "not prepared"],
         "pooler" => ["prepared", "not prepared"],
         "commit_token" => ["written", "refused"],
+        "catalog_guard" => ["refused", "written"],
         "cursor_keys" => ["accepted", "refused"],
         other => panic!("nothing shows that `{other}` is read; add a witness"),
     }
@@ -196,6 +207,14 @@ async fn see(key: &str, db: &TestDatabase, other: bool) -> String {
             // There is no table for it.
             let notes = changed(|config| config.commit_token(true)).await.repository::<Note>().autocommit();
             let answer = notes.add_now(&mut note(4)).await;
+            if answer.is_ok() { "written" } else { "refused" }.to_owned()
+        }
+        "catalog_guard" => {
+            let sessions = changed(|config| config.catalog_guard(false)).await;
+            let sql = "CREATE TABLE IF NOT EXISTS marks (id bigint PRIMARY KEY, at timestamp NOT NULL)";
+            sessions.sql(sql).execute().await.unwrap();
+            let marks = sessions.repository::<Mark>().autocommit();
+            let answer = marks.add_now(&mut Mark { id: 1, at: chrono::DateTime::UNIX_EPOCH }).await;
             if answer.is_ok() { "written" } else { "refused" }.to_owned()
         }
         "cursor_keys" => see_cursor(db, other).await,

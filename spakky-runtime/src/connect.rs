@@ -94,6 +94,14 @@ impl Target {
         }
     }
 
+    /// Whether the database can be asked what its tables are like.
+    pub(crate) fn has_catalog(&self) -> bool {
+        #[cfg(feature = "testing")]
+        return self.memory().is_none();
+        #[cfg(not(feature = "testing"))]
+        true
+    }
+
     /// Opens a connection. Boxed: the futures of drivers and TLS would otherwise be part of every future that may open one.
     pub(crate) fn connect(&self) -> BoxFuture<'_, Result<Connection, Error>> {
         Box::pin(self.open())

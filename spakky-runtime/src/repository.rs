@@ -21,6 +21,7 @@ mod write_now;
 
 pub use aggregate::{Holds, NumberColumn};
 pub use find::LockWait;
+pub(crate) use load::equal_pairs;
 pub(crate) use project::Source;
 pub use query::QueryBuilder;
 pub(crate) use query::{unexpected, unnamed};
@@ -169,7 +170,8 @@ impl<Row: Table> Repository<Row> {
         let table = Row::descriptor();
         let answers = match self.place() {
             None if self.autocommit => {
-                let answers = self.manager.run_alone(vec![Step::Statement(statement)], true).await?;
+                let guard = self.manager.catalog_guard(std::iter::once(table));
+                let answers = self.manager.run_alone_behind(vec![Step::Statement(statement)], true, guard).await?;
                 let telling = self.manager.listeners().begin(vec![mutation]);
                 telling.tell(crate::RequestContext::current().get_tenant()).await;
                 answers
@@ -178,7 +180,8 @@ impl<Row: Table> Repository<Row> {
             Some(session) => {
                 session.check_writable()?;
                 let call = Call { statements: vec![statement], flush: true, writes: true, transaction: true };
-                let answers = session.execute(call).await?;
+                let guard = self.manager.catalog_guard(std::iter::once(table));
+                let answers = session.execute_behind(call, guard).await?;
                 let mut state = session.state();
                 state.map.expire(session.depth, Some(table.row_type));
                 state.map.expire_holders(session.depth, table.row_type);

@@ -4,6 +4,7 @@ mod check;
 mod column;
 pub(crate) mod ddl;
 mod descriptor;
+pub(crate) mod fit;
 mod handle;
 pub(crate) mod native_enum;
 mod order;

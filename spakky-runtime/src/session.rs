@@ -1,6 +1,7 @@
 //! Sessions: one unit of work on one connection, found by the code inside a scope without being passed along.
 
 mod ambient;
+mod checked;
 #[cfg(feature = "testing")]
 mod enclosed;
 mod execute;
@@ -22,6 +23,7 @@ mod undone;
 pub(crate) use ambient::{
     InScope, OutOfTime, enter as enter_scope, find as find_session, holds_connection, innermost as innermost_session,
 };
+pub(crate) use checked::CatalogGuard;
 pub(crate) use execute::Call;
 
 pub use handle::Session;

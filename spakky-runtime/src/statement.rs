@@ -5,9 +5,11 @@
 mod aggregate;
 mod array_literal;
 mod bulk;
+mod catalog;
 mod condition;
 mod delete;
 mod draw;
+mod equal;
 mod guard;
 mod insert;
 mod kinship;
@@ -23,8 +25,10 @@ mod update;
 
 pub(crate) use aggregate::Aggregate;
 pub(crate) use bulk::{Marking, delete_all, delete_where, mark_where, update_where};
+pub(crate) use catalog::{catalog_guard, is_catalog_guard, misfits};
 pub(crate) use delete::delete;
 pub(crate) use draw::draw;
+pub(crate) use equal::equal_values;
 pub(crate) use guard::{CONFLICT_TOKEN, RaiseStyle};
 pub(crate) use insert::{Answering, Conflict, insert};
 pub(crate) use kinship::Kinship;

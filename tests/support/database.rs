@@ -60,6 +60,7 @@ impl Database {
         let url = if place == Place::PgBouncer { behind_pgbouncer(home.url()) } else { home.url().to_owned() };
         let sessions = SessionManager::from_config(patient(&url, place).pool_size(4).echo(true)).await.unwrap();
         log.take();
+        log.take_asked();
         Database { sessions, observer, log, place, url, home: Arc::new(home) }
     }
 
@@ -110,6 +111,11 @@ impl Database {
     /// The statements that the sessions under test sent since this was last asked. Those of spawned tasks are not seen.
     pub(crate) fn sent(&self) -> Vec<String> {
         self.log.take()
+    }
+
+    /// How often they asked the catalog ahead of a first write since this was last asked.
+    pub(crate) fn catalog_asked(&self) -> usize {
+        self.log.take_asked()
     }
 
     /// Has every write of accounts and postings take a while on SQLite, which otherwise may have answered a call before

@@ -147,6 +147,11 @@ settings! {
     /// are an hour old. SQLite always knows how its transactions end: there the setting has no effect.
     commit_token: bool = false, |write: bool| write;
 
+    /// Whether the catalog is asked, ahead of the first write to each table and in the same burst, if the table's columns give
+    /// back what the program writes. A write to a table in which one does not is refused, and nothing of it is stored
+    /// ([`is_schema`](crate::Error::is_schema)). It costs no round trip. True unless set.
+    catalog_guard: bool = true, |ask: bool| ask;
+
     /// What the cursors of pages are signed with: secrets of 32 bytes or more, of which the first one signs and all are
     /// accepted, so that a new one can be put in front while cursors of the old one are about. In the environment and in a
     /// file they stand in one text with commas between them.

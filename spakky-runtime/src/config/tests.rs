@@ -74,6 +74,7 @@ fn another_value(key: &str) -> (&'static str, &'static str) {
         "statement_cache_size" => ("0", "0"),
         "pooler" => ("rds_proxy", "'rds_proxy'"),
         "commit_token" => ("on", "true"),
+        "catalog_guard" => ("off", "false"),
         "cursor_keys" => (KEYS, "'0123456789abcdef0123456789abcdef, another secret of enough bytes for it'"),
         other => panic!("the key `{other}` has no value in this test"),
     }
@@ -121,6 +122,7 @@ fn settings_of_the_builder_are_those_of_the_environment() {
         .statement_cache_size(0)
         .pooler(Pooler::RdsProxy)
         .commit_token(true)
+        .catalog_guard(false)
         .cursor_keys(KEYS.split(", "));
     let names: Vec<_> =
         DatabaseConfig::KEYS.iter().map(|key| format!("SPAKKY_DB__{}", key.to_ascii_uppercase())).collect();
@@ -140,7 +142,7 @@ fn defaults_are_the_documented_ones() {
          pool_recycle=30m pool_pre_ping=true pool_kind=queue connect_timeout=10s statement_timeout=off \
          lock_timeout=off idle_in_transaction_timeout=off application_name= sslmode=prefer ssl_root_cert= \
          autoflush=true expire_on_commit=false autocommit=false echo=false slow_log=off statement_cache_size=256 \
-         pooler=none commit_token=false cursor_keys=drawn at random"
+         pooler=none commit_token=false catalog_guard=true cursor_keys=drawn at random"
     );
     assert_eq!(check(&DatabaseConfig::new(URL)), Ok(()));
 }

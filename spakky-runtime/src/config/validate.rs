@@ -74,6 +74,7 @@ impl DatabaseConfig {
             pooler: _,
             commit_token: _,
             cursor_keys,
+            catalog_guard: _,
         } = self;
         let mut add = |problem: Option<String>| problems.extend(problem);
         add(range("pool_size", Some(pool_size), 1..=10_000));

@@ -9,7 +9,7 @@ use tracing::field::Empty;
 use super::{Ending, micros};
 use crate::backend::{Burst, BurstResult, Statement, Step};
 use crate::session::SessionManager;
-use crate::statement::summary;
+use crate::statement::{is_catalog_guard, summary};
 
 /// A burst on its way, from before it is sent until its answer came or is given up.
 pub(crate) struct BurstWatch {
@@ -44,7 +44,7 @@ impl SessionManager {
         BurstWatch {
             manager: self.clone(),
             name,
-            statements: burst.len(),
+            statements: burst.iter().filter(|step| is_counted(step)).count(),
             started: Instant::now(),
             ending: Ending::of(span),
         }
@@ -85,6 +85,11 @@ impl SessionManager {
         }
         span
     }
+}
+
+/// Whether a step is one of the unit of work's, and no question that the manager asks once.
+fn is_counted(step: &Step) -> bool {
+    !matches!(step, Step::Statement(statement) if !statement.cached && is_catalog_guard(&statement.sql))
 }
 
 /// What a burst does, in OpenTelemetry's words: what the library sends around the statements (BEGIN, savepoints, COMMIT)

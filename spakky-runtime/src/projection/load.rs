@@ -6,8 +6,10 @@ use super::plan::{Link, Node, Route, Target};
 use super::sql::query;
 use crate::backend::Backend;
 use crate::error::{Error, ErrorKind};
-use crate::repository::Source;
+use crate::repository::{Source, equal_pairs};
 use crate::schema::TableDescriptor;
+use crate::schema::fit::{Checked, Purpose};
+use crate::statement::equal_values;
 use crate::value::{ColumnType, ScalarType, Value};
 
 /// The rows that were read at one place of the plan.
@@ -63,25 +65,32 @@ pub(super) async fn load_linked(source: &Source, root: &Node, rows: &mut Rows) -
     let mut level: Vec<(&Node, &mut Rows)> = vec![(root, rows)];
     while !level.is_empty() {
         let mut statements = Vec::new();
-        let mut asked = Vec::new();
+        let (mut asked, mut columns) = (Vec::new(), Vec::new());
         for (node, rows) in &level {
             for link in &node.links {
                 let keys = rows.keys(link.from);
                 asked.push(!keys.is_empty());
                 if !keys.is_empty() {
+                    let (table, at) = link.to.found_by();
+                    columns.push(Checked { table, at, purpose: Purpose::Compared });
                     statements.push(query(backend, source.scope(), &link.to, keys)?);
                 }
             }
         }
-        let answers = if statements.is_empty() { Vec::new() } else { source.behind(statements).await? };
+        let answers = if statements.is_empty() { Vec::new() } else { source.found_by(&columns, statements).await? };
         let (mut answers, mut asked) = (answers.into_iter(), asked.into_iter());
-        let mut next = Vec::new();
-        for (node, rows) in level {
+        for (node, rows) in &mut level {
             for link in &node.links {
                 let is_asked = asked.next().unwrap_or_default();
                 let answer = if is_asked { answers.next().map(|answer| answer.rows) } else { None };
                 rows.links.push(found(link, answer.unwrap_or_default(), backend)?);
             }
+        }
+        if source.has_catalog() {
+            respell(source, &mut level).await?;
+        }
+        let mut next = Vec::new();
+        for (node, rows) in level {
             for (link, found) in node.links.iter().zip(&mut rows.links) {
                 if let (Target::Rows(_, node), What::Rows(_, rows)) = (&link.to, &mut found.what) {
                     next.push((node, rows));
@@ -91,6 +100,92 @@ pub(super) async fn load_linked(source: &Source, root: &Node, rows: &mut Rows) -
         level = next;
     }
     Ok(())
+}
+
+/// Asks the database to which of the keys those are equal that came back spelled otherwise, and has their rows found by these.
+async fn respell(source: &Source, level: &mut [(&Node, &mut Rows)]) -> Result<(), Error> {
+    let backend = source.backend();
+    let (mut statements, mut places) = (Vec::new(), Vec::new());
+    for (at, (node, rows)) in level.iter().enumerate() {
+        for (number, link) in node.links.iter().enumerate() {
+            let (table, column) = link.to.found_by();
+            if !table.columns[column].ty.may_be_spelled_otherwise() {
+                continue;
+            }
+            let (asked, what) = (rows.keys(link.from), &rows.links[number].what);
+            let known: HashSet<&Value> = asked.iter().collect();
+            let strays: Vec<Value> = what.keys().filter(|key| !known.contains(key)).cloned().collect();
+            // Two rows may refer to the same one by different spellings.
+            let is_missed = matches!(link.to, Target::Rows(Route::Key, _)) && asked.iter().any(|key| !what.has(key));
+            let found = if is_missed { what.keys().cloned().collect() } else { strays };
+            if !found.is_empty() {
+                statements.push(equal_values(backend, table, column, &asked, &found)?);
+                places.push((at, number, asked, table, column));
+            }
+        }
+    }
+    if statements.is_empty() {
+        return Ok(());
+    }
+    // Seldom needed, so that it is no part of the futures of those who read.
+    let answers = Box::pin(source.behind(statements)).await?;
+    for ((at, number, asked, table, column), answer) in places.into_iter().zip(answers) {
+        let pairs = equal_pairs(backend, table, column, &asked, answer.rows)?;
+        level[at].1.links[number].what.respell(pairs);
+    }
+    Ok(())
+}
+
+impl Target {
+    /// The column that holds the keys its rows are found by.
+    fn found_by(&self) -> (&'static TableDescriptor, usize) {
+        match self {
+            Target::Rows(Route::Key, node) => (node.table, node.table.key.first().copied().unwrap_or_default()),
+            Target::Rows(Route::Column { by, .. }, node) => (node.table, *by),
+            Target::Rows(Route::Through { link, from, .. }, _) => (link.0, *from),
+            Target::Groups { table, by, .. } => (table, *by),
+        }
+    }
+}
+
+impl What {
+    fn keys(&self) -> Box<dyn Iterator<Item = &Value> + '_> {
+        match self {
+            What::Rows(by, _) => Box::new(by.keys()),
+            What::Groups(groups) => Box::new(groups.keys()),
+        }
+    }
+
+    fn has(&self, key: &Value) -> bool {
+        match self {
+            What::Rows(by, _) => by.contains_key(key),
+            What::Groups(groups) => groups.contains_key(key),
+        }
+    }
+
+    /// Has what is stored under one key found by another, to which it is equal.
+    fn respell(&mut self, pairs: Vec<(Value, Value)>) {
+        match self {
+            What::Rows(by, _) => {
+                for (stored, key) in pairs.into_iter().filter(|(stored, key)| stored != key) {
+                    let more = by.get(&stored).cloned().unwrap_or_default();
+                    let rows = by.entry(key).or_default();
+                    rows.extend(more);
+                    // In the order of the query.
+                    rows.sort_unstable();
+                    rows.dedup();
+                }
+            }
+            What::Groups(groups) => {
+                for (stored, key) in pairs.into_iter().filter(|(stored, key)| stored != key) {
+                    // What is equal to the database is one group to it, under one of the spellings.
+                    if let Some(group) = groups.get(&stored).cloned() {
+                        groups.entry(key).or_insert(group);
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn found(link: &Link, answer: Vec<Vec<Value>>, backend: Backend) -> Result<Found, Error> {

@@ -2,13 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::load::{attach_children, child_queries};
+use super::load::{Spellings, Strays, attach_children, child_queries};
 use super::{Repository, Versioned};
 use crate::backend::{Answer, Statement, Step};
 use crate::error::{Error, ErrorKind};
 use crate::mappable::Mappable;
 use crate::query::Condition;
-use crate::schema::{Record, Table, canonical};
+use crate::schema::fit::Checked;
+use crate::schema::{Record, Table, TableDescriptor, canonical};
 use crate::scope::Sight;
 use crate::session::{Call, Session};
 use crate::statement::{Lock, Select};
@@ -202,7 +203,9 @@ impl<Row: Table + Mappable> Repository<Row> {
             for record in self.read(session.as_ref(), call).await? {
                 loaded.insert(key_of(table, &record), record);
             }
-            if table.key_columns().any(|column| column.ty.has_several_spellings()) {
+            if table.key_columns().any(|column| column.ty.has_several_spellings())
+                || is_spelled_otherwise(table, &seen, &loaded)
+            {
                 self.read_spelled_otherwise(session.as_ref(), &seen, &mut loaded).await?;
             }
         }
@@ -215,8 +218,8 @@ impl<Row: Table + Mappable> Repository<Row> {
             .collect()
     }
 
-    /// Rows whose keys the database spells in its own way (`citext`, `char(n)`, a numeric's zeros, the sign of zero) come back
-    /// under other keys than they were asked for. Asks for those that seem to be missing one by one, in one round trip.
+    /// Rows whose keys the database spells in its own way (`citext`, a collation to which case is nothing, a numeric's zeros, the
+    /// sign of zero) come back under other keys than they were asked for. Asks for those that seem to be missing one by one, in one round trip.
     async fn read_spelled_otherwise(
         &self,
         session: Option<&Session>,
@@ -298,7 +301,9 @@ impl<Row: Table + Mappable> Repository<Row> {
         let records: Result<Vec<Record>, Error> = rows.into_iter().map(|row| canonical(table, row, backend)).collect();
         let mut records = records?;
         if has_children_behind {
-            attach_children(backend, table, &mut records, &mut answers)?;
+            let (spellings, mut strays) = (Spellings::default(), Strays::default());
+            attach_children(backend, table, &mut records, &mut answers, &spellings, &mut strays)?;
+            self.read_strays(session, &mut records, strays).await?;
         } else {
             self.read_children(session, &mut records).await?;
         }
@@ -311,22 +316,79 @@ impl<Row: Table + Mappable> Repository<Row> {
         if records.is_empty() || table.relations.is_empty() {
             return Ok(());
         }
-        let keys: Vec<Value> = records.iter().filter_map(|record| key_of(table, record).into_iter().next()).collect();
-        let statements = child_queries(backend, &self.scope(session), table, &keys)?;
+        let statements = child_queries(backend, &self.scope(session), table, &first_of_keys(table, records))?;
         let call = Call { statements, flush: false, writes: false, transaction: false };
         let mut answers = self.answers(session, call).await?.into_iter();
-        attach_children(backend, table, records, &mut answers)
+        let (spellings, mut strays) = (Spellings::default(), Strays::default());
+        attach_children(backend, table, records, &mut answers, &spellings, &mut strays)?;
+        self.read_strays(session, records, strays).await
+    }
+
+    /// Asks the database whose the children are that spell the key of their row in a way of their own, and reads all children
+    /// again in the same round trip. One that is nobody's by its word was written meanwhile, or belongs to a row out of sight.
+    async fn read_strays(
+        &self,
+        session: Option<&Session>,
+        records: &mut [Record],
+        strays: Strays,
+    ) -> Result<(), Error> {
+        if strays.is_empty() || !self.manager.has_catalog() {
+            return Ok(());
+        }
+        let (table, backend) = (Row::descriptor(), self.manager.backend());
+        let mut statements = strays.questions(backend)?;
+        statements.extend(child_queries(backend, &self.scope(session), table, &first_of_keys(table, records))?);
+        let call = Call { statements, flush: false, writes: false, transaction: false };
+        // Seldom needed, so that it is no part of the futures of those who read.
+        let mut answers = Box::pin(self.answers(session, call)).await?.into_iter();
+        let spellings = strays.spellings(backend, &mut answers)?;
+        attach_children(backend, table, records, &mut answers, &spellings, &mut Strays::default())
     }
 
     async fn answers(&self, session: Option<&Session>, call: Call) -> Result<Vec<Answer>, Error> {
+        let table = Row::descriptor();
+        let guard = self.manager.comparison_guard(|| Checked::below(table));
         match session {
-            Some(session) => session.execute(call).await,
+            Some(session) => session.execute_behind(call, guard).await,
             None => {
                 let steps = call.statements.into_iter().map(Step::Statement).collect();
-                self.manager.run_alone(steps, false).await
+                self.manager.run_alone_behind(steps, false, guard).await
             }
         }
     }
+}
+
+/// Whether texts that were asked for may have come back as others, or may be equal to others that were asked for, too. That
+/// they are is for the database to say; what cannot be need not be asked.
+fn is_spelled_otherwise(
+    table: &TableDescriptor,
+    asked: &HashSet<&Vec<Value>>,
+    loaded: &HashMap<Vec<Value>, Record>,
+) -> bool {
+    if !table.key_columns().any(|column| column.ty.may_be_spelled_otherwise()) {
+        return false;
+    }
+    if loaded.keys().any(|key| !asked.contains(key)) {
+        return true;
+    }
+    let folded = |key: &Vec<Value>| -> Vec<Value> {
+        let fold = |value: &Value| match value {
+            Value::Text(text) => Value::Text(text.trim_end().to_lowercase()),
+            other => other.clone(),
+        };
+        key.iter().map(fold).collect()
+    };
+    let mut missing = asked.iter().filter(|key| !loaded.contains_key(**key)).peekable();
+    if missing.peek().is_none() {
+        return false;
+    }
+    let known: HashSet<Vec<Value>> = loaded.keys().map(folded).collect();
+    missing.any(|key| known.contains(&folded(key)))
+}
+
+/// What children refer to the records by.
+fn first_of_keys(table: &TableDescriptor, records: &[Record]) -> Vec<Value> {
+    records.iter().filter_map(|record| key_of(table, record).into_iter().next()).collect()
 }
 
 fn encode_ids<Row: Table>(ids: impl IntoIterator<Item = Row::Id>) -> Result<Vec<Vec<Value>>, Error> {

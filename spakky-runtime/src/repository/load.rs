@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::query::{Condition, Ordering};
 use crate::schema::{Record, Relation, TableDescriptor, canonical};
 use crate::scope::Scope;
-use crate::statement::Select;
+use crate::statement::{Select, equal_values};
 use crate::value::Value;
 
 /// The queries for the children of the rows with these keys, at every depth: each relation before those below it.
@@ -53,7 +53,108 @@ fn push_queries(
     Ok(())
 }
 
-/// Hands each record its children out of the answers to [`child_queries`].
+/// Children that belong to no record whose key is spelled as they spell it, by their table and column.
+#[derive(Debug, Default)]
+pub(super) struct Strays(Vec<Stray>);
+
+#[derive(Debug)]
+struct Stray {
+    table: &'static TableDescriptor,
+    column: usize,
+    /// The keys of the records.
+    keys: Vec<Value>,
+    /// What the children have in the column.
+    found: Vec<Value>,
+}
+
+/// For a table and a column of it, the keys that the database finds equal to what is stored there.
+#[derive(Debug, Default)]
+pub(super) struct Spellings(Vec<(&'static TableDescriptor, usize, HashMap<Value, Value>)>);
+
+impl Strays {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn note(
+        &mut self,
+        table: &'static TableDescriptor,
+        column: usize,
+        row: &Record,
+        keys: impl Iterator<Item = Value>,
+    ) {
+        let same = |stray: &&mut Stray| stray.table.row_type == table.row_type && stray.column == column;
+        match self.0.iter_mut().find(same) {
+            Some(stray) => stray.found.push(row[column].clone()),
+            None => self.0.push(Stray { table, column, keys: keys.collect(), found: vec![row[column].clone()] }),
+        }
+    }
+
+    /// The questions to the database whose they are.
+    ///
+    /// # Errors
+    /// When one cannot be written.
+    pub(super) fn questions(&self, backend: Backend) -> Result<Vec<Statement>, Error> {
+        let question = |stray: &Stray| equal_values(backend, stray.table, stray.column, &stray.keys, &stray.found);
+        self.0.iter().map(question).collect()
+    }
+
+    /// What the answers to [`questions`](Self::questions) say.
+    ///
+    /// # Errors
+    /// When a stored value cannot be read.
+    pub(super) fn spellings(
+        self,
+        backend: Backend,
+        answers: &mut impl Iterator<Item = Answer>,
+    ) -> Result<Spellings, Error> {
+        let mut spellings = Spellings::default();
+        for Stray { table, column, keys, .. } in self.0 {
+            let rows = answers.next().map(|answer| answer.rows).unwrap_or_default();
+            spellings.0.push((table, column, equal_pairs(backend, table, column, &keys, rows)?.into_iter().collect()));
+        }
+        Ok(spellings)
+    }
+}
+
+/// What the rows of an answer to [`equal_values`] say: what is stored, and the value asked for to which it is equal.
+///
+/// # Errors
+/// When a stored value cannot be read.
+pub(crate) fn equal_pairs(
+    backend: Backend,
+    table: &TableDescriptor,
+    column: usize,
+    asked: &[Value],
+    rows: Vec<Vec<Value>>,
+) -> Result<Vec<(Value, Value)>, Error> {
+    let first = match backend {
+        Backend::Postgres => 1,
+        Backend::Sqlite => 0,
+    };
+    let mut pairs = Vec::with_capacity(rows.len());
+    for row in rows {
+        let mut values = row.into_iter();
+        let (Some(stored), Some(Value::I64(position))) = (values.next(), values.next()) else { continue };
+        let key = usize::try_from(position - first).ok().and_then(|at| asked.get(at));
+        if let Some(key) = key {
+            let stored = table.columns[column].ty.canonical(stored, backend);
+            let stored = stored.map_err(|error| Error::unreadable_value(table, column, error))?;
+            pairs.push((stored, key.clone()));
+        }
+    }
+    Ok(pairs)
+}
+
+impl Spellings {
+    fn key(&self, table: &TableDescriptor, column: usize, stored: &Value) -> Option<&Value> {
+        let (.., keys) = self.0.iter().find(|(of, at, _)| of.row_type == table.row_type && *at == column)?;
+        keys.get(stored)
+    }
+}
+
+/// Hands each record its children out of the answers to [`child_queries`]. Those that spell its key in another way come
+/// under the record's own spelling, if that is known from `spellings`, and are noted in `strays` else.
 ///
 /// # Errors
 /// When a stored value cannot be read.
@@ -62,6 +163,8 @@ pub(super) fn attach_children(
     table: &'static TableDescriptor,
     records: &mut [Record],
     answers: &mut impl Iterator<Item = Answer>,
+    spellings: &Spellings,
+    strays: &mut Strays,
 ) -> Result<(), Error> {
     let Some(&key) = table.key.first() else { return Ok(()) };
     let owners: HashMap<&Value, usize, foldhash::fast::RandomState> =
@@ -72,11 +175,24 @@ pub(super) fn attach_children(
         let rows = answers.next().map(|answer| answer.rows).unwrap_or_default();
         let rows: Result<Vec<Record>, Error> = rows.into_iter().map(|row| canonical(child, row, backend)).collect();
         let mut rows = rows?;
-        attach_children(backend, child, &mut rows, answers)?;
+        attach_children(backend, child, &mut rows, answers, spellings, strays)?;
         children.iter_mut().for_each(|relations| relations.push(Vec::new()));
-        for row in rows {
+        for mut row in rows {
             if let Some(own) = owners.get(&row[column]).and_then(|&at| children[at].last_mut()) {
                 own.push(row);
+                continue;
+            }
+            if owners.is_empty() || !child.columns[column].ty.may_be_spelled_otherwise() {
+                continue;
+            }
+            match spellings.key(child, column, &row[column]) {
+                Some(key) => {
+                    if let Some(own) = owners.get(key).and_then(|&at| children[at].last_mut()) {
+                        row[column] = key.clone();
+                        own.push(row);
+                    }
+                }
+                None => strays.note(child, column, &row, owners.keys().map(|&key| key.clone())),
             }
         }
     }

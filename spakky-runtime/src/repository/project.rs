@@ -6,6 +6,7 @@ use crate::config::CursorKeys;
 use crate::error::Error;
 use crate::projection::{Projection, ProjectionQuery};
 use crate::schema::Table;
+use crate::schema::fit::Checked;
 use crate::scope::{Scope, Visibility};
 use crate::session::{Call, Session, SessionManager};
 use crate::value::Value;
@@ -40,6 +41,11 @@ impl Source {
         self.manager.backend()
     }
 
+    /// Whether the database compares by rules of its own.
+    pub(crate) fn has_catalog(&self) -> bool {
+        self.manager.has_catalog()
+    }
+
     /// What every statement is confined to.
     pub(crate) fn scope(&self) -> &Scope {
         &self.scope
@@ -66,13 +72,20 @@ impl Source {
 
     /// Runs queries in one burst, behind one that has sent what is pending.
     pub(crate) async fn behind(&self, statements: Vec<Statement>) -> Result<Vec<Answer>, Error> {
+        self.found_by(&[], statements).await
+    }
+
+    /// The same for queries that find rows by the keys of others in these columns.
+    pub(crate) async fn found_by(&self, columns: &[Checked], statements: Vec<Statement>) -> Result<Vec<Answer>, Error> {
+        let guard = self.manager.comparison_guard(|| columns.to_vec());
         match &self.session {
             Some(session) => {
-                session.execute(Call { statements, flush: false, writes: false, transaction: false }).await
+                let call = Call { statements, flush: false, writes: false, transaction: false };
+                session.execute_behind(call, guard).await
             }
             None => {
                 let steps = statements.into_iter().map(Step::Statement).collect();
-                self.manager.run_alone(steps, false).await
+                self.manager.run_alone_behind(steps, false, guard).await
             }
         }
     }

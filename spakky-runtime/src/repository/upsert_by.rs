@@ -14,7 +14,8 @@ use crate::scope::{Reach, tenant_of};
 use crate::session::{Call, Session};
 use crate::statement::Select;
 use crate::suggest::closest;
-use crate::unit_of_work::{Change, PendingWrite, insertable};
+use crate::unit_of_work::{Change, PendingWrite, insertable, key_of};
+use crate::value::Value;
 
 impl<Row: Table + Mappable> Repository<Row> {
     /// Queues an INSERT that becomes an UPDATE of the mapped columns if a row has the same values in a unique key, which is
@@ -116,24 +117,17 @@ impl<Row: Table + Mappable> Repository<Row> {
             session.scope().stamp_new(table, &mut record)?;
             wanted.push(by.values(table, &record));
         }
-        let same = |values: &Vec<_>| {
-            let equal = by.columns.iter().zip(values).map(|(column, value)| Condition::Compare {
-                column: column.clone(),
-                comparison: Comparison::Eq,
-                term: Term::Value(Clone::clone(value)),
-            });
-            Condition::All(equal.collect())
-        };
-        let condition = session.scope().narrow(table, Condition::Any(wanted.iter().map(same).collect()))?;
+        let any = Condition::Any(wanted.iter().map(|values| holds(by, values)).collect());
+        let condition = session.scope().narrow(table, any)?;
         let statements = vec![super::query::unnamed(Select::filtered(table, condition).rows(backend)?)];
         let call = Call { statements, flush: true, writes: true, transaction: true };
         let answers = session.execute(call).await.map_err(|error| error.with_ahead_of_query(false))?;
         let rows = answers.into_iter().flat_map(|answer| answer.rows);
         let records = rows.map(|row| canonical(table, row, backend)).collect::<Result<Vec<Record>, Error>>()?;
         self.forget(session, &records);
-        for (domain, values) in domains.iter_mut().zip(wanted) {
-            let found = records.iter().find(|record| by.values(table, record) == values);
-            let Some(record) = found.or(records.first().filter(|_| records.len() == 1)) else {
+        let places = self.places_of(session, by, &wanted, &records).await?;
+        for (domain, place) in domains.iter_mut().zip(places) {
+            let Some(record) = place.map(|at| &records[at]) else {
                 let message = format!("upsert into `{}`: the database returned no row", table.name);
                 return Err(Error::new(ErrorKind::Database, message).with_table(table.name));
             };
@@ -141,6 +135,49 @@ impl<Row: Table + Mappable> Repository<Row> {
         }
         Ok(())
     }
+
+    /// For each list of values the record that has them in the unique key. Where the database finds a row by values that are
+    /// spelled otherwise, it is asked which.
+    async fn places_of(
+        &self,
+        session: &Session,
+        by: &UniqueKey,
+        wanted: &[Vec<Value>],
+        records: &[Record],
+    ) -> Result<Vec<Option<usize>>, Error> {
+        let (table, backend) = (Row::descriptor(), self.manager.backend());
+        let place = |values: &Vec<Value>| records.iter().position(|record| by.values(table, record) == *values);
+        let mut places: Vec<Option<usize>> = wanted.iter().map(place).collect();
+        if records.len() == 1 {
+            places.iter_mut().for_each(|place| *place = Some(0));
+        }
+        let missing: Vec<usize> = (0..wanted.len()).filter(|&at| places[at].is_none()).collect();
+        if missing.is_empty() || records.is_empty() {
+            return Ok(places);
+        }
+        let question = |&at: &usize| {
+            let condition = session.scope().narrow(table, holds(by, &wanted[at]))?;
+            Ok(super::query::unnamed(Select::filtered(table, condition).rows(backend)?))
+        };
+        let statements = missing.iter().map(question).collect::<Result<Vec<_>, Error>>()?;
+        let call = Call { statements, flush: false, writes: false, transaction: false };
+        for (at, answer) in missing.into_iter().zip(Box::pin(session.execute(call)).await?) {
+            let Some(row) = answer.rows.into_iter().next() else { continue };
+            let key = key_of(table, &canonical(table, row, backend)?);
+            places[at] = records.iter().position(|record| key_of(table, record) == key);
+        }
+        Ok(places)
+    }
+}
+
+/// The condition that a row has these values in the unique key.
+fn holds(by: &UniqueKey, values: &[Value]) -> Condition {
+    let equal = by.columns.iter().zip(values).map(|(column, value)| Condition::Compare {
+        column: column.clone(),
+        comparison: Comparison::Eq,
+        term: Term::Value(value.clone()),
+    });
+    Condition::All(equal.collect())
 }
 
 fn queue<Row: Table + Mappable>(

@@ -6,7 +6,7 @@ use super::Repository;
 use super::batch::{Batch, Given, give, plan_each};
 use super::find::no_version;
 use super::write::{Origin, Saving, plan_add, plan_delete, plan_save, plan_upsert, queue_delete_keys};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::mappable::Mappable;
 use crate::schema::Table;
 use crate::session::{ScopeGuard, Session};
@@ -107,6 +107,7 @@ impl<Row: Table + Mappable> Repository<Row> {
                 .each_in(executing, domains, |batch, domain| plan_save::<Row>(batch, domain, saving.clone()))
                 .await;
         }
+        let is_committed = executing.own.is_some();
         let mut told = Vec::with_capacity(domains.len());
         domains.iter().for_each(|_| told.push(Told::default()));
         let next = std::sync::atomic::AtomicUsize::new(0);
@@ -116,9 +117,9 @@ impl<Row: Table + Mappable> Repository<Row> {
         };
         self.each_in(executing, domains, plan).await?;
         for (domain, told) in domains.iter_mut().zip(told) {
-            if let Some(stored) = told.take_with_new_ids()? {
+            if let Some(stored) = told.take_with_new_ids().map_err(|error| as_stored::<Row>(is_committed, error))? {
                 let revision = Row::revision(domain);
-                **domain = self.domain(stored, 1)?;
+                **domain = self.domain(stored, 1).map_err(|error| as_stored::<Row>(is_committed, error))?;
                 if let Some(revision) = revision {
                     Row::set_revision(domain, revision);
                 }
@@ -175,6 +176,7 @@ impl<Row: Table + Mappable> Repository<Row> {
     /// Inserts aggregates in which the database assigns ids, and makes them what was stored.
     async fn insert_drawn(&self, domains: &mut [&mut Row::Domain], origin: Origin) -> Result<(), Error> {
         let mut planned = Vec::with_capacity(domains.len());
+        let is_committed = self.place().is_none();
         self.at_once(|session| {
             let mut batch = Batch::new(session);
             for domain in domains.iter() {
@@ -187,8 +189,9 @@ impl<Row: Table + Mappable> Repository<Row> {
         .await?;
         let mut stored = Vec::with_capacity(planned.len());
         for (told, saves) in planned {
-            let record = told.take().unwrap_or_else(|| Err(untold(Row::descriptor())))?;
-            stored.push(self.domain(record, saves)?);
+            let record = told.take().unwrap_or_else(|| Err(untold(Row::descriptor())));
+            let domain = record.and_then(|record| self.domain(record, saves));
+            stored.push(domain.map_err(|error| as_stored::<Row>(is_committed, error))?);
         }
         for (domain, stored) in domains.iter_mut().zip(stored) {
             **domain = stored;
@@ -357,4 +360,17 @@ impl<Row: Table + Mappable> Repository<Row> {
             self.at_once(|session| queue_delete_keys::<Row>(session, [key], origin)).await
         }
     }
+}
+
+/// The error of new rows that cannot be read back, which says so where they are committed all the same.
+fn as_stored<Row: Table>(is_committed: bool, error: Error) -> Error {
+    if !is_committed {
+        return error;
+    }
+    let table = Row::descriptor().name;
+    let message = format!("read back what was inserted into `{table}`, which is stored: {error}");
+    Error::new(ErrorKind::PostCommit, message)
+        .with_table(table)
+        .with_columns(error.columns().to_vec())
+        .with_source(error)
 }

@@ -12,7 +12,7 @@ use tracing::Span;
 
 use super::execute::{Call, Wire};
 use super::state::State;
-use super::{Session, SessionManager, SessionStatistics, enter_scope};
+use super::{CatalogGuard, Session, SessionManager, SessionStatistics, enter_scope};
 use crate::backend::{Answer, Backend, Statement, Step};
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind};
@@ -220,7 +220,12 @@ impl Session {
     }
 
     /// Runs statements outside any scope of the program's.
-    pub(super) async fn run_enclosed(&self, steps: Vec<Step>, writes: bool) -> Result<Vec<Answer>, Error> {
+    pub(super) async fn run_enclosed(
+        &self,
+        steps: Vec<Step>,
+        writes: bool,
+        asked: Option<Box<CatalogGuard>>,
+    ) -> Result<Vec<Answer>, Error> {
         let session = self.begin_enclosed(&TransactionOptions::new().name("no scope"), 1).await?;
         let mut guard = super::ScopeGuard::new(&session);
         let statements = steps.into_iter().filter_map(|step| match step {
@@ -228,7 +233,7 @@ impl Session {
             Step::Begin(_) | Step::Draw(_) | Step::Control(_) | Step::Commit | Step::Rollback => None,
         });
         let call = Call { statements: statements.collect(), flush: false, writes, transaction: writes };
-        let result = match session.execute(call).await {
+        let result = match session.execute_behind(call, asked).await {
             Ok(answers) => session.commit_enclosed().await.map(|()| answers),
             Err(error) => {
                 session.undo_nested().await;

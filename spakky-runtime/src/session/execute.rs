@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::OwnedMutexGuard;
 
 use super::ambient::{is_inside_nested, writing_around};
+use super::checked::CatalogGuard;
 use super::state::{Phase, State, check_own};
 use super::{Session, SessionStatistics, holds_connection};
 use crate::backend::{Answer, Backend, Burst, BurstFailure, BurstResult, Connection, Statement, Step};
@@ -54,6 +55,11 @@ pub(super) enum Part {
         step: Box<FlushStep>,
         ids: DrawnIds,
     },
+    /// Looks up the columns of tables that are written for the first time.
+    Catalog {
+        depth: usize,
+        guard: Box<CatalogGuard>,
+    },
     Query {
         depth: usize,
         writes: bool,
@@ -71,6 +77,7 @@ impl Part {
             Part::Control { depth }
             | Part::Draw { depth, .. }
             | Part::Flush { depth, .. }
+            | Part::Catalog { depth, .. }
             | Part::Query { depth, .. } => *depth,
             Part::Probe | Part::Token | Part::Commit => 0,
         }
@@ -89,6 +96,14 @@ impl Outgoing {
         self.burst.push(step);
         self.parts.push(part);
     }
+
+    fn push_guard(&mut self, guard: Option<Box<CatalogGuard>>, depth: usize) {
+        if let Some(mut guard) = guard
+            && let Some(statement) = guard.take_statement()
+        {
+            self.push(Step::Statement(statement), Part::Catalog { depth, guard });
+        }
+    }
 }
 
 pub(super) type Wire = OwnedMutexGuard<Option<Lease>>;
@@ -96,18 +111,27 @@ pub(super) type Wire = OwnedMutexGuard<Option<Lease>>;
 impl Session {
     /// Sends the call's statements and waits for their answers.
     pub(crate) async fn execute(&self, call: Call) -> Result<Vec<Answer>, Error> {
+        self.execute_behind(call, None).await
+    }
+
+    /// The same behind a question to the catalog.
+    pub(crate) async fn execute_behind(
+        &self,
+        call: Call,
+        guard: Option<Box<CatalogGuard>>,
+    ) -> Result<Vec<Answer>, Error> {
         // A write that is given up before it was sent was not done, though the caller may go on as if it was.
         let mut waiting = InFlight::new(self, call.writes.then_some(self.depth));
-        let result = self.execute_now(call).await;
+        let result = self.execute_now(call, guard).await;
         waiting.answered();
         result
     }
 
-    async fn execute_now(&self, call: Call) -> Result<Vec<Answer>, Error> {
+    async fn execute_now(&self, call: Call, guard: Option<Box<CatalogGuard>>) -> Result<Vec<Answer>, Error> {
         let mut wire = self.wire().await?;
         let connection = self.connection(&mut wire).await?;
         let wanted = call.statements.len();
-        let outgoing = self.assemble(call)?;
+        let outgoing = self.assemble_behind(call, guard)?;
         let answers = self.exchange(&connection, outgoing).await?;
         Ok(last(answers, wanted))
     }
@@ -129,7 +153,7 @@ impl Session {
         // What is given up while it waits for its turn would otherwise be sent later all the same.
         let mut waiting = InFlight::new(self, Some(self.depth));
         let call = Call { statements: Vec::new(), flush: true, writes: false, transaction: false };
-        let result = self.execute_now(call).await;
+        let result = self.execute_now(call, None).await;
         waiting.answered();
         result.map(drop)
     }
@@ -206,6 +230,11 @@ impl Session {
 
     /// Builds the burst: what is owed from before, BEGIN, savepoints, pending writes, then the statements.
     pub(super) fn assemble(&self, call: Call) -> Result<Outgoing, Error> {
+        self.assemble_behind(call, None)
+    }
+
+    /// The same with a question to the catalog ahead of the statements. What is flushed has its own.
+    fn assemble_behind(&self, call: Call, asked: Option<Box<CatalogGuard>>) -> Result<Outgoing, Error> {
         let manager = &self.inner.manager;
         let backend = manager.backend();
         let depth = self.depth;
@@ -272,6 +301,8 @@ impl Session {
                 outgoing.push(control, Part::Control { depth: position - 1 });
                 frame.savepoint = Some(name);
             }
+            let tables = plans.iter().flat_map(|plan| &plan.steps).map(FlushStep::table);
+            outgoing.push_guard(manager.catalog_guard(tables), position);
             for FlushPlan { steps, drawn, .. } in plans {
                 for mut step in steps {
                     for draw in step.take_draws() {
@@ -285,6 +316,7 @@ impl Session {
                 }
             }
         }
+        outgoing.push_guard(asked, depth);
         for statement in call.statements {
             outgoing.push(Step::Statement(statement), Part::Query { depth, writes: call.writes });
         }
@@ -356,7 +388,10 @@ impl Session {
 
     /// Takes note of what a burst did.
     pub(super) fn absorb(&self, mut parts: Vec<Part>, result: BurstResult) -> Result<Vec<Answer>, Error> {
-        let mut sent = SessionStatistics { statements: parts.len() as u64, round_trips: 1, ..Default::default() };
+        // What the manager asks for itself, once, is no part of what units of work cost.
+        let is_counted = |part: &&Part| !matches!(part, Part::Catalog { .. });
+        let statements = parts.iter().filter(is_counted).count() as u64;
+        let mut sent = SessionStatistics { statements, round_trips: 1, ..Default::default() };
         let mut state = self.state();
         let result = match result {
             Ok(answers) => {
@@ -368,9 +403,18 @@ impl Session {
                     match part {
                         Part::Query { .. } => sent.rows_read += answer.rows.len() as u64,
                         Part::Flush { step, .. } => sent.rows_written += step.row_count() as u64,
-                        Part::Control { .. } | Part::Draw { .. } | Part::Probe | Part::Token | Part::Commit => {}
+                        Part::Control { .. }
+                        | Part::Draw { .. }
+                        | Part::Catalog { .. }
+                        | Part::Probe
+                        | Part::Token
+                        | Part::Commit => {}
                     }
                 }
+                self.inner.manager.note_checked(parts.iter().filter_map(|part| match part {
+                    Part::Catalog { guard, .. } => Some(&**guard),
+                    _ => None,
+                }));
                 self.note(&mut state, &mut parts, &answers);
                 Ok(answers)
             }
@@ -394,6 +438,7 @@ impl Session {
             Some(Part::Flush { step, .. }) => {
                 step.explain(error, answers.get(position)).with_ahead_of_query(ahead_of_query)
             }
+            Some(Part::Catalog { guard, .. }) => guard.explain(&self.inner.manager, error, answers.get(position)),
             Some(Part::Token) => commit_token::explain(error),
             Some(Part::Query { writes: true, .. }) => Error::of_write(error),
             _ => Error::from_database(error),
@@ -429,7 +474,9 @@ impl Session {
                     Some(Value::Text(xid)) => Some(xid.clone()),
                     _ => None,
                 },
-                Part::Draw { .. } | Part::Control { .. } | Part::Query { .. } | Part::Commit => None,
+                Part::Draw { .. } | Part::Control { .. } | Part::Catalog { .. } | Part::Query { .. } | Part::Commit => {
+                    None
+                }
             };
             if state.xid.is_none() {
                 state.xid = xid;

@@ -27,11 +27,15 @@ pub(super) fn push_guard(sql: &mut SqlWriter, raise: RaiseStyle, all: &str, miss
     let message = format!("'{CONFLICT_TOKEN}' || {missing} || left((SELECT count(*) FROM spakky_w)::text, 0)");
     sql.push_sql(" SELECT CASE WHEN (SELECT count(*) FROM spakky_w) = ").push_sql(all);
     sql.push_sql(" THEN pg_current_xact_id()::text ELSE ");
+    sql.push_sql(&raised(raise, &message)).push_sql(" END");
+}
+
+/// An expression that fails with this message, an SQL expression itself, where it is evaluated.
+pub(super) fn raised(raise: RaiseStyle, message: &str) -> String {
     match raise {
-        RaiseStyle::Function => sql.push_sql(&format!("spakky_raise({message})")),
-        RaiseStyle::Cast => sql.push_sql(&format!("({message})::int::text")),
-    };
-    sql.push_sql(" END");
+        RaiseStyle::Function => format!("spakky_raise({message})"),
+        RaiseStyle::Cast => format!("({message})::int::text"),
+    }
 }
 
 /// The transaction's id as the answer of a write that guards nothing.

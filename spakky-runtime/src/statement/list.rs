@@ -117,6 +117,30 @@ pub(super) fn push_key_list(sql: &mut SqlWriter, table: &TableDescriptor, keys: 
     Ok(())
 }
 
+/// Appends a table `spakky_asked` of these values, with their positions.
+pub(super) fn push_asked(
+    sql: &mut SqlWriter,
+    table: &TableDescriptor,
+    column: &ColumnDescriptor,
+    values: &[Value],
+) -> Result<(), Error> {
+    match sql.backend() {
+        Backend::Postgres => {
+            sql.push_sql("UNNEST(").push_bind_list(element(column.ty), values.to_vec());
+            sql.push_sql(") WITH ORDINALITY AS spakky_asked(spakky_wanted, spakky_position)");
+        }
+        Backend::Sqlite => {
+            let items = values.iter().map(to_json).collect::<Result<Vec<_>, _>>();
+            sql.push_sql("(SELECT ");
+            push_json_item(sql, column.ty, "value");
+            sql.push_sql(" AS spakky_wanted, key AS spakky_position FROM json_each(");
+            push_json(sql, items.map_err(|error| unstorable(table, column, error))?);
+            sql.push_sql(")) AS spakky_asked");
+        }
+    }
+    Ok(())
+}
+
 /// The type of one value in a list.
 fn element(ty: ColumnType) -> ColumnType {
     ColumnType { nullable: false, ..ty }

@@ -22,7 +22,8 @@ use crate::session::{SessionManager, SessionStatistics};
 /// # Ok(()) }
 /// ```
 ///
-/// What is done on a connection that a session lends is not seen.
+/// What is done on a connection that a session lends is not seen, nor what the manager asks of the catalog ahead of the first
+/// write to a table.
 #[derive(Debug)]
 pub struct Recorder {
     sessions: SessionManager,

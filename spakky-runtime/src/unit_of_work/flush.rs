@@ -563,6 +563,11 @@ impl FlushStep {
         self.statement.take()
     }
 
+    /// The table that it writes.
+    pub(crate) fn table(&self) -> &'static TableDescriptor {
+        self.table
+    }
+
     /// How many rows it writes.
     pub(crate) fn row_count(&self) -> usize {
         self.rows.len()

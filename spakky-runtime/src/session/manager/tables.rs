@@ -54,6 +54,7 @@ impl SessionManager {
         let transaction = self.begin_with(TransactionOptions::new().name("schema"));
         transaction.session().control(statements).await?;
         transaction.commit().await?;
+        self.forget_checked();
         self.refresh_types().await;
         Ok(())
     }
@@ -61,6 +62,7 @@ impl SessionManager {
     /// Migrations have run, which install `spakky_raise`.
     #[cfg(feature = "migrations")]
     pub(crate) fn schema_changed(&self) {
+        self.forget_checked();
         self.inner.pool.target().raise_installed();
     }
 
