@@ -78,24 +78,24 @@ fn delete_unnest(
     Ok(sql.finish())
 }
 
-/// By the key first, which an index finds, then by key and version together.
+/// By all that finds a row and its version together: an index finds the keys, and the rest is looked up in the list, which SQLite sorts. A
+/// subquery per row would read the whole list for each.
 fn delete_values(table: &TableDescriptor, rows: &[Guarded], within: Within, must_exist: bool) -> Statement {
     let mut sql = SqlWriter::new(Backend::Sqlite);
     let found_by = within.found_by(table);
+    let version = table.version.filter(|_| is_versioned(rows));
     push_values(&mut sql, table, &found_by, &[], rows);
     sql.push_sql(" DELETE FROM ").push_table(table).push_sql(" WHERE (");
-    sql.push_list(&found_by, |sql, &at| {
+    sql.push_list(found_by.iter().chain(&version), |sql, &at| {
         sql.push_column(&table.columns[at]);
     });
     sql.push_sql(") IN (SELECT ");
     super::insert::push_names(&mut sql, found_by.len());
+    if version.is_some() {
+        sql.push_sql(", expected");
+    }
     sql.push_sql(" FROM spakky_input)");
     within.push_live(&mut sql, table);
-    if is_versioned(rows) && table.version.is_some() {
-        sql.push_sql(" AND EXISTS (SELECT 1 FROM spakky_input WHERE ");
-        push_joined(&mut sql, table, Within { live: false, ..within }, true);
-        sql.push_sql(")");
-    }
     sql.means(|| Operation::Delete(within.found(table, rows)));
     let mut statement = finish_values(sql, table, rows.len());
     if !must_exist {

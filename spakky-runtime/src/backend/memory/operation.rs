@@ -1,6 +1,6 @@
 //! Runs one operation. What a failed one has written is undone by its caller, who has a copy.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::condition::{matching, stamp_above, value};
 use super::fallback::Fallback;
@@ -36,8 +36,9 @@ pub(super) fn run(state: &mut State, operation: &Operation, drawn: &Drawn) -> Re
         Operation::Delete(found) => {
             let table = state.table(found.table)?;
             let mut numbers = Vec::new();
+            let mut seen = HashSet::new();
             for position in 0..found.keys.len() {
-                numbers.extend(locate(table, found, position)?.filter(|number| !numbers.contains(number)));
+                numbers.extend(locate(table, found, position)?.filter(|number| seen.insert(*number)));
             }
             let rows = keys_of(table, found, &numbers);
             let affected = constraint::delete(state, found.table, numbers)?;

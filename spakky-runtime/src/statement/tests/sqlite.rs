@@ -9,7 +9,8 @@ use super::{Price, R, Row, table, update_where};
 use crate::backend::sqlite::{SqliteConnection, SqliteOptions};
 use crate::backend::{Answer, Backend, Statement, Step};
 use crate::query::{Condition, Predicate};
-use crate::statement::{Select, SqlWriter, delete_where};
+use crate::schema::{Record, Role, TableDescriptor};
+use crate::statement::{Guarded, RaiseStyle, Select, SqlWriter, Touch, Within, delete, delete_where, update};
 use crate::value::{ColumnType, ColumnValue, ScalarType, Value};
 
 async fn filled() -> SqliteConnection {
@@ -129,4 +130,80 @@ async fn keys_of_several_columns_find_their_rows() {
     let keys = [1, 3, 9].map(|position| vec![Value::Uuid(Uuid::nil()), Value::I16(position)]);
     let delete = delete_where(crate::fixture::order_lines(), &Condition::Keys(keys.to_vec()), Backend::Sqlite).unwrap();
     assert_eq!(run(&connection, delete).await.affected, 2);
+}
+
+/// Tables with keys of one and of several columns, with and without a version, a tenant and soft deletion.
+fn keyed_tables() -> Vec<&'static TableDescriptor> {
+    let optional = |role: Role, ty: ColumnType| {
+        move |table: TableDescriptor| {
+            table.column_of(&format!("{role:?}").to_lowercase(), ty, |column| column.role = role)
+        }
+    };
+    let roles = [
+        optional(Role::Version, i64::TYPE),
+        optional(Role::Tenant, String::TYPE),
+        optional(Role::DeletedAt, Option::<chrono::DateTime<chrono::Utc>>::TYPE),
+    ];
+    let mut tables = Vec::new();
+    for key in 0..3 {
+        for chosen in 0..8 {
+            let name: &str = Box::leak(format!("t_{key}_{chosen}").into_boxed_str());
+            let table = TableDescriptor::fixture::<Row>(name);
+            let table = match key {
+                0 => table.id::<i64>("id"),
+                1 => table.id::<Uuid>("id"),
+                _ => table.id::<String>("a").id::<i16>("b"),
+            };
+            let roles = roles.iter().enumerate().filter(|(at, _)| chosen & (1 << at) != 0);
+            let table = roles.fold(table.column::<String>("note"), |table, (_, add)| add(table));
+            tables.push(&*Box::leak(Box::new(table)));
+        }
+    }
+    tables
+}
+
+/// A batch whose list is read from its beginning for each row, or whose table is read as a whole, takes the square of its
+/// time: by the plan it is seen at once, and on every machine.
+#[tokio::test]
+async fn no_write_of_several_rows_reads_its_list_or_its_table_for_each() {
+    let connection = SqliteConnection::connect(&SqliteOptions::from_url("sqlite::memory:").unwrap()).await.unwrap();
+    for table in keyed_tables() {
+        let columns: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
+        let key: Vec<&str> = table.key_columns().map(|column| column.name.as_str()).collect();
+        let kind = if key == ["id"] && table.columns[0].ty == i64::TYPE { " INTEGER" } else { "" };
+        let names = columns.join(", ").replacen("id", &format!("id{kind}"), 1);
+        let create = format!("CREATE TABLE {} ({names}, PRIMARY KEY ({}))", table.name, key.join(", "));
+        connection.send(vec![Step::Control(create.into())]).await.unwrap();
+        let row = |number: u8| {
+            let values = table.columns.iter().map(|column| match column.ty.scalar {
+                _ if column.role == Role::DeletedAt => Value::Null,
+                ScalarType::Uuid => Value::Uuid(Uuid::from_u128(number.into())),
+                ScalarType::I16 => Value::I16(number.into()),
+                ScalarType::I64 => Value::I64(number.into()),
+                _ => Value::Text(number.to_string()),
+            });
+            std::sync::Arc::new(Record::from(values.collect::<Vec<_>>()))
+        };
+        let within = Within { tenanted: table.tenant().is_some(), live: true, ..Within::default() };
+        let touch = Touch { bumps: true, mark: None };
+        let (note, raise) = (table.position("note").unwrap(), RaiseStyle::Function);
+        for expected in [table.version.map(|_| 1), None] {
+            let rows: Vec<Guarded> = (1..=3).map(|number| Guarded { row: row(number), expected, found: None }).collect();
+            let mut made = update(Backend::Sqlite, raise, table, &[note], touch, within, &rows).unwrap();
+            for must_exist in [true, false] {
+                made.extend(delete(Backend::Sqlite, raise, table, &rows, within, must_exist).unwrap());
+            }
+            for (statement, _) in made {
+                let sql = format!("EXPLAIN QUERY PLAN {}", statement.sql);
+                let asked = Statement { sql: sql.clone().into(), guard: None, ..statement };
+                let plan = run(&connection, asked).await.rows;
+                let plan: Vec<String> =
+                    plan.into_iter().map(|mut row| String::from_value(row.remove(3)).unwrap()).collect();
+                let whole = format!("SCAN {}", table.name);
+                assert!(plan.iter().any(|line| line.starts_with(&format!("SEARCH {}", table.name))), "{sql}: {plan:?}");
+                let bad = |line: &String| line.contains("CORRELATED") || line.starts_with(&whole);
+                assert!(!plan.iter().any(bad), "{sql}: {plan:?}");
+            }
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! What a failed write means, in terms of the aggregates it was for.
 
+use std::collections::HashSet;
+
 use super::{FlushStep, FlushedRow};
 use crate::backend::Answer;
 use crate::error::{DatabaseError, Error, ErrorKind};
@@ -54,14 +56,12 @@ impl FlushStep {
             return Some(positions.split(',').filter_map(|n| n.parse::<usize>().ok()?.checked_sub(1)).collect());
         }
         // SQLite: the batch answered with the keys it hit.
-        let hit = answer.map(|answer| answer.rows.as_slice()).unwrap_or_default();
-        let missing = self.rows.iter().enumerate().filter(|(_, row)| {
-            !hit.iter().any(|found| {
-                row.key.as_deref().is_some_and(|key| {
-                    key.len() == found.len() && key.iter().zip(found).all(|(key, found)| same_stored(key, found))
-                })
-            })
-        });
+        let rows = answer.map(|answer| answer.rows.as_slice()).unwrap_or_default();
+        let hit: HashSet<Vec<Value>> = rows.iter().map(|key| key.iter().map(stored_form).collect()).collect();
+        let is_hit = |row: &FlushedRow| {
+            row.key.as_deref().is_some_and(|key| hit.contains(&key.iter().map(stored_form).collect::<Vec<_>>()))
+        };
+        let missing = self.rows.iter().enumerate().filter(|(_, row)| !is_hit(row));
         Some(missing.map(|(position, _)| position).collect())
     }
 
@@ -141,18 +141,15 @@ pub(crate) fn constraint_of(table: &TableDescriptor, kind: ErrorKind, columns: &
     }
 }
 
-/// Whether a key value is the one that SQLite stores and returns.
-fn same_stored(key: &Value, found: &Value) -> bool {
-    match (key, found) {
-        (Value::Uuid(key), Value::Bytes(found)) => key.as_bytes().as_slice() == found.as_slice(),
-        (Value::I16(key), Value::I64(found)) => i64::from(*key) == *found,
-        (Value::I32(key), Value::I64(found)) => i64::from(*key) == *found,
-        (Value::Bool(key), Value::I64(found)) => i64::from(*key) == *found,
-        (Value::Decimal(key), Value::Text(found)) => key == found,
-        (key, Value::Text(found)) => {
-            crate::value::temporal_text(key).map_or_else(|| key == &Value::Text(found.clone()), |text| &text == found)
-        }
-        (key, found) => key == found,
+/// A key value as SQLite stores and returns it.
+fn stored_form(key: &Value) -> Value {
+    match key {
+        Value::Uuid(uuid) => Value::Bytes(uuid.as_bytes().to_vec()),
+        Value::I16(number) => Value::I64(i64::from(*number)),
+        Value::I32(number) => Value::I64(i64::from(*number)),
+        Value::Bool(value) => Value::I64(i64::from(*value)),
+        Value::Decimal(text) => Value::Text(text.clone()),
+        other => crate::value::temporal_text(other).map_or_else(|| other.clone(), Value::Text),
     }
 }
 
