@@ -11,8 +11,11 @@ mod make;
 pub use database::DatabaseError;
 pub use kind::ErrorKind;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::panic::Location;
+
+use crate::quote::printable;
 
 /// What went wrong, with what is needed to act on it.
 pub struct Error {
@@ -38,10 +41,15 @@ struct Inner {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        let message = message.into();
+        let message = match printable(&message) {
+            Cow::Owned(printable) => printable,
+            Cow::Borrowed(_) => message,
+        };
         Error {
             inner: Box::new(Inner {
                 kind,
-                message: message.into(),
+                message,
                 table: None,
                 constraint: None,
                 columns: Vec::new(),

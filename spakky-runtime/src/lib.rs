@@ -28,6 +28,7 @@ pub(crate) mod pool;
 pub mod postgres;
 pub mod projection;
 pub mod query;
+mod quote;
 pub mod repository;
 pub mod request;
 pub mod schema;

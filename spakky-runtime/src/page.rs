@@ -29,8 +29,12 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 use crate::error::{Error, ErrorKind};
 use crate::request::Query;
 
-/// The most rows that one page holds.
+/// The most rows of a page that a request from outside may ask for, unless [`QueryRules`](crate::request::QueryRules) say
+/// otherwise. A page that the program itself asks for may have more.
 pub const LARGEST_PAGE: u64 = 200;
+
+/// The most that can be asked for at all: one row more is read, and the database counts with 63 bits.
+pub(crate) const MOST_ROWS: u64 = i64::MAX as u64 - 1;
 
 /// The rows of a page that asks for no size.
 pub const DEFAULT_PAGE: u64 = 20;
@@ -39,9 +43,37 @@ pub const DEFAULT_PAGE: u64 = 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageRequest {
     pub(crate) number: u64,
-    pub(crate) size: u64,
+    size: PageSize,
     pub(crate) total: TotalMode,
     cursor: bool,
+}
+
+/// How many rows a page is to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PageSize {
+    /// As few as by default.
+    Unsaid,
+    /// So many, as the program says.
+    Own(u64),
+    /// So many, if a request from outside said so.
+    Requested(Option<u64>),
+}
+
+impl PageSize {
+    /// The number of rows; `limit` is that of the rules for the query, if it has any.
+    fn within(self, limit: Option<u64>) -> Result<u64, Error> {
+        let (size, most) = match self {
+            PageSize::Unsaid => (None, limit.unwrap_or(MOST_ROWS)),
+            PageSize::Own(size) => (Some(size), limit.unwrap_or(MOST_ROWS)),
+            PageSize::Requested(size) => (size, limit.unwrap_or(LARGEST_PAGE)),
+        };
+        let most = most.min(MOST_ROWS);
+        let size = size.unwrap_or(DEFAULT_PAGE.min(most));
+        if (1..=most).contains(&size) {
+            return Ok(size);
+        }
+        Err(refused(format!("the page size must be between 1 and {most}, found {size}")))
+    }
 }
 
 /// How the rows of all pages are counted.
@@ -60,13 +92,14 @@ pub enum TotalMode {
 impl PageRequest {
     /// The page of this number, counted from 1, with [`DEFAULT_PAGE`] rows and an exact total.
     pub fn new(number: u64) -> Self {
-        PageRequest { number, size: DEFAULT_PAGE, total: TotalMode::Exact, cursor: false }
+        PageRequest { number, size: PageSize::Unsaid, total: TotalMode::Exact, cursor: false }
     }
 
-    /// How many rows a page has: 1 to [`LARGEST_PAGE`].
+    /// How many rows a page has: 1 or more. Of a query with [`QueryRules`](crate::request::QueryRules) a page has no more
+    /// than these allow, whoever asks.
     #[must_use]
     pub fn size(mut self, rows: u64) -> Self {
-        self.size = rows;
+        self.size = PageSize::Own(rows);
         self
     }
 
@@ -77,15 +110,16 @@ impl PageRequest {
         self
     }
 
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        check_size(self.size)?;
+    /// The size of the page, if it is one that can be; `limit` is that of the rules for the query, if it has any.
+    pub(crate) fn checked_size(&self, limit: Option<u64>) -> Result<u64, Error> {
+        let size = self.size.within(limit)?;
         if self.number == 0 {
             return Err(refused("pages are counted from 1, found 0"));
         }
         if self.cursor {
             return Err(refused("the request has a cursor, which leads to a page of `cursor_page`, not of `page`"));
         }
-        Ok(())
+        Ok(size)
     }
 }
 
@@ -94,7 +128,7 @@ impl From<&Query> for PageRequest {
     fn from(query: &Query) -> Self {
         PageRequest {
             number: query.page.number.unwrap_or(1),
-            size: query.page.size.unwrap_or(DEFAULT_PAGE),
+            size: PageSize::Requested(query.page.size),
             total: TotalMode::Exact,
             cursor: query.page.cursor.is_some(),
         }
@@ -104,15 +138,16 @@ impl From<&Query> for PageRequest {
 /// A page asked for by a cursor, or the first one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CursorRequest {
-    pub(crate) size: u64,
+    size: PageSize,
     pub(crate) cursor: Option<String>,
     numbered: bool,
 }
 
 impl CursorRequest {
-    /// The first page, of this many rows: 1 to [`LARGEST_PAGE`].
+    /// The first page, of this many rows: 1 or more. Of a query with [`QueryRules`](crate::request::QueryRules) a page has no
+    /// more than these allow, whoever asks.
     pub fn first(size: u64) -> Self {
-        CursorRequest { size, cursor: None, numbered: false }
+        CursorRequest { size: PageSize::Own(size), cursor: None, numbered: false }
     }
 
     /// The page that the cursor leads to: [`next`](CursorPage::next) or [`previous`](CursorPage::previous) of another
@@ -123,14 +158,15 @@ impl CursorRequest {
         self
     }
 
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        check_size(self.size)?;
+    /// The size of the page, if it is one that can be; `limit` is that of the rules for the query, if it has any.
+    pub(crate) fn checked_size(&self, limit: Option<u64>) -> Result<u64, Error> {
+        let size = self.size.within(limit)?;
         if self.numbered {
             return Err(refused(
                 "the request names a page by its number, which `cursor_page` does not know; use `page`",
             ));
         }
-        Ok(())
+        Ok(size)
     }
 }
 
@@ -138,18 +174,11 @@ impl CursorRequest {
 impl From<&Query> for CursorRequest {
     fn from(query: &Query) -> Self {
         CursorRequest {
-            size: query.page.size.unwrap_or(DEFAULT_PAGE),
+            size: PageSize::Requested(query.page.size),
             cursor: query.page.cursor.clone(),
             numbered: query.page.number.is_some(),
         }
     }
-}
-
-fn check_size(size: u64) -> Result<(), Error> {
-    if (1..=LARGEST_PAGE).contains(&size) {
-        return Ok(());
-    }
-    Err(refused(format!("the page size must be between 1 and {LARGEST_PAGE}, found {size}")))
 }
 
 fn refused(problem: impl AsRef<str>) -> Error {

@@ -5,6 +5,7 @@
 //! `sortable(..)` name, and values of their types. [`Repository::search`](crate::Repository::search) makes a
 //! query of it.
 
+mod bounded;
 mod filter;
 mod json;
 mod limits;
@@ -20,8 +21,6 @@ pub use filter::{Filter, FilterOperator};
 pub use limits::QueryLimits;
 pub use rules::QueryRules;
 pub use sort::Sort;
-
-use std::borrow::Cow;
 
 use limits::LONGEST_JSON;
 
@@ -122,14 +121,9 @@ impl Query {
         if text.len() > LONGEST_JSON {
             return Err(refused(format!("{} bytes, of which {LONGEST_JSON} are allowed", text.len())));
         }
-        serde_json::from_str(text).map_err(|error| match error.classify() {
-            serde_json::error::Category::Data => {
-                let message = error.to_string();
-                let place = format!(" at line {} column {}", error.line(), error.column());
-                let message = message.strip_suffix(&place).unwrap_or(&message);
-                refused(message.strip_prefix(PREFIX).unwrap_or(message))
-            }
-            _ => refused(format!("{} at line {}, column {}", unread(&error), error.line(), error.column())),
+        serde_json::from_str(text).map_err(|error| match reason(&error) {
+            Some(reason) => refused(reason),
+            None => refused(format!("{} at line {}, column {}", unread(&error), error.line(), error.column())),
         })
     }
 
@@ -142,12 +136,15 @@ impl Query {
 /// Before each message, since a request is read before it is known for which table.
 const PREFIX: &str = "read the query: ";
 
-/// What somebody wrote, for a message: its beginning, if it is long.
-fn shown(text: &str) -> Cow<'_, str> {
-    match text.char_indices().nth(100) {
-        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
-        None => Cow::Borrowed(text),
+/// What is wrong with JSON that is no request, in our own words or those of serde.
+fn reason(error: &serde_json::Error) -> Option<String> {
+    if error.classify() != serde_json::error::Category::Data {
+        return None;
     }
+    let message = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let message = message.strip_suffix(&place).unwrap_or(&message);
+    Some(message.strip_prefix(PREFIX).unwrap_or(message).to_owned())
 }
 
 /// Why a text is no JSON that is read.

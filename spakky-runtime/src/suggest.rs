@@ -1,7 +1,13 @@
 //! "did you mean …?"
 
-/// The candidate closest to what was written, if it is close enough to have been meant.
+/// The longest word that is compared, in bytes. The comparison costs the product of the lengths.
+const LONGEST: usize = 80;
+
+/// The candidate closest to what was written, if it is close enough to have been meant. For a long word there is none.
 pub(crate) fn closest<'a>(written: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    if written.len() > LONGEST {
+        return None;
+    }
     let limit = written.len().max(3) / 3;
     candidates
         .iter()
@@ -42,5 +48,7 @@ mod tests {
         assert_eq!(closest("pool_tiemout", &candidates), Some("pool_timeout"));
         assert_eq!(closest("ulr", &candidates), Some("url"));
         assert_eq!(closest("colour", &candidates), None);
+        let long = "long_name".repeat(10);
+        assert_eq!(closest(&long, &[&long]), None);
     }
 }

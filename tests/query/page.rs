@@ -12,6 +12,7 @@ on_each_backend![
     an_offset_page_has_the_id_as_its_tie_breaker,
     the_count_keeps_no_order_by,
     the_limit_of_a_page_is_checked_before_the_query_runs,
+    the_program_pages_as_it_likes_and_requests_as_its_rules_say,
     a_total_is_exact_up_to_the_threshold,
     a_total_can_be_skipped,
     a_page_is_what_the_request_asks_for,
@@ -80,8 +81,8 @@ fn bind(db: &Database, number: usize) -> &'static str {
 async fn the_limit_of_a_page_is_checked_before_the_query_runs(db: Database) {
     let purchases = prepare(&db, [purchase(1)]).await;
     db.sent();
-    for size in [0, 201, u64::MAX] {
-        let message = format!("find a page: the page size must be between 1 and 200, found {size}");
+    for size in [0, u64::MAX] {
+        let message = format!("find a page: the page size must be between 1 and 9223372036854775806, found {size}");
         let error = purchases.query().page(PageRequest::new(1).size(size)).await.unwrap_err();
         assert!(error.is_invalid_query());
         assert_eq!(error.to_string(), message);
@@ -91,6 +92,60 @@ async fn the_limit_of_a_page_is_checked_before_the_query_runs(db: Database) {
     let error = purchases.query().page(PageRequest::new(0)).await.unwrap_err();
     assert_eq!(error.to_string(), "find a page: pages are counted from 1, found 0");
     assert_eq!(db.sent(), [""; 0]);
+}
+
+/// What a page of `asked` is refused with, or how many rows a full one has, by number and by cursor.
+async fn sizes(
+    query: impl Fn() -> QueryBuilder<Purchase>,
+    by_number: PageRequest,
+    by_cursor: CursorRequest,
+) -> [Result<u64, String>; 2] {
+    let number = query().page(by_number).await.map(|page| page.page_size);
+    let cursor = query().cursor_page(by_cursor).await.map(|page| page.page_size);
+    [number.map_err(|error| error.to_string()), cursor.map_err(|error| error.to_string())]
+}
+
+async fn the_program_pages_as_it_likes_and_requests_as_its_rules_say(db: Database) {
+    let purchases = prepare(&db, (1..=250).map(purchase)).await;
+    let own = |size| (PageRequest::new(1).size(size), CursorRequest::first(size));
+    let plain = || purchases.query();
+    for size in [1, 200, 201, 100_000] {
+        let (number, cursor) = own(size);
+        assert_eq!(sizes(plain, number, cursor).await, [Ok(size), Ok(size)]);
+    }
+    assert_eq!(plain().page(PageRequest::new(1).size(240)).await.unwrap().items.len(), 240);
+    // A request that no rules were asked about is one of anybody.
+    let asked = query("page_size=201");
+    let refused =
+        |most: u64, found: u64| Err(format!("find a page: the page size must be between 1 and {most}, found {found}"));
+    let [number, cursor] = sizes(plain, (&asked).into(), (&asked).into()).await;
+    assert_eq!([number, cursor], [refused(200, 201), refused(200, 201)]);
+
+    for most in [10, 500] {
+        let rules = QueryRules::new().limits(|limits| limits.page_size = most);
+        let asked = query(&format!("page_size={most}"));
+        let search = |asked: &Query| purchases.search_within(asked, &rules);
+        let within = || search(&asked).unwrap();
+        assert_eq!(sizes(within, (&asked).into(), (&asked).into()).await, [Ok(most), Ok(most)]);
+        let (number, cursor) = own(most);
+        assert_eq!(sizes(within, number, cursor).await, [Ok(most), Ok(most)]);
+        let (number, cursor) = own(most + 1);
+        assert_eq!(sizes(within, number, cursor).await, [refused(most, most + 1), refused(most, most + 1)]);
+        let error = search(&query(&format!("page_size={}", most + 1))).map(drop).unwrap_err();
+        let (text, found) = (error.to_string(), most + 1);
+        assert_eq!(text, format!("read the query: the page size must be between 1 and {most}, found {found}"));
+        // Unless somebody asks for more, a page has 20 rows, or as many as the rules allow.
+        let unsaid = Query::new();
+        let within = || search(&unsaid).unwrap();
+        let usual = most.min(20);
+        assert_eq!(sizes(within, (&unsaid).into(), (&unsaid).into()).await, [Ok(usual), Ok(usual)]);
+        assert_eq!(within().page(PageRequest::new(1)).await.unwrap().items.len() as u64, usual);
+        // The strictest rules hold.
+        let stricter = QueryRules::new().limits(|limits| limits.page_size = 5);
+        let twice = || within().apply(&unsaid, &stricter).unwrap();
+        let (number, cursor) = own(6);
+        assert_eq!(sizes(twice, number, cursor).await, [refused(5, 6), refused(5, 6)]);
+    }
 }
 
 async fn a_total_is_exact_up_to_the_threshold(db: Database) {

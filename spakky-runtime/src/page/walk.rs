@@ -18,12 +18,13 @@ pub(crate) struct Walk<'k> {
 }
 
 impl<'k> Walk<'k> {
-    /// Narrows `select`, which is sorted by `order`, to the rows of the page and one more.
+    /// Narrows `select`, which is sorted by `order`, to the `size` rows of the page and one more.
     ///
     /// # Errors
     /// For a request that makes no sense, a cursor that is none of this query, and a sort key that a cursor cannot hold.
     pub(crate) fn begin(
         request: &CursorRequest,
+        size: u64,
         select: &mut Select<'_>,
         order: &[Ordering],
         keys: &'k CursorKeys,
@@ -43,8 +44,8 @@ impl<'k> Walk<'k> {
             select.condition = std::mem::replace(&mut select.condition, Condition::Constant(true)).and(behind);
             select.order = keyset.order(backward);
         }
-        (select.limit, select.literal_limit) = (Some(request.size + 1), true);
-        Ok(Walk { keys, keyset, binding, cursor, size: request.size })
+        (select.limit, select.literal_limit) = (Some(size + 1), true);
+        Ok(Walk { keys, keyset, binding, cursor, size })
     }
 
     /// The positions of the columns that make a row's place in the order.

@@ -22,22 +22,22 @@ impl<View: Projection> ProjectionQuery<View> {
     /// [`QueryBuilder::page`](crate::repository::QueryBuilder::page).
     ///
     /// # Errors
-    /// [`is_invalid_query`](Error::is_invalid_query) for page 0, a size that is not within 1 and 200, or a query with a
+    /// [`is_invalid_query`](Error::is_invalid_query) for page 0, a size of 0 or beyond its limit, or a query with a
     /// limit, else as [`all`](Self::all).
     ///
     /// # Cancellation
     /// As [`all`](Self::all).
     pub async fn page(self, request: impl Into<PageRequest>) -> Result<Page<View>, Error> {
         let request = request.into();
-        request.check()?;
+        let size = request.checked_size(self.page_limit)?;
         self.check_pageable("page")?;
         let reader = Reader::of(&self)?;
         let backend = reader.source.backend();
-        let skipped = (request.number - 1).saturating_mul(request.size);
+        let skipped = (request.number - 1).saturating_mul(size);
         let all = self.select(&reader)?;
         let items = Select {
             order: complete(View::Row::descriptor(), &self.order),
-            limit: Some(request.size + 1),
+            limit: Some(size + 1),
             offset: (skipped > 0).then_some(skipped),
             ..all.clone()
         };
@@ -45,14 +45,14 @@ impl<View: Projection> ProjectionQuery<View> {
         statements.extend(totals(Select { order: Vec::new(), ..all }, request.total, backend)?);
         let mut answers = reader.source.queries(statements).await?.into_iter();
         let mut rows = reader.rows(answers.next())?;
-        let has_next = rows.values.len() as u64 > request.size;
-        rows.values.truncate(usize::try_from(request.size).unwrap_or(usize::MAX));
+        let has_next = rows.values.len() as u64 > size;
+        rows.values.truncate(usize::try_from(size).unwrap_or(usize::MAX));
         // The rows are counted a moment later than they are read.
         let count = rows.values.len() as u64;
         let seen = if count == 0 { 0 } else { skipped + count + u64::from(has_next) };
         let total = read_total(request.total, seen, answers)?;
         let items = reader.views(rows).await?;
-        Ok(Page { items, page: request.number, page_size: request.size, total, has_next })
+        Ok(Page { items, page: request.number, page_size: size, total, has_next })
     }
 
     /// A page by cursor, as [`QueryBuilder::cursor_page`](crate::repository::QueryBuilder::cursor_page). A cursor belongs to
@@ -61,19 +61,19 @@ impl<View: Projection> ProjectionQuery<View> {
     ///
     /// # Errors
     /// [`is_invalid_cursor`](Error::is_invalid_cursor) for a cursor that is none of this query;
-    /// [`is_invalid_query`](Error::is_invalid_query) for a size that is not within 1 and 200, a sort key that a cursor
+    /// [`is_invalid_query`](Error::is_invalid_query) for a size of 0 or beyond its limit, a sort key that a cursor
     /// cannot hold, or a query with a limit, else as [`all`](Self::all).
     ///
     /// # Cancellation
     /// As [`all`](Self::all).
     pub async fn cursor_page(self, request: impl Into<CursorRequest>) -> Result<CursorPage<View>, Error> {
         let request = request.into();
-        request.check()?;
+        let size = request.checked_size(self.page_limit)?;
         self.check_pageable("cursor_page")?;
         let mut reader = Reader::of(&self)?;
         let mut select = self.select(&reader)?;
         let source = reader.source.clone();
-        let walk = Walk::begin(&request, &mut select, &self.order, source.cursor_keys(), source.backend())?;
+        let walk = Walk::begin(&request, size, &mut select, &self.order, source.cursor_keys(), source.backend())?;
         let slots = reader.slots(walk.positions());
         let statement = reader.statement(&select)?;
         let statement = if self.requested { unnamed(statement) } else { statement };
@@ -83,7 +83,7 @@ impl<View: Projection> ProjectionQuery<View> {
         let [first, last] = ends;
         let (next, previous) = walk.ends(first, last, more)?;
         let items = reader.views(rows).await?;
-        Ok(CursorPage { items, page_size: request.size, next, previous })
+        Ok(CursorPage { items, page_size: size, next, previous })
     }
 
     /// The views one by one, for results too large to hold. They are read 500 at a time, each chunk with all that belongs to

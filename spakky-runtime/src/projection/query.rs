@@ -28,6 +28,8 @@ pub struct ProjectionQuery<View: Projection> {
     pub(crate) offset: Option<u64>,
     /// Part of it comes from a request, so that its text may be any.
     pub(crate) requested: bool,
+    /// The most rows of a page, by the rules for requests.
+    pub(crate) page_limit: Option<u64>,
 }
 
 impl<View: Projection> ProjectionQuery<View> {
@@ -40,6 +42,7 @@ impl<View: Projection> ProjectionQuery<View> {
             limit: None,
             offset: None,
             requested: false,
+            page_limit: None,
         }
     }
 

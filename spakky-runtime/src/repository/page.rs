@@ -17,17 +17,17 @@ impl<Row: Table + Mappable> QueryBuilder<Row> {
     /// Takes a [`PageRequest`], or a request from outside: `repo.search(&query)?.page(&query)`.
     ///
     /// # Errors
-    /// [`is_invalid_query`](Error::is_invalid_query) for page 0, a size that is not within 1 and 200, or a query with a
+    /// [`is_invalid_query`](Error::is_invalid_query) for page 0, a size of 0 or beyond its limit, or a query with a
     /// limit or a lock, else as [`all`](Self::all).
     pub async fn page(self, request: impl Into<PageRequest>) -> Result<Page<Row::Domain>, Error> {
         let request = request.into();
-        request.check()?;
+        let size = request.checked_size(self.page_limit)?;
         self.check_pageable("page")?;
         let backend = self.repository.manager.backend();
-        let skipped = (request.number - 1).saturating_mul(request.size);
+        let skipped = (request.number - 1).saturating_mul(size);
         let items = Select {
             order: complete(Row::descriptor(), &self.order),
-            limit: Some(request.size + 1),
+            limit: Some(size + 1),
             offset: (skipped > 0).then_some(skipped),
             ..self.select()?
         };
@@ -38,15 +38,15 @@ impl<Row: Table + Mappable> QueryBuilder<Row> {
         let session = self.repository.place();
         let mut answers = self.repository.query_answers(session.as_ref(), statements).await?.into_iter();
         let mut records = self.repository.records(answers.next())?;
-        let has_next = records.len() as u64 > request.size;
-        records.truncate(usize::try_from(request.size).unwrap_or(usize::MAX));
+        let has_next = records.len() as u64 > size;
+        records.truncate(usize::try_from(size).unwrap_or(usize::MAX));
         // The rows are counted a moment later than they are read.
         let seen = if records.is_empty() { 0 } else { skipped + records.len() as u64 + u64::from(has_next) };
         let total = read_total(request.total, seen, answers)?;
         self.repository.read_children(session.as_ref(), &mut records).await?;
         let items = records.into_iter().map(|record| self.repository.take_in(session.as_ref(), record));
         let items = items.collect::<Result<_, _>>()?;
-        Ok(Page { items, page: request.number, page_size: request.size, total, has_next })
+        Ok(Page { items, page: request.number, page_size: size, total, has_next })
     }
 
     /// A page by cursor: the first one, or the one that a cursor of another page leads to. However deep it lies it costs the
@@ -58,16 +58,16 @@ impl<Row: Table + Mappable> QueryBuilder<Row> {
     ///
     /// # Errors
     /// [`is_invalid_cursor`](Error::is_invalid_cursor) for a cursor that is none of this query;
-    /// [`is_invalid_query`](Error::is_invalid_query) for a size that is not within 1 and 200, a sort key that a cursor
+    /// [`is_invalid_query`](Error::is_invalid_query) for a size of 0 or beyond its limit, a sort key that a cursor
     /// cannot hold, or a query with a limit or a lock, else as [`all`](Self::all).
     pub async fn cursor_page(self, request: impl Into<CursorRequest>) -> Result<CursorPage<Row::Domain>, Error> {
         let request = request.into();
-        request.check()?;
+        let size = request.checked_size(self.page_limit)?;
         self.check_pageable("cursor_page")?;
         let (repository, backend) = (&self.repository, self.repository.manager.backend());
         let keys = &repository.manager.config().cursor_keys;
         let mut select = self.select()?;
-        let walk = Walk::begin(&request, &mut select, &self.order, keys, backend)?;
+        let walk = Walk::begin(&request, size, &mut select, &self.order, keys, backend)?;
         let statement = select.rows(backend)?;
         let statement = if self.requested { unnamed(statement) } else { statement };
 
@@ -79,7 +79,7 @@ impl<Row: Table + Mappable> QueryBuilder<Row> {
         let place = |record: &Record| walk.positions().map(|at| record[at].clone()).collect();
         let (next, previous) = walk.ends(records.first().map(place), records.last().map(place), more)?;
         let items = records.into_iter().map(|record| repository.take_in(session.as_ref(), record));
-        Ok(CursorPage { items: items.collect::<Result<_, _>>()?, page_size: request.size, next, previous })
+        Ok(CursorPage { items: items.collect::<Result<_, _>>()?, page_size: size, next, previous })
     }
 
     fn check_pageable(&self, method: &str) -> Result<(), Error> {

@@ -29,6 +29,8 @@ pub struct QueryBuilder<Row> {
     pub(super) lock: Option<Lock>,
     /// Part of it comes from a request, so that its text may be any.
     pub(super) requested: bool,
+    /// The most rows of a page, by the rules for requests.
+    pub(super) page_limit: Option<u64>,
 }
 
 impl<Row: Table> Repository<Row> {
@@ -42,6 +44,7 @@ impl<Row: Table> Repository<Row> {
             offset: None,
             lock: None,
             requested: false,
+            page_limit: None,
         }
     }
 
@@ -220,7 +223,8 @@ impl<Row: Table> QueryBuilder<Row> {
         };
         let mut query = ProjectionQuery::new(self.repository);
         (query.condition, query.order) = (condition, self.order);
-        (query.limit, query.offset, query.requested) = (self.limit, self.offset, self.requested);
+        (query.limit, query.offset) = (self.limit, self.offset);
+        (query.requested, query.page_limit) = (self.requested, self.page_limit);
         query
     }
 

@@ -28,7 +28,8 @@ impl<Row: Table> Repository<Row> {
 }
 
 impl<Row: Table> QueryBuilder<Row> {
-    /// Narrows the query to what a request from outside asks for, and sorts by its keys after what was asked for before.
+    /// Narrows the query to what a request from outside asks for, and sorts by its keys after what was asked for before. Its
+    /// pages have no more rows than the rules allow.
     ///
     /// # Errors
     /// As [`Repository::search_within`].
@@ -37,6 +38,8 @@ impl<Row: Table> QueryBuilder<Row> {
         self.condition = self.condition.and(resolved.condition);
         self.order.extend(resolved.order);
         self.requested = true;
+        let most = rules.page_limit();
+        self.page_limit = Some(self.page_limit.map_or(most, |limit| limit.min(most)));
         Ok(self)
     }
 }

@@ -7,15 +7,19 @@
 //!
 //! One reader takes both forms, so that one type serves the extractors of a web framework for either.
 
+use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value as Json};
 
+use super::bounded::{Bounded, Budget, Key};
 use super::limits::{CEILING, DEEPEST};
-use super::{Filter, FilterOperator, Paging, Query, Sort, refused, shown, url};
+use super::{Filter, FilterOperator, Paging, Query, Sort, reason, refused, url};
 use crate::error::Error;
+use crate::page::MOST_ROWS;
+use crate::quote::shown;
 use crate::suggest::closest;
 
 impl<'de> Deserialize<'de> for Query {
@@ -35,8 +39,9 @@ impl<'de> Visitor<'de> for QueryVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Query, A::Error> {
         let mut reader = QueryReader::default();
-        while let Some((key, value)) = map.next_entry::<String, Json>()? {
-            reader.add(&key, value).map_err(A::Error::custom)?;
+        while let Some(key) = map.next_key_seed(Key)? {
+            let value = map.next_value_seed(Bounded { budget: &reader.budget })?;
+            reader.add(key, value).map_err(A::Error::custom)?;
         }
         reader.finish().map_err(A::Error::custom)
     }
@@ -44,23 +49,25 @@ impl<'de> Visitor<'de> for QueryVisitor {
 
 /// Puts a request together, key by key.
 #[derive(Default)]
-pub(super) struct QueryReader {
+struct QueryReader {
     query: Query,
     parts: Vec<Filter>,
-    seen: Vec<String>,
+    seen: HashSet<String>,
+    budget: Budget,
 }
 
 impl QueryReader {
-    pub(super) fn add(&mut self, key: &str, value: Json) -> Result<(), Error> {
-        if self.seen.iter().any(|seen| seen == key) {
-            return Err(refused(format!("`{}` is given twice; for one of several values use `in`", shown(key))));
+    fn add(&mut self, key: String, value: Json) -> Result<(), Error> {
+        if self.seen.contains(&key) {
+            return Err(refused(format!("`{}` is given twice; for one of several values use `in`", shown(&key))));
         }
-        self.seen.push(key.to_owned());
         let page = &mut self.query.page;
-        match (key, value) {
+        match (key.as_str(), value) {
             ("filter", Json::String(text)) => {
-                let value = serde_json::from_str(&text)
-                    .map_err(|_| refused("`filter` is not JSON; write `field=value`, `field[op]=value` or JSON"))?;
+                let value = self.budget.parse(&text).map_err(|error| {
+                    let not_json = "`filter` is not JSON; write `field=value`, `field[op]=value` or JSON";
+                    refused(reason(&error).unwrap_or_else(|| not_json.to_owned()))
+                })?;
                 self.parts.push(read_filter(value, 0)?);
             }
             ("filter", value) => self.parts.push(read_filter(value, 0)?),
@@ -94,7 +101,10 @@ impl QueryReader {
             ("page", value) => set(&mut page.number, "page", number("page", &value)?)?,
             ("page_size", value) => set(&mut page.size, "page_size", number("page_size", &value)?)?,
             ("cursor", value) => set(&mut page.cursor, "cursor", text("cursor", value)?)?,
-            (key, Json::String(text)) => self.parts.push(url::read_condition(key, &text)?),
+            (key, Json::String(text)) => {
+                self.budget.take_condition()?;
+                self.parts.push(url::read_condition(key, &text)?);
+            }
             (key, _) => {
                 let hint = closest(key, &["filter", "sort", "page"]);
                 let hint = hint.map(|hint| format!("; did you mean `{hint}`?")).unwrap_or_default();
@@ -104,11 +114,12 @@ impl QueryReader {
                 )));
             }
         }
+        self.seen.insert(key);
         Ok(())
     }
 
     /// The request, if it is within the bounds of all requests.
-    pub(super) fn finish(mut self) -> Result<Query, Error> {
+    fn finish(mut self) -> Result<Query, Error> {
         self.query.filter = match self.parts.len() {
             0 | 1 => self.parts.pop(),
             _ => Some(Filter::And(self.parts)),
@@ -135,7 +146,14 @@ fn number(key: &str, value: &Json) -> Result<u64, Error> {
         Json::String(text) => text.parse().ok(),
         _ => None,
     };
-    number.ok_or_else(|| refused(format!("`{key}` must be a whole number, found {}", kind(value))))
+    number.filter(|number| *number <= MOST_ROWS).ok_or_else(|| {
+        let found = match value {
+            Json::String(text) => format!("`{}`", shown(text)),
+            Json::Number(number) => format!("`{number}`"),
+            other => kind(other).to_owned(),
+        };
+        refused(format!("`{key}` must be a whole number between 1 and {MOST_ROWS}, found {found}"))
+    })
 }
 
 fn text(key: &str, value: Json) -> Result<String, Error> {
@@ -255,7 +273,8 @@ impl Serialize for Filter {
 
 impl<'de> Deserialize<'de> for Filter {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        read_filter(Json::deserialize(deserializer)?, 0).map_err(D::Error::custom)
+        let value = Bounded { budget: &Budget::default() }.deserialize(deserializer)?;
+        read_filter(value, 0).map_err(D::Error::custom)
     }
 }
 

@@ -9,6 +9,10 @@ use crate::error::Error;
 pub(super) const LONGEST_QUERY_STRING: usize = 16 * 1024;
 /// The longest JSON that is read, in bytes.
 pub(super) const LONGEST_JSON: usize = 1024 * 1024;
+/// The longest key that is read, in bytes: the name of a field, and what stands around it in a query string.
+pub(super) const LONGEST_KEY: usize = LONGEST_NAME + 40;
+/// The longest name of a field, in bytes.
+const LONGEST_NAME: usize = 200;
 /// How deep and, or, not nest when a request is read.
 pub(super) const DEEPEST: usize = 16;
 
@@ -19,7 +23,8 @@ pub(super) const CEILING: QueryLimits = QueryLimits {
     list: 10_000,
     text: LONGEST_QUERY_STRING,
     sort_keys: 32,
-    page_size: crate::page::LARGEST_PAGE,
+    // The rules of the endpoint are not known yet.
+    page_size: crate::page::MOST_ROWS,
 };
 
 /// How large a request may be. A request is checked against them when a query is made of it; while it is read only the
@@ -37,7 +42,7 @@ pub struct QueryLimits {
     pub text: usize,
     /// Sort keys. 8 unless set.
     pub sort_keys: usize,
-    /// Rows of one page. 200 unless set, which is the most there can be.
+    /// Rows of one page, whoever asks for it. 200 unless set; it may be more.
     pub page_size: u64,
 }
 
@@ -115,8 +120,9 @@ impl QueryLimits {
 
     /// A name is shown in the error that refuses it.
     fn check_name(&self, field: &str) -> Result<(), Error> {
-        if field.len() > 200 {
-            return Err(refused(format!("the name of a field has {} bytes, of which 200 are allowed", field.len())));
+        if field.len() > LONGEST_NAME {
+            let problem = format!("the name of a field has {} bytes, of which {LONGEST_NAME} are allowed", field.len());
+            return Err(refused(problem));
         }
         Ok(())
     }

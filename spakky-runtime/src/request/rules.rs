@@ -44,6 +44,11 @@ impl QueryRules {
         self
     }
 
+    /// The most rows of one page.
+    pub(crate) fn page_limit(&self) -> u64 {
+        self.limits.page_size
+    }
+
     /// `contains`, `starts_with` and `ends_with` find text in upper and lower case alike (on SQLite, of the letters A to
     /// Z). Unless said so they mind the case, on either backend, as the methods of these names on columns do.
     #[must_use]

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::{refused, shown};
+use super::refused;
 use crate::error::Error;
+use crate::quote::shown;
 
 /// One key of the order that a request asks for: `created_at`, `-created_at` for descending, with `:nulls_first` or
 /// `:nulls_last` behind it where rows without a value are to be placed.

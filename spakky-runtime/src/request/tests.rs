@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use serde::Deserialize;
-use serde::de::IntoDeserializer;
-use serde::de::value::{Error as PlainError, MapDeserializer};
+use serde::de::value::{Error as PlainError, MapDeserializer, SeqDeserializer};
+use serde::de::{DeserializeSeed, IntoDeserializer};
 use serde_json::{Value as Json, json};
 
 use super::*;
@@ -45,7 +45,7 @@ fn query() -> impl Strategy<Value = Query> {
     let key = ("[a-z_]{1,6}", any::<bool>(), proptest::option::of(any::<bool>()));
     let key = key.prop_map(|(field, descending, nulls_first)| Sort { field, descending, nulls_first });
     let page = (
-        proptest::option::of(1..u64::MAX),
+        proptest::option::of(1..crate::page::MOST_ROWS),
         proptest::option::of(1..=200_u64),
         proptest::option::of("[A-Za-z0-9_-]{0,40}"),
     );
@@ -100,12 +100,16 @@ fn a_query_string_deserializes_as_a_map_of_texts() {
     );
     let map: MapDeserializer<'_, _, PlainError> = MapDeserializer::new([("page", "two")].into_iter());
     let error = Query::deserialize(map.into_deserializer()).unwrap_err();
-    assert_eq!(error.to_string(), "read the query: `page` must be a whole number, found text");
+    assert_eq!(
+        error.to_string(),
+        "read the query: `page` must be a whole number between 1 and 9223372036854775806, found `two`"
+    );
 }
 
 #[test]
 fn what_is_not_understood_is_named() {
     let operators = FilterOperator::NAMES.join(", ");
+    let range = "between 1 and 9223372036854775806";
     let cases = [
         (
             "total[gtee]=1",
@@ -114,10 +118,14 @@ fn what_is_not_understood_is_named() {
         ("total[gt=1", "`total[gt` is not understood; write `field=value` or `field[op]=value`".to_owned()),
         ("[gt]=1", "`[gt]` is not understood; write `field=value` or `field[op]=value`".to_owned()),
         ("a=1&a=2", "`a` is given twice; for one of several values use `in`".to_owned()),
-        ("page=x", "`page` must be a whole number, found text".to_owned()),
+        ("page=x", format!("`page` must be a whole number {range}, found `x`")),
         ("page=0", "pages are counted from 1, found 0".to_owned()),
-        ("page_size=201", "the page size must be between 1 and 200, found 201".to_owned()),
-        ("page_size=-1", "`page_size` must be a whole number, found text".to_owned()),
+        ("page_size=0", "the page size must be between 1 and 9223372036854775806, found 0".to_owned()),
+        ("page_size=-1", format!("`page_size` must be a whole number {range}, found `-1`")),
+        (
+            "page_size=99999999999999999999",
+            format!("`page_size` must be a whole number {range}, found `99999999999999999999`"),
+        ),
         ("sort=a,,b", "a sort key is empty; write the name of a field, with `-` before it for descending".to_owned()),
         ("sort=a:first", "`first` is no place for rows without a value; use `nulls_first` or `nulls_last`".to_owned()),
         ("filter=x", "`filter` is not JSON; write `field=value`, `field[op]=value` or JSON".to_owned()),
@@ -139,7 +147,10 @@ fn json_that_is_not_understood_is_named() {
             "unknown key `filtre`; there are `filter`, `sort` and `page`; did you mean `filter`?".to_owned(),
         ),
         ("{\"page\": {\"no\": 1}}", "unknown key `page.no`; there are `number`, `size` and `cursor`".to_owned()),
-        ("{\"page\": {\"number\": 1.5}}", "`page.number` must be a whole number, found a number".to_owned()),
+        (
+            "{\"page\": {\"number\": 1.5}}",
+            "`page.number` must be a whole number between 1 and 9223372036854775806, found `1.5`".to_owned(),
+        ),
         ("{\"page\": {\"cursor\": 1}}", "`page.cursor` must be text, found a number".to_owned()),
         ("{\"page\": 1, \"page\": 2}", "`page` is given twice; for one of several values use `in`".to_owned()),
         ("{\"sort\": [1]}", "`sort` takes texts such as `-created_at`, found a number".to_owned()),
@@ -195,6 +206,97 @@ fn a_request_is_read_within_bounds() {
     let many: Vec<_> = (0..1_001).map(|n| json!({"field": "a", "value": n})).collect();
     assert_eq!(
         refused(Query::from_json(&json!({"filter": {"or": many}}).to_string())),
-        "read the query: 1001 conditions, of which 1000 are allowed"
+        "read the query: more than 1000 conditions"
     );
+}
+
+/// A map of one entry, as serde hands it to whoever reads it.
+fn entry<V>(key: &'static str, value: V) -> MapDeserializer<'static, std::iter::Once<(&'static str, V)>, PlainError>
+where
+    V: IntoDeserializer<'static, PlainError>,
+{
+    MapDeserializer::new(std::iter::once((key, value)))
+}
+
+/// Nobody reads an endless request to its end, whatever deserializer it comes through.
+#[test]
+fn a_request_without_an_end_is_refused_while_it_is_read() {
+    let refusal = |result: Result<Query, PlainError>| result.unwrap_err().to_string();
+    let keys = (0_u64..).map(|n| (format!("field_{n}"), ""));
+    let keys: MapDeserializer<'_, _, PlainError> = MapDeserializer::new(keys);
+    assert_eq!(refusal(Query::deserialize(keys)), "read the query: more than 1000 conditions");
+
+    let list = SeqDeserializer::new(0_u64..);
+    assert_eq!(refusal(Query::deserialize(entry("sort", list))), "read the query: more than 10000 values in a list");
+
+    let lists = std::iter::repeat_with(|| SeqDeserializer::new(0_u64..9_000));
+    let lists = entry("filter", entry("value", SeqDeserializer::new(lists)));
+    assert_eq!(refusal(Query::deserialize(lists)), "read the query: more than 1048576 bytes");
+
+    let empty = || entry("and", SeqDeserializer::new(std::iter::empty::<u64>()));
+    let empties = entry("filter", entry("or", SeqDeserializer::new(std::iter::repeat_with(empty))));
+    assert_eq!(refusal(Query::deserialize(empties)), "read the query: more than 1000 conditions");
+
+    let texts = std::iter::repeat_with(|| "a".repeat(16_000));
+    let texts = entry("filter", entry("value", SeqDeserializer::new(texts)));
+    assert_eq!(refusal(Query::deserialize(texts)), "read the query: more than 1048576 bytes");
+
+    let fields = (0_u64..).map(|n| (format!("field_{n}"), n));
+    let fields = entry("page", MapDeserializer::new(fields));
+    assert_eq!(refusal(Query::deserialize(fields)), "read the query: more than 1048576 bytes");
+}
+
+/// As the extractors of web frameworks read a body of their own limit, which may be far above ours.
+#[test]
+fn what_is_too_long_is_refused_where_it_stands() {
+    let refusal = |text: String| serde_json::from_str::<Query>(&text).unwrap_err().to_string();
+    let word = "e".repeat(100_000);
+    for (text, expected) in [
+        (format!(r#"{{"{word}": 1}}"#), "read the query: a key of 100000 bytes, of which 240 are allowed"),
+        (format!(r#"{{"sort": "{word}"}}"#), "read the query: a text of 100000 bytes, of which 16384 are allowed"),
+        (
+            format!(r#"{{"filter": {{"field": "a", "op": "{word}", "value": 1}}}}"#),
+            "read the query: a text of 100000 bytes, of which 16384 are allowed",
+        ),
+        (
+            format!(r#"{{"filter": {{"field": "a", "op": "{}"}}}}"#, &word[..2_000]),
+            "read the query: filter by `a`: there is no operator `eeee",
+        ),
+    ] {
+        let message = refusal(text);
+        assert!(message.starts_with(expected), "{message}");
+        assert!(message.len() < 400 && !message.contains("did you mean"), "{message}");
+    }
+}
+
+/// What a client writes can neither begin a line of a log nor command a terminal.
+#[test]
+fn what_is_quoted_is_one_line_of_what_can_be_seen() {
+    for text in [
+        "a%0aERROR%20forged%20line=1&a%0aERROR%20forged%20line=1",
+        "sort=a:%0aERROR%20forged",
+        "status[%1b[31m]=1",
+        "page=1%0d%0aSet-Cookie:y",
+        "filter%5b%e2%80%ae=1",
+        "filter=%7b%22x%5cn%22:%7b%7d%7d",
+        "%0d%0a[gt=1",
+    ] {
+        for message in [
+            Query::from_query_string(text).unwrap_err().to_string(),
+            Query::from_query_string(text).unwrap_err().message().to_owned(),
+        ] {
+            assert!(
+                message.len() > PREFIX.len() && !message.contains(|c: char| c.is_control() || c == '\u{202e}'),
+                "{message:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_number_with_all_its_digits_is_read_as_one() {
+    let digits = entry("$serde_json::private::Number", "12.50");
+    let filter = MapDeserializer::<_, PlainError>::new([("field", "total"), ("op", "gt")].into_iter());
+    assert!(Filter::deserialize(filter).unwrap_err().to_string().contains("needs a `value`"));
+    assert_eq!(bounded::Bounded { budget: &Default::default() }.deserialize(digits).unwrap(), json!(12.5));
 }

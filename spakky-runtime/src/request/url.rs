@@ -5,12 +5,15 @@
 //! `filter`.
 
 use form_urlencoded::{Serializer, parse};
+use serde::Deserialize;
+use serde::de::value::{Error as PlainError, MapDeserializer};
 use serde_json::Value as Json;
 
-use super::json::{QueryReader, operator};
+use super::json::operator;
 use super::limits::LONGEST_QUERY_STRING;
-use super::{Filter, FilterOperator, Query, refused, shown};
+use super::{Filter, FilterOperator, PREFIX, Query, refused};
 use crate::error::Error;
+use crate::quote::shown;
 
 /// Keys that are no fields. A field of such a name is written `filter[page]=…`.
 const KEYS: [&str; 5] = ["filter", "sort", "page", "page_size", "cursor"];
@@ -32,11 +35,11 @@ impl Query {
         if text.len() > LONGEST_QUERY_STRING {
             return Err(refused(format!("{} bytes, of which {LONGEST_QUERY_STRING} are allowed", text.len())));
         }
-        let mut reader = QueryReader::default();
-        for (key, value) in parse(text.as_bytes()) {
-            reader.add(&key, Json::String(value.into_owned()))?;
-        }
-        reader.finish()
+        let pairs: MapDeserializer<'_, _, PlainError> = MapDeserializer::new(parse(text.as_bytes()));
+        Query::deserialize(pairs).map_err(|error| {
+            let message = error.to_string();
+            refused(message.strip_prefix(PREFIX).unwrap_or(&message))
+        })
     }
 
     /// The request as a query string, without the `?`. Read again, it is the same request.

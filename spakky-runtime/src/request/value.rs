@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::json::kind;
-use super::shown;
+use crate::quote::shown;
 use crate::value::{ScalarType, Value};
 
 /// The value, or what was expected and found.
