@@ -3,6 +3,7 @@
 //! ```console
 //! $ cargo run --example quickstart
 //! $ cargo run --example quickstart -- --url postgres://user@localhost/orders
+//! $ cargo run --example quickstart -- --url-file /run/secrets/orders      # or the variable `SPAKKY_DB__URL`
 //! ```
 //!
 //! The tables are made anew at each start, so that every run prints the same.
@@ -37,19 +38,34 @@ const PAGE: u64 = 5;
 /// An order desk on SQLite or PostgreSQL.
 #[derive(Parser)]
 struct Arguments {
-    /// The database: a file for SQLite, or a server: `postgres://user:password@host/database`.
-    #[arg(long, default_value = "sqlite://quickstart.db")]
-    url: String,
+    /// The database: a file for SQLite, or a server: `postgres://user@host/database`. Unless given, that of the variable
+    /// `SPAKKY_DB__URL`, or a file here.
+    #[arg(long)]
+    url: Option<String>,
+    /// A file with the URL in it, for one with a password: whoever lists the processes sees the arguments.
+    #[arg(long, value_name = "FILE", conflicts_with = "url")]
+    url_file: Option<PathBuf>,
     /// The orders, one JSON document per line.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/orders.jsonl"))]
     orders: PathBuf,
+}
+
+impl Arguments {
+    fn database(&self) -> Result<DatabaseConfig, spakky::Error> {
+        match (&self.url, &self.url_file) {
+            (Some(url), _) => Ok(DatabaseConfig::new(url.as_str())),
+            (None, Some(file)) => DatabaseConfig::from_url_file(file),
+            (None, None) if std::env::var_os("SPAKKY_DB__URL").is_some() => DatabaseConfig::from_env(),
+            (None, None) => Ok(DatabaseConfig::new("sqlite://quickstart.db")),
+        }
+    }
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = Arguments::parse();
     let started = Instant::now();
-    let sessions = SessionManager::connect(&arguments.url).await?;
+    let sessions = SessionManager::from_config(arguments.database()?).await?;
     println!("database     {}", sessions.backend());
 
     let tables = schema![OrderRow, OrderLineRow];

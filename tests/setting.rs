@@ -217,6 +217,14 @@ async fn see(key: &str, db: &TestDatabase, other: bool) -> String {
             let answer = marks.add_now(&mut Mark { id: 1, at: chrono::DateTime::UNIX_EPOCH }).await;
             if answer.is_ok() { "written" } else { "refused" }.to_owned()
         }
+        "file_mode" => {
+            let home = TestDatabase::sqlite().unwrap();
+            let config = DatabaseConfig::new(home.url());
+            let sessions = connect(if other { config.file_mode(0o660) } else { config }).await;
+            sessions.ping().await.unwrap();
+            let file = std::fs::metadata(home.url().strip_prefix("sqlite://").unwrap()).unwrap();
+            format!("{:o}", std::os::unix::fs::PermissionsExt::mode(&file.permissions()))
+        }
         "cursor_keys" => see_cursor(db, other).await,
         other => panic!("nothing shows that `{other}` is read; add a witness"),
     }

@@ -7,6 +7,7 @@
 mod credentials;
 mod cursor_keys;
 mod duration;
+mod file_mode;
 mod input;
 mod mode;
 mod settings;
@@ -18,5 +19,6 @@ mod validate;
 
 pub use credentials::{Credentials, CredentialsFuture, CredentialsProvider, SharedCredentials};
 pub(crate) use cursor_keys::CursorKeys;
+pub(crate) use file_mode::FileMode;
 pub use mode::{PoolKind, Pooler, SslMode};
 pub use settings::DatabaseConfig;

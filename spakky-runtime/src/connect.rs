@@ -119,7 +119,7 @@ impl Target {
             Place::Sqlite(options) => {
                 let connecting = crate::backend::sqlite::SqliteConnection::connect(options);
                 match tokio::time::timeout(self.config.connect_timeout, connecting).await {
-                    Ok(connected) => connected.map(Connection::Sqlite).map_err(Error::from_database),
+                    Ok(connected) => connected.map(Connection::Sqlite).map_err(not_opened),
                     Err(_) => Err(connect_timeout(self.config.connect_timeout)),
                 }
             }
@@ -180,9 +180,21 @@ pub(crate) fn connect_timeout(limit: std::time::Duration) -> Error {
         .with_retryable(true)
 }
 
+/// Why a file was not opened. The connection has put its name ahead of what SQLite says.
+#[cfg(feature = "sqlite")]
+fn not_opened(error: crate::error::DatabaseError) -> Error {
+    match error.kind {
+        ErrorKind::Config | ErrorKind::Connection => {
+            Error::new(error.kind, error.message.clone()).with_retryable(error.retryable).with_source(error)
+        }
+        _ => Error::from_database(error),
+    }
+}
+
 #[cfg(feature = "sqlite")]
 fn sqlite_options(config: &DatabaseConfig) -> Result<crate::backend::sqlite::SqliteOptions, Error> {
     let mut options = crate::backend::sqlite::SqliteOptions::from_url(config.url.expose_secret())?;
+    options.file_mode = config.file_mode.map(crate::config::FileMode::bits);
     options.busy_timeout = config.lock_timeout.unwrap_or(BUSY_TIMEOUT);
     options.statement_cache_size = config.statement_cache_size;
     Ok(options)

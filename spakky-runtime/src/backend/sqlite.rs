@@ -20,6 +20,7 @@
 mod codec;
 mod error;
 mod executor;
+mod file;
 mod lend;
 mod options;
 mod queue;
@@ -39,6 +40,8 @@ use tokio::sync::oneshot;
 
 pub(crate) use codec::{codec as native_codec, column_value, set_value};
 pub(crate) use lend::LendFailure;
+#[cfg(feature = "migrations")]
+pub(crate) use options::Location;
 pub(crate) use options::SqliteOptions;
 pub(crate) use wire::check;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use figment::value::{Num, Value};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::file_mode::FileMode;
 use super::mode::{PoolKind, Pooler, SslMode};
 use super::{duration, url};
 
@@ -189,6 +190,26 @@ impl Setting for Option<PathBuf> {
 
     fn show(&self) -> String {
         self.as_ref().map(|path| path.display().to_string()).unwrap_or_default()
+    }
+}
+
+/// Text is octal, as everybody writes it; TOML has a prefix for octal numbers.
+impl Setting for Option<FileMode> {
+    fn expected() -> String {
+        "permissions in octal digits such as `0600`".into()
+    }
+
+    fn parse(input: &Input) -> Option<Self> {
+        match input {
+            Input::Text(text) if text.trim().is_empty() => Some(None),
+            Input::Text(text) => FileMode::parse(text).map(Some),
+            Input::Integer(number) => u32::try_from(*number).ok().map(FileMode::new).map(Some),
+            _ => None,
+        }
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map(ToString::to_string).unwrap_or_default()
     }
 }
 

@@ -4,9 +4,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+#[cfg(all(feature = "migrations", feature = "sqlite"))]
+use secrecy::ExposeSecret;
 use secrecy::SecretString;
 
 use super::cursor_keys::CursorKeys;
+use super::file_mode::FileMode;
 use super::input::{Input, Setting};
 use super::mode::{PoolKind, Pooler, SslMode};
 use super::{CredentialsProvider, SharedCredentials, url};
@@ -59,6 +62,14 @@ macro_rules! settings {
                     _ => return Err("no such setting".into()),
                 }
                 Ok(())
+            }
+
+            /// What a setting may be, for a message.
+            pub(super) fn expected(key: &str) -> Option<String> {
+                match key {
+                    $(stringify!($name) => Some(<$ty as Setting>::expected()),)+
+                    _ => None,
+                }
             }
 
             /// Every setting with its value, safe to print.
@@ -152,6 +163,11 @@ settings! {
     /// ([`is_schema`](crate::Error::is_schema)). It costs no round trip. True unless set.
     catalog_guard: bool = true, |ask: bool| ask;
 
+    /// The permissions of an SQLite database's file and of the `-wal`, `-shm` and `-journal` beside it, in Unix's octal digits:
+    /// `0600` for the owner alone. A file that is there gets them too, and a connection that cannot give them is refused.
+    /// Unless set, a new file has those that the process gives to all its files, and one that is there keeps its own.
+    file_mode: Option<FileMode> = None, |mode: u32| Some(FileMode::new(mode));
+
     /// What the cursors of pages are signed with: secrets of 32 bytes or more, of which the first one signs and all are
     /// accepted, so that a new one can be put in front while cursors of the old one are about. In the environment and in a
     /// file they stand in one text with commas between them.
@@ -170,6 +186,22 @@ impl DatabaseConfig {
     pub fn credentials(mut self, provider: impl CredentialsProvider) -> Self {
         self.credentials = Some(SharedCredentials::new(provider));
         self
+    }
+
+    /// The same settings for another database.
+    #[cfg(feature = "migrations")]
+    pub(crate) fn with_url(mut self, url: &str) -> Self {
+        self.url = url.into();
+        self
+    }
+
+    /// The file of an SQLite database, if it is not there.
+    #[cfg(feature = "migrations")]
+    pub(crate) fn missing_file(&self) -> Option<PathBuf> {
+        #[cfg(feature = "sqlite")]
+        return url::file(self.url.expose_secret()).filter(|path| !path.exists());
+        #[cfg(not(feature = "sqlite"))]
+        None
     }
 
     /// Takes the settings that libpq allows in a URL out of it. One with a value it cannot have stays there, where

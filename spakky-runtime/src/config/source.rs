@@ -37,6 +37,23 @@ impl DatabaseConfig {
         Self::from_sources(None, prefix, std::env::vars_os())
     }
 
+    /// The defaults for the database whose URL stands in a file, as secrets are handed to a program: whoever lists the
+    /// processes of a machine sees the arguments of each. White space around the URL is left out.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when the file cannot be read or is empty.
+    pub fn from_url_file(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Error::new(ErrorKind::Config, format!("read the database URL in `{}`", path.display())).with_source(error)
+        })?;
+        if text.trim().is_empty() {
+            let message = format!("read the database URL in `{}`: the file is empty", path.display());
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        Ok(DatabaseConfig::new(text.trim()))
+    }
+
     /// The settings in a TOML file, in its table `[database]` if it has one (the rest of the file is then the
     /// program's own), else at its top. What the environment sets (`SPAKKY_DB__POOL_SIZE`) wins.
     ///

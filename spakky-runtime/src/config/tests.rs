@@ -75,6 +75,7 @@ fn another_value(key: &str) -> (&'static str, &'static str) {
         "pooler" => ("rds_proxy", "'rds_proxy'"),
         "commit_token" => ("on", "true"),
         "catalog_guard" => ("off", "false"),
+        "file_mode" => ("0600", "0o600"),
         "cursor_keys" => (KEYS, "'0123456789abcdef0123456789abcdef, another secret of enough bytes for it'"),
         other => panic!("the key `{other}` has no value in this test"),
     }
@@ -123,6 +124,7 @@ fn settings_of_the_builder_are_those_of_the_environment() {
         .pooler(Pooler::RdsProxy)
         .commit_token(true)
         .catalog_guard(false)
+        .file_mode(0o600)
         .cursor_keys(KEYS.split(", "));
     let names: Vec<_> =
         DatabaseConfig::KEYS.iter().map(|key| format!("SPAKKY_DB__{}", key.to_ascii_uppercase())).collect();
@@ -142,7 +144,7 @@ fn defaults_are_the_documented_ones() {
          pool_recycle=30m pool_pre_ping=true pool_kind=queue connect_timeout=10s statement_timeout=off \
          lock_timeout=off idle_in_transaction_timeout=off application_name= sslmode=prefer ssl_root_cert= \
          autoflush=true expire_on_commit=false autocommit=false echo=false slow_log=off statement_cache_size=256 \
-         pooler=none commit_token=false catalog_guard=true cursor_keys=drawn at random"
+         pooler=none commit_token=false catalog_guard=true file_mode= cursor_keys=drawn at random"
     );
     assert_eq!(check(&DatabaseConfig::new(URL)), Ok(()));
 }
@@ -290,7 +292,10 @@ fn settings_in_the_url_count_unless_set_elsewhere() {
     assert_eq!(config.sslmode, SslMode::VerifyFull);
 
     let config = DatabaseConfig::new(format!("{URL}?sslmode=verify-ca"));
-    assert_eq!(check(&config).unwrap_err(), "`url` has a `sslmode` with a value it cannot have");
+    assert_eq!(
+        check(&config).unwrap_err(),
+        "`url` has a `sslmode` with a value it cannot have; it takes one of `disable`, `prefer`, `require`, `verify-full`"
+    );
 }
 
 #[test]
@@ -324,6 +329,30 @@ fn a_url_that_sqlite_does_not_understand_is_refused() {
     assert_eq!(check(&DatabaseConfig::new("sqlite://a.db?mode=ro")), Ok(()));
 }
 
+#[test]
+fn a_file_has_neither_user_nor_password() {
+    let problem = "`url` names a user and a password, which a file does not have; write `%40` for an `@` of its path";
+    assert_eq!(check(&DatabaseConfig::new("sqlite://app:s3cret@db/shop")).unwrap_err(), problem);
+    assert_eq!(check(&DatabaseConfig::new("sqlite://a%40b:c.db")), Ok(()));
+}
+
+#[cfg(unix)]
+#[test]
+fn permissions_are_octal_and_let_the_owner_read_and_write() {
+    let file = || DatabaseConfig::new("sqlite://a.db");
+    assert_eq!(check(&file().file_mode(0o600)), Ok(()));
+    assert_eq!(check(&file().file_mode(0o664)), Ok(()));
+    for (mode, shown) in [(0o400, "0400"), (0o60, "0060"), (0o1600, "1600"), (600, "1130")] {
+        let problem =
+            format!("`file_mode` must be between 0600 and 0777, with both rights of the owner, found {shown}");
+        assert_eq!(check(&file().file_mode(mode)).unwrap_err(), problem);
+    }
+    let error = from_env(&[("SPAKKY_DB__URL", "sqlite://a.db"), ("SPAKKY_DB__FILE_MODE", "rw-------")]).unwrap_err();
+    assert!(error.to_string().contains("permissions in octal digits such as `0600`"), "{error}");
+    let server = DatabaseConfig::new(URL).file_mode(0o600);
+    assert_eq!(check(&server).unwrap_err(), "`file_mode` has no meaning for a PostgreSQL database; remove it");
+}
+
 #[cfg(feature = "sqlite")]
 #[test]
 fn a_database_in_memory_is_not_thrown_away_with_each_connection() {
@@ -338,13 +367,29 @@ fn a_database_in_memory_is_not_thrown_away_with_each_connection() {
 fn a_url_the_driver_does_not_understand_is_refused() {
     let advice = "`url` is not understood; use `postgres://user:password@host:port/database`, with any of `:/?#@%` in \
                   user and password written as `%` and two digits";
-    for url in ["postgres://db:port/shop", "postgres://db/shop?colour=red"] {
-        assert_eq!(check(&DatabaseConfig::new(url)).unwrap_err(), advice);
+    for (url, problem) in [
+        ("postgres://app:%zz@db/shop", advice),
+        ("postgres://app:pa?s3cret=x@db/shop", advice),
+        ("postgres://app:s3cret/shop", "`url` has a `port` with a value it cannot have"),
+        ("postgres://db:port/shop", "`url` has a `port` with a value it cannot have"),
+        ("postgres://db/shop?keepalives=never", "`url` has a `keepalives` with a value it cannot have"),
+        (
+            "postgres://db/shop?gssencmode=disable",
+            "`url` has the parameter `gssencmode`, which is not known here; remove it",
+        ),
+        (
+            "postgres://db/shop?connect_timeout=s3cret",
+            "`url` has a `connect_timeout` with a value it cannot have; it takes a span of time such as `20ms`, `5s` or `2m`",
+        ),
+        ("postgres://a,b/shop?port=1,2,3", "`url` names 3 ports for 2 hosts; name one `port`, or one for each host"),
+        (
+            "postgres://a,b/shop?hostaddr=::1",
+            "`url` names 2 hosts and 1 `hostaddr`; name as many of one as of the other",
+        ),
+        ("postgres:///shop", "`url` names no host; use `postgres://user:password@host/database`"),
+    ] {
+        assert_eq!(check(&DatabaseConfig::new(url)).unwrap_err(), problem, "{url}");
     }
-    assert_eq!(
-        check(&DatabaseConfig::new("postgres:///shop")).unwrap_err(),
-        "`url` names no host; use `postgres://user:password@host/database`"
-    );
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
+use super::file_mode::FileMode;
 use super::input::Setting;
 use super::mode::{PoolKind, SslMode};
 use super::{DatabaseConfig, url};
@@ -73,6 +74,7 @@ impl DatabaseConfig {
             statement_cache_size,
             pooler: _,
             commit_token: _,
+            file_mode,
             cursor_keys,
             catalog_guard: _,
         } = self;
@@ -88,6 +90,7 @@ impl DatabaseConfig {
         add(range("idle_in_transaction_timeout", idle_in_transaction_timeout.as_ref(), MILLISECOND..=SERVER_LIMIT));
         add(range("slow_log", slow_log.as_ref(), Duration::ZERO..=YEAR));
         add(range("statement_cache_size", Some(statement_cache_size), 0..=100_000));
+        add(file_mode.and_then(FileMode::problem));
         add(cursor_keys.problem());
         add(application_name.as_ref().and_then(|name| check_application_name(name)));
     }
@@ -98,12 +101,19 @@ impl DatabaseConfig {
                 "`url` is that of a PostgreSQL database; turn on the cargo feature `postgres` of `spakky`".into(),
             );
         }
-        let left = url::parameters(self.url.expose_secret()).filter_map(url::setting);
-        let bad: Vec<_> = left.map(|key| format!("`url` has a `{key}` with a value it cannot have")).collect();
+        let left = url::parameters(self.url.expose_secret());
+        let wrong = |name: &str| {
+            let expected = DatabaseConfig::expected(url::setting(name)?)?;
+            Some(format!("`url` has a `{name}` with a value it cannot have; it takes {expected}"))
+        };
+        let bad: Vec<_> = left.filter_map(wrong).collect();
         if bad.is_empty() {
             problems.extend(check_postgres_url(self.url.expose_secret()));
         } else {
             problems.extend(bad);
+        }
+        if self.file_mode.is_some() {
+            problems.push("`file_mode` has no meaning for a PostgreSQL database; remove it".into());
         }
         if self.ssl_root_cert.is_some() && self.sslmode == SslMode::Disable {
             problems.push("`ssl_root_cert` has no meaning with `sslmode` = `disable`; remove one of them".into());
@@ -114,7 +124,17 @@ impl DatabaseConfig {
         if !compiled {
             problems.push("`url` is that of an SQLite database; turn on the cargo feature `sqlite` of `spakky`".into());
         }
-        problems.extend(self.check_sqlite_url());
+        if url::has_credentials(self.url.expose_secret()) {
+            problems.push(
+                "`url` names a user and a password, which a file does not have; write `%40` for an `@` of its path"
+                    .into(),
+            );
+        } else {
+            problems.extend(self.check_sqlite_url());
+        }
+        if self.file_mode.is_some() && !cfg!(unix) {
+            problems.push("`file_mode` has no meaning on this system; remove it".into());
+        }
         if self.credentials.is_some() {
             problems.push("`credentials` has no meaning for an SQLite database; remove it".into());
         }
@@ -161,20 +181,60 @@ fn check_application_name(name: &str) -> Option<String> {
     (name.len() > 63 || !printable).then(|| "`application_name` must be at most 63 printable ASCII characters".into())
 }
 
+/// The parameters of a URL that the driver knows, beside those that are settings of ours.
+#[cfg(feature = "postgres")]
+const KNOWN: [&str; 16] = [
+    "user",
+    "password",
+    "dbname",
+    "host",
+    "hostaddr",
+    "port",
+    "options",
+    "sslnegotiation",
+    "target_session_attrs",
+    "channel_binding",
+    "load_balance_hosts",
+    "tcp_user_timeout",
+    "keepalives",
+    "keepalives_idle",
+    "keepalives_interval",
+    "keepalives_retries",
+];
+
 /// What the driver makes of the URL.
 #[cfg(feature = "postgres")]
-fn check_postgres_url(url: &str) -> Option<String> {
-    match url.parse::<tokio_postgres::Config>() {
-        Ok(config) if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() => {
-            Some("`url` names no host; use `postgres://user:password@host/database`".into())
-        }
-        Ok(_) => None,
-        Err(_) => Some(
-            "`url` is not understood; use `postgres://user:password@host:port/database`, with any of `:/?#@%` in user \
-             and password written as `%` and two digits"
-                .into(),
-        ),
+fn check_postgres_url(text: &str) -> Option<String> {
+    let unknown = url::parameters(text).find(|name| !KNOWN.contains(name));
+    if let Some(name) = unknown {
+        return Some(format!("`url` has the parameter `{name}`, which is not known here; remove it"));
     }
+    let config = match text.parse::<tokio_postgres::Config>() {
+        Ok(config) => config,
+        Err(error) => {
+            // The driver's other words may quote the URL.
+            let reason = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            let wrong = KNOWN.iter().find(|name| reason == format!("invalid value for option `{name}`"));
+            return Some(match wrong {
+                Some(name) => format!("`url` has a `{name}` with a value it cannot have"),
+                None => "`url` is not understood; use `postgres://user:password@host:port/database`, with any of `:/?#@%` in \
+                         user and password written as `%` and two digits"
+                    .into(),
+            });
+        }
+    };
+    let (hosts, addresses, ports) = (config.get_hosts().len(), config.get_hostaddrs().len(), config.get_ports().len());
+    if hosts == 0 && addresses == 0 {
+        return Some("`url` names no host; use `postgres://user:password@host/database`".into());
+    }
+    if hosts > 0 && addresses > 0 && hosts != addresses {
+        return Some(format!(
+            "`url` names {hosts} hosts and {addresses} `hostaddr`; name as many of one as of the other"
+        ));
+    }
+    let places = hosts.max(addresses);
+    (ports > 1 && ports != places)
+        .then(|| format!("`url` names {ports} ports for {places} hosts; name one `port`, or one for each host"))
 }
 
 /// Without the driver there is nothing to ask.

@@ -35,8 +35,11 @@ pub(super) fn is_fatal(error: &tokio_postgres::Error) -> bool {
 /// The driver's error, classified.
 pub(super) fn from_driver(error: tokio_postgres::Error) -> DatabaseError {
     let Some(answer) = error.as_db_error() else {
-        let mut made = connection_error(error.to_string());
-        made.retryable = !is_tls_refusal(&error);
+        let mut made = match is_misconfigured(&error) {
+            true => config_error(missing_setting(&error)),
+            false => connection_error(error.to_string()),
+        };
+        made.retryable &= !is_tls_refusal(&error);
         made.source = Some(Box::new(error));
         return made;
     };
@@ -49,6 +52,23 @@ pub(super) fn from_driver(error: tokio_postgres::Error) -> DatabaseError {
     made.columns = columns(answer);
     made.source = Some(Box::new(error));
     made
+}
+
+/// Whether the driver finds its settings wanting, which it tells by nothing but its first words.
+fn is_misconfigured(error: &tokio_postgres::Error) -> bool {
+    error.to_string().starts_with("invalid configuration")
+}
+
+/// What the driver finds wanting in its settings.
+fn missing_setting(error: &tokio_postgres::Error) -> String {
+    match std::error::Error::source(error).map(ToString::to_string) {
+        Some(reason) if reason == "password missing" => {
+            "sign in to the server: it asks for a password, and the settings have none; write it into `url` \
+             (`postgres://user:password@host/database`) or set `credentials`"
+                .to_owned()
+        }
+        reason => format!("connect to the server: the settings do not fit: {}", reason.unwrap_or_default()),
+    }
 }
 
 /// Whether one side will not have the other's encryption, which trying again does not change.

@@ -45,7 +45,7 @@ impl PostgresTarget {
                 })?;
                 options.set_credentials(Some(&credentials.user), credentials.password.expose_secret());
             }
-            let connection = PostgresConnection::connect(&options).await.map_err(Error::from_database)?;
+            let connection = PostgresConnection::connect(&options).await.map_err(refused)?;
             // Sent together: one round trip.
             let (raises, _) = tokio::join!(raise_is_installed(&connection), connection.identify());
             let raises = raises.map_err(Error::from_database)?;
@@ -65,6 +65,20 @@ impl PostgresTarget {
             mode.settings = settings;
         }
     }
+}
+
+/// Why no connection came about, where the settings are at fault.
+fn refused(error: DatabaseError) -> Error {
+    let message = match (error.kind, error.code.as_str()) {
+        // In our own words, which go on from "failed to".
+        (ErrorKind::Config, "") => error.message.clone(),
+        (_, "28000" | "28P01") => {
+            "sign in to the server: it refuses the user or the password; check them in the settings".to_owned()
+        }
+        (_, "3D000") => "connect to the database: the server has none of this name; check it in `url`".to_owned(),
+        _ => return Error::from_database(error),
+    };
+    Error::new(error.kind, message).with_retryable(error.retryable).with_source(error)
 }
 
 /// What became of the transaction that `lost` ran, asked on `connection`.

@@ -298,7 +298,7 @@ impl Executor {
     pub(super) fn clean(&mut self) -> bool {
         self.rollback();
         self.database.install_handlers();
-        self.database.execute("PRAGMA query_only = OFF; PRAGMA foreign_keys = ON").is_ok()
+        self.database.execute("PRAGMA query_only = OFF; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF").is_ok()
             && self.database.is_autocommit()
     }
 

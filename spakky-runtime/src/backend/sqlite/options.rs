@@ -18,6 +18,8 @@ pub(crate) struct SqliteOptions {
     pub(crate) read_only: bool,
     /// Creates the file if there is none.
     pub(crate) create: bool,
+    /// The permissions of the file, if they are set.
+    pub(crate) file_mode: Option<u32>,
 }
 
 /// Where the database is.
@@ -77,6 +79,7 @@ impl SqliteOptions {
             statement_cache_size: 256,
             read_only: false,
             create: true,
+            file_mode: None,
         }
     }
 

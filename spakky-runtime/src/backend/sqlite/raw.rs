@@ -61,12 +61,7 @@ impl Database {
     /// Opens `url`, in diesel's spelling, and puts `queue` in charge of how long it waits and whether it goes on.
     pub(super) fn open(url: &str, queue: Arc<Queue>) -> Result<Self, Failure> {
         let (connection, handle) = establish(url)?;
-        // Values in single quotes, names in double quotes: a misspelt column must not turn into a text.
-        // SAFETY: the handle is open, and the option takes an `int` and a pointer to one that may be null.
-        unsafe {
-            let off: c_int = 0;
-            ffi::sqlite3_db_config(handle.as_ptr(), ffi::SQLITE_DBCONFIG_DQS_DML, off, ptr::null_mut::<c_int>());
-        }
+        harden(handle)?;
         let database = Database {
             begin: prepare(handle, "BEGIN")?,
             begin_immediate: prepare(handle, "BEGIN IMMEDIATE")?,
@@ -161,6 +156,25 @@ fn establish(url: &str) -> Result<(diesel::SqliteConnection, NonNull<ffi::sqlite
         Opening::Caught(handle) => Ok((connection, handle)),
         _ => Err(Failure::new(ffi::SQLITE_MISUSE, "SQLite does not run extensions when it opens a connection")),
     }
+}
+
+/// Takes away what a file from somebody else, or a statement that was smuggled in, could do harm by.
+fn harden(handle: NonNull<ffi::sqlite3>) -> Result<(), Failure> {
+    for (option, value) in [
+        // Values in single quotes, names in double quotes: a misspelt column must not turn into a text.
+        (ffi::SQLITE_DBCONFIG_DQS_DML, 0),
+        (ffi::SQLITE_DBCONFIG_DQS_DDL, 0),
+        // No statement can write the schema's own table or damage the file.
+        (ffi::SQLITE_DBCONFIG_DEFENSIVE, 1),
+        // What stands in the schema (views, triggers, defaults, checks, indexes) calls no function that has an effect outside.
+        (ffi::SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
+    ] {
+        let value: c_int = value;
+        // SAFETY: the handle is open, and these options take an `int` and a pointer to one that may be null.
+        let code = unsafe { ffi::sqlite3_db_config(handle.as_ptr(), option, value, ptr::null_mut::<c_int>()) };
+        check(handle, code)?;
+    }
+    Ok(())
 }
 
 unsafe extern "C" fn catch(

@@ -2,6 +2,7 @@
 
 mod burst;
 mod cancel;
+mod guarded_file;
 mod lend;
 mod read;
 mod support;

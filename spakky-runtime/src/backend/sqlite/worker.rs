@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::error::{cancelled, classify};
 use super::executor::Executor;
+use super::file;
 use super::options::{Location, SqliteOptions};
 use super::queue::Queue;
 use super::raw::{Database, Failure};
@@ -64,9 +65,10 @@ fn open(options: &SqliteOptions, queue: &Arc<Queue>) -> Result<Executor, Databas
             return cancelled();
         }
         let mut error = classify(failure);
-        error.message = format!("open `{}`: {}", options.name(), error.message);
+        error.message = format!("open the database file `{}`: {}", options.name(), error.message);
         error
     };
+    file::prepare(options)?;
     let mut database = Database::open(&options.uri(), Arc::clone(queue)).map_err(failed)?;
     if !options.read_only && options.location != Location::Memory {
         use_wal(&mut database, queue).map_err(failed)?;

@@ -286,8 +286,9 @@ async fn a_file_that_cannot_be_opened_is_named() {
     let file = TestFile::new();
     let missing = SqliteOptions { create: false, ..file.options() };
     let error = SqliteConnection::connect(&missing).await.unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Connection);
-    assert!(error.message().starts_with("open `") && error.message().contains("test file.db`: "), "{error}");
+    assert_eq!((error.kind, error.retryable), (ErrorKind::Config, false));
+    assert!(error.message().starts_with("open the database file `"), "{error}");
+    assert!(error.message().ends_with("test file.db`: there is no such file; mend the path in `url`"), "{error}");
 
     let Location::File(path) = file.options().location else { panic!("a file") };
     std::fs::write(&path, "this is a text, and it is certainly not a database of any kind whatsoever").unwrap();
