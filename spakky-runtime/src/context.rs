@@ -1,5 +1,6 @@
 //! Who asks, and on whose behalf: what a request carries through every unit of work it starts.
 
+use std::fmt;
 use std::future::Future;
 
 tokio::task_local! {
@@ -21,7 +22,7 @@ tokio::task_local! {
 /// context.scope(handle()).await;
 /// # }
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct RequestContext {
     tenant: Option<String>,
     actor: Option<String>,
@@ -127,9 +128,38 @@ impl RequestContext {
     }
 }
 
+/// What is known, and the names of the settings. The values are people's, and a log is no place for them.
+impl fmt::Debug for RequestContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RequestContext { tenant, actor, correlation_id, causation_id, traceparent, settings } = self;
+        let known = [
+            ("tenant", tenant),
+            ("actor", actor),
+            ("correlation_id", correlation_id),
+            ("causation_id", causation_id),
+            ("traceparent", traceparent),
+        ];
+        let mut debug = f.debug_struct("RequestContext");
+        for (name, value) in known {
+            debug.field(name, &format_args!("{}", if value.is_some() { "***" } else { "none" }));
+        }
+        debug.field("settings", &settings.iter().map(|(name, _)| name).collect::<Vec<_>>()).finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_debug_form_shows_no_value() {
+        let context = RequestContext::new().tenant("acme").actor("ann").setting("app.token", "s3cret");
+        assert_eq!(
+            format!("{context:?}"),
+            "RequestContext { tenant: ***, actor: ***, correlation_id: none, causation_id: none, traceparent: none, \
+             settings: [\"app.token\"] }"
+        );
+    }
 
     #[tokio::test]
     async fn the_context_is_that_of_the_innermost_scope_and_not_of_a_spawned_task() {

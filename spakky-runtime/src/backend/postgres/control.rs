@@ -1,11 +1,19 @@
-//! Statements of the simple protocol, which need no values: BEGIN with its settings, COMMIT, ROLLBACK.
+//! Statements of the simple protocol, which need no values: BEGIN with its options, COMMIT, ROLLBACK. The settings of a
+//! transaction travel behind its BEGIN as values of a statement of their own: the driver logs texts, and what a request's
+//! context sets is not to be in a log.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use bytes::BytesMut;
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use super::error::config_error;
 use crate::error::DatabaseError;
 use crate::transaction::{Isolation, TransactionMode};
 
-/// `BEGIN` with its options, and the settings of this transaction behind it.
-pub(super) fn begin(mode: &TransactionMode) -> Result<String, DatabaseError> {
+/// `BEGIN` with its options.
+pub(super) fn begin(mode: &TransactionMode) -> String {
     let mut sql = String::from("BEGIN");
     match mode.isolation {
         Some(Isolation::ReadCommitted) => sql.push_str(" ISOLATION LEVEL READ COMMITTED"),
@@ -19,20 +27,57 @@ pub(super) fn begin(mode: &TransactionMode) -> Result<String, DatabaseError> {
     if mode.deferrable {
         sql.push_str(" DEFERRABLE");
     }
-    for (position, (name, value)) in mode.settings.iter().enumerate() {
-        sql.push_str(if position == 0 { "; SELECT " } else { ", " });
-        sql.push_str(&format!("pg_catalog.set_config({}, {}, true)", literal(name)?, literal(value)?));
-    }
-    Ok(sql)
+    sql
 }
 
-/// A string literal that is read the same whatever `standard_conforming_strings` is.
-pub(super) fn literal(text: &str) -> Result<String, DatabaseError> {
-    if text.contains('\0') {
-        return Err(config_error("use a setting with a NUL character in its name or value"));
+/// The settings of one transaction.
+pub(super) struct Settings {
+    pub(super) sql: String,
+    pub(super) values: Vec<(Hidden, Type)>,
+}
+
+impl Settings {
+    /// Those of the transaction, if it has any.
+    ///
+    /// # Errors
+    /// For a NUL character, which no text of PostgreSQL has.
+    pub(super) fn of(mode: &TransactionMode) -> Result<Option<Self>, DatabaseError> {
+        if mode.settings.is_empty() {
+            return Ok(None);
+        }
+        let mut settings = Settings { sql: "SELECT".to_owned(), values: Vec::with_capacity(2 * mode.settings.len()) };
+        for (position, (name, value)) in mode.settings.iter().enumerate() {
+            if name.contains('\0') || value.contains('\0') {
+                return Err(config_error("use a setting with a NUL character in its name or value"));
+            }
+            let comma = if position > 0 { "," } else { "" };
+            let (first, second) = (2 * position + 1, 2 * position + 2);
+            settings.sql.push_str(&format!("{comma} pg_catalog.set_config(${first}, ${second}, true)"));
+            settings.values.extend([name, value].map(|text| (Hidden(text.clone()), Type::TEXT)));
+        }
+        Ok(Some(settings))
     }
-    let quoted = text.replace('\'', "''");
-    Ok(if text.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") })
+}
+
+/// A text that is sent and not shown.
+pub(super) struct Hidden(String);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("text")
+    }
+}
+
+impl ToSql for Hidden {
+    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        self.0.to_sql(ty, out)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        <String as ToSql>::accepts(ty)
+    }
+
+    to_sql_checked!();
 }
 
 /// Whether a control statement leaves every table and type as it was.

@@ -15,7 +15,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{RowStream, SimpleQueryMessage, Statement as Prepared};
 
 use super::answer::{self, Rows};
-use super::control;
+use super::control::{self, Settings};
 use super::core::{Core, Observation, Outbox};
 use super::error::mapping_error;
 use super::statement_cache::Lookup;
@@ -87,10 +87,10 @@ impl Core {
         let mut cold = Vec::new();
         for (position, step) in steps.iter().enumerate() {
             let wait = match step {
-                Step::Begin(mode) => match control::begin(mode) {
-                    Ok(sql) => {
+                Step::Begin(mode) => match Settings::of(mode) {
+                    Ok(settings) => {
                         self.wire.expect_begin();
-                        self.start_simple(sql)
+                        self.start_begin(control::begin(mode), settings)
                     }
                     Err(error) => Wait::Done(Err(StepError::Unsent(error))),
                 },
@@ -137,6 +137,21 @@ impl Core {
         let core = self.clone();
         Wait::start(Box::pin(async move {
             core.client.batch_execute(&sql).await.map(|()| Rows::default()).map_err(StepError::Driver)
+        }))
+    }
+
+    /// Sends BEGIN, and the settings of the transaction behind it. One that the server refuses fails the transaction.
+    fn start_begin(self: &Arc<Self>, sql: String, settings: Option<Settings>) -> Wait<StepResult> {
+        let Some(settings) = settings else { return self.start_simple(sql) };
+        let core = self.clone();
+        Wait::start(Box::pin(async move {
+            let set = async {
+                let rows = core.client.query_typed_raw(&settings.sql, settings.values).await?;
+                rows.try_for_each(|_| std::future::ready(Ok(()))).await
+            };
+            // Both are sent by the first poll, in this order.
+            let (begun, set) = futures_util::future::join(core.client.batch_execute(&sql), set).await;
+            begun.and(set).map(|()| Rows::default()).map_err(StepError::Driver)
         }))
     }
 
