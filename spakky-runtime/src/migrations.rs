@@ -7,6 +7,7 @@
 //! * [`run_command`] makes a program of it: `diff`, `up`, `down`, `status`.
 
 mod change;
+mod checksum;
 mod command;
 mod danger;
 mod diff;

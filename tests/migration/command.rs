@@ -11,7 +11,53 @@ on_each_backend![
     a_check_tells_by_its_result,
     destructive_steps_are_refused_by_the_command_too,
     a_command_that_is_none_is_explained,
+    the_url_may_come_from_a_file_and_is_shown_nowhere,
+    a_changed_file_is_shown_and_taken_by_command,
+    a_name_does_nothing_to_the_terminal,
 ];
+
+/// What a mistyped URL of a file brings about.
+mod missing {
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_made_by_looking() {
+        let (home, folder) = (Folder::new(), Folder::new());
+        folder.file("20240101_first", "up.sql", "CREATE TABLE runs (step INTEGER);").file(
+            "20240101_first",
+            "down.sql",
+            "DROP TABLE runs;",
+        );
+        let file = home.path().join("mistyped.db");
+        let url = format!("sqlite://{}", file.display());
+        let run = async |args: &[&str]| {
+            let dir = folder.path().to_str().unwrap();
+            let all = [&["migrations", "--url", &url, "--dir", dir], args].concat();
+            let mut output = Vec::new();
+            let ok = Command::from_args(all).unwrap().run(&schema![PartRow], &mut output).await;
+            let output = String::from_utf8(output).unwrap().replace(file.to_str().unwrap(), "FILE");
+            ok.map(|ok| (ok, output)).map_err(|error| {
+                assert!(error.is_config() && !error.is_retryable());
+                error.to_string().replace(file.to_str().unwrap(), "FILE")
+            })
+        };
+        for looking in ["status", "down"] {
+            let refusal = run(&[looking]).await.unwrap_err();
+            assert_eq!(refusal, "open the database file `FILE`: there is no such file");
+            assert_eq!(home.names(), [""; 0]);
+        }
+        for (args, is_well) in
+            [(&["diff"][..], true), (&["diff", "--check"], false), (&["diff", "--name", "parts"], true)]
+        {
+            let (ok, output) = run(args).await.unwrap();
+            let expected = "there is no `FILE` yet; an empty database differs by this\ncreate table `parts`\n";
+            assert!(ok == is_well && output.starts_with(expected), "{output}");
+            assert_eq!(home.names(), [""; 0]);
+        }
+        assert!(run(&["up"]).await.unwrap().1.starts_with("ran 20240101_first\nran "));
+        assert!(home.names().contains(&"mistyped.db".to_owned()));
+    }
+}
 
 #[derive(Debug, Clone, Table)]
 #[table(name = "parts")]
@@ -91,4 +137,53 @@ async fn a_command_that_is_none_is_explained(_database: Database) {
     }
     let help = Command::from_args(["migrations", "--help"]).unwrap_err();
     assert_eq!(help.exit_code(), 0);
+}
+
+async fn the_url_may_come_from_a_file_and_is_shown_nowhere(database: Database) {
+    let folder = Folder::new();
+    let file = folder.path().join("url");
+    std::fs::write(&file, format!("\n{}\n", database.url())).unwrap();
+    let dir = folder.path().join("migrations");
+    let args = ["migrations", "--url-file", file.to_str().unwrap(), "--dir", dir.to_str().unwrap(), "diff"];
+    let mut output = Vec::new();
+    Command::from_args(args).unwrap().run(&schema![PartRow], &mut output).await.unwrap();
+    assert!(String::from_utf8(output).unwrap().starts_with("create table `parts`\n"));
+    let nowhere = ["migrations", "--url-file", "/no/such/file", "status"];
+    let error = Command::from_args(nowhere).unwrap().run(&schema![PartRow], &mut Vec::new()).await.unwrap_err();
+    assert!(error.is_config());
+    assert_eq!(error.to_string(), "read the database URL in `/no/such/file`");
+
+    let url = "postgres://app:s3cret@db/shop";
+    let command = Command::from_args(["migrations", "--url", url, "status"]).unwrap();
+    assert!(!format!("{command:?}").contains("s3cret"));
+    for mistyped in [
+        &["migrations", url, "status"][..],
+        &["migrations", "--ulr", url],
+        &["migrations", "down", url],
+        &["migrations", "status", &format!("--{url}")],
+    ] {
+        let error = Command::from_args(mistyped).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("s3cret"), "{error}");
+    }
+}
+
+async fn a_changed_file_is_shown_and_taken_by_command(database: Database) {
+    let folder = Folder::new();
+    folder.file("20240101_first", "up.sql", "SELECT 1;");
+    let said = async |args: &[&str]| run(&database, &folder, args).await.map(|(_, output)| output);
+    assert_eq!(said(&["up"]).await.unwrap(), "ran 20240101_first\n");
+    folder.file("20240101_first", "up.sql", "SELECT 2;");
+    assert_eq!(said(&["status"]).await.unwrap(), "changed 20240101_first\n");
+    assert!(said(&["up"]).await.unwrap_err().is_schema());
+    assert_eq!(said(&["up", "--accept-changed"]).await.unwrap(), "nothing to run\n");
+    assert_eq!(said(&["status"]).await.unwrap(), "applied 20240101_first\n");
+}
+
+async fn a_name_does_nothing_to_the_terminal(database: Database) {
+    let folder = Folder::new();
+    folder.file("20240101_a\u{1b}[31m\nran 20240102_forged", "up.sql", "SELECT 1 / ;");
+    let (_, shown) = run(&database, &folder, &["status"]).await.unwrap();
+    assert_eq!(shown, "pending 20240101_a\\u{1b}[31m\\nran 20240102_forged\n");
+    let error = run(&database, &folder, &["up"]).await.unwrap_err();
+    assert!(!error.to_string().contains(char::is_control), "{error:?}");
 }

@@ -1,5 +1,6 @@
 //! Migrations: a registry compared with the database, the SQL that comes of it, and how it is run.
 
+mod changed;
 mod command;
 mod compare;
 mod data;

@@ -4,11 +4,13 @@ use tracing::field::Empty;
 
 use super::Ending;
 use crate::error::{DatabaseError, Error};
+use crate::quote::printable;
 use crate::session::SessionManager;
 
 impl SessionManager {
     /// Watches a migration that is about to run.
     pub(crate) fn watch_migration(&self, name: &str, version: &str, direction: &'static str) -> Ending {
+        let (name, version) = (printable(name), printable(version));
         Ending::of(tracing::info_span!(
             target: "spakky::migration",
             "spakky.migration",
@@ -17,8 +19,8 @@ impl SessionManager {
             "otel.status_code" = Empty,
             "db.system.name" = self.system_name(),
             "db.response.status_code" = Empty,
-            name,
-            version,
+            name = &*name,
+            version = &*version,
             direction,
             outcome = Empty,
         ))

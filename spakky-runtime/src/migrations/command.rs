@@ -5,7 +5,9 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand};
+use secrecy::SecretString;
 
 use super::diff::DiffOptions;
 use super::run::Migrator;
@@ -13,6 +15,7 @@ use super::status::MigrationState;
 use super::write::WriteOptions;
 use crate::config::DatabaseConfig;
 use crate::error::{Error, ErrorKind};
+use crate::quote::printable;
 use crate::schema::SchemaRegistry;
 use crate::session::SessionManager;
 
@@ -20,9 +23,13 @@ use crate::session::SessionManager;
 #[derive(Debug, Clone, Parser)]
 #[command(name = "migrations", disable_version_flag = true)]
 pub struct Command {
-    /// The database; without it, the settings of the environment (`SPAKKY_DB__URL` and so on).
+    /// The database; without it, the settings of the environment (`SPAKKY_DB__URL` and so on). Whoever lists the processes
+    /// sees it: a password is better in a file or the environment.
     #[arg(long, global = true, value_name = "URL")]
-    url: Option<String>,
+    url: Option<SecretString>,
+    /// A file with the URL of the database in it.
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "url")]
+    url_file: Option<PathBuf>,
     /// The folder of the migrations.
     #[arg(long, global = true, value_name = "FOLDER", default_value = "migrations")]
     dir: PathBuf,
@@ -35,7 +42,11 @@ enum Action {
     /// Shows what separates the database from the tables of the program, and writes it as a migration.
     Diff(DiffArgs),
     /// Runs every migration that has not run.
-    Up,
+    Up {
+        /// Takes the files of migrations that have run as they are now, although they were changed.
+        #[arg(long)]
+        accept_changed: bool,
+    },
     /// Takes the last migrations back.
     Down {
         /// How many.
@@ -71,7 +82,7 @@ impl Command {
     /// # Errors
     /// Clap's own message, which is the help text if that was asked for.
     pub fn from_args<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result<Self, clap::Error> {
-        Self::try_parse_from(args)
+        Self::try_parse_from(args).map_err(without_urls)
     }
 
     /// Runs the command and writes what it has to say to `output`. Answers whether all is well: `false` where
@@ -84,17 +95,35 @@ impl Command {
     /// # Cancellation
     /// As for the function behind each.
     pub async fn run(self, registry: &SchemaRegistry, output: &mut (dyn Write + Send)) -> Result<bool, Error> {
-        let config = match self.url {
-            Some(url) => DatabaseConfig::new(url),
-            None => DatabaseConfig::from_env()?,
+        let config = match (self.url, self.url_file) {
+            (Some(url), _) => DatabaseConfig::new(url),
+            (None, Some(file)) => DatabaseConfig::from_url_file(file)?,
+            (None, None) => DatabaseConfig::from_env()?,
+        };
+        let mut lines = Vec::new();
+        let config = match (&self.action, config.missing_file()) {
+            // What is to be made comes with `up`.
+            (Action::Diff(_), Some(file)) => {
+                lines.push(format!(
+                    "there is no `{}` yet; an empty database differs by this",
+                    printable(&file.display().to_string())
+                ));
+                config.with_url("sqlite::memory:")
+            }
+            (Action::Down { .. } | Action::Status, Some(file)) => {
+                let message = format!("open the database file `{}`: there is no such file", file.display());
+                return Err(Error::new(ErrorKind::Config, message));
+            }
+            _ => config,
         };
         let sessions = SessionManager::from_config(config).await?;
-        let mut lines = Vec::new();
         let result = match self.action {
             Action::Diff(args) => diff(args, &sessions, &self.dir, registry, &mut lines).await,
-            Action::Up => {
-                let done = Migrator::from_dir(&self.dir)?.up(&sessions).await?;
-                lines.extend(done.iter().map(|name| format!("ran {name}")));
+            Action::Up { accept_changed } => {
+                let migrator = Migrator::from_dir(&self.dir)?;
+                let migrator = if accept_changed { migrator.accept_changed() } else { migrator };
+                let done = migrator.up(&sessions).await?;
+                lines.extend(done.iter().map(|name| format!("ran {}", printable(name))));
                 if done.is_empty() {
                     lines.push("nothing to run".to_owned());
                 }
@@ -102,7 +131,7 @@ impl Command {
             }
             Action::Down { count } => {
                 let done = Migrator::from_dir(&self.dir)?.down(&sessions, count).await?;
-                lines.extend(done.iter().map(|name| format!("took back {name}")));
+                lines.extend(done.iter().map(|name| format!("took back {}", printable(name))));
                 if done.is_empty() {
                     lines.push("nothing to take back".to_owned());
                 }
@@ -112,10 +141,11 @@ impl Command {
                 for migration in Migrator::from_dir(&self.dir)?.status(&sessions).await? {
                     let state = match migration.state() {
                         MigrationState::Applied => "applied",
+                        MigrationState::Changed => "changed",
                         MigrationState::Pending => "pending",
                         MigrationState::Unknown => "unknown",
                     };
-                    lines.push(format!("{state} {}", migration.name()));
+                    lines.push(format!("{state} {}", printable(migration.name())));
                 }
                 Ok(true)
             }
@@ -126,6 +156,18 @@ impl Command {
         }
         result
     }
+}
+
+/// A mistyped command may hold the database's URL where none belongs, and clap quotes what it does not understand.
+fn without_urls(mut error: clap::Error) -> clap::Error {
+    for kind in [ContextKind::InvalidArg, ContextKind::InvalidSubcommand, ContextKind::InvalidValue] {
+        if let Some(ContextValue::String(text)) = error.get(kind)
+            && (text.contains("://") || text.contains('@'))
+        {
+            error.insert(kind, ContextValue::String("***".to_owned()));
+        }
+    }
+    error
 }
 
 async fn diff(

@@ -7,6 +7,7 @@ use super::shape::{TableName, TableShape};
 use super::wanted::{adopt, name_of, shape_of};
 use crate::backend::Backend;
 use crate::error::Error;
+use crate::quote::printable;
 use crate::schema::native_enum::enums;
 use crate::schema::{SchemaRegistry, TableDescriptor};
 use crate::session::SessionManager;
@@ -76,7 +77,7 @@ impl DiffStep {
 
 impl std::fmt::Display for DiffStep {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&printable(&self.text))
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod sqlite;
 
 use super::change::Change;
 use crate::backend::Backend;
+use crate::quote::printable;
 
 /// Statements that belong together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub(crate) fn text(blocks: &[Block]) -> String {
         }
         for comment in block.comments.iter().chain(&block.notes) {
             // A name may hold anything, a line's end too.
-            text.push_str(&format!("-- {}\n", comment.replace(['\n', '\r'], " ")));
+            text.push_str(&format!("-- {}\n", printable(comment)));
         }
         for statement in &block.statements {
             text.push_str(statement);

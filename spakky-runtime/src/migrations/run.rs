@@ -3,12 +3,14 @@
 //! What has run is noted in diesel's own table, so that diesel's command and this one can take turns. A migration and its
 //! note are one transaction.
 
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::migration::MigrationSource;
 
+use super::checksum;
 use super::diff::VERSIONS;
 use super::script::{self, Statement};
 use super::source::{self, AnyBackend, Migration};
@@ -51,6 +53,7 @@ const CLEANUP_DEADLINE: Duration = Duration::from_secs(5);
 pub struct Migrator {
     migrations: Vec<Migration>,
     lock_wait: Duration,
+    accept_changed: bool,
 }
 
 impl Migrator {
@@ -73,13 +76,21 @@ impl Migrator {
     }
 
     fn of(migrations: Vec<Migration>) -> Self {
-        Migrator { migrations, lock_wait: Duration::from_secs(300) }
+        Migrator { migrations, lock_wait: Duration::from_secs(300), accept_changed: false }
     }
 
     /// How long to wait while another process migrates; five minutes unless set.
     #[must_use]
     pub fn lock_wait(mut self, limit: Duration) -> Self {
         self.lock_wait = limit;
+        self
+    }
+
+    /// Takes the files of migrations that have run as they are now, although they were changed since:
+    /// [`up`](Self::up) refuses such, since the database may not be what the files say.
+    #[must_use]
+    pub fn accept_changed(mut self) -> Self {
+        self.accept_changed = true;
         self
     }
 
@@ -93,6 +104,7 @@ impl Migrator {
     ///
     /// # Errors
     /// The migration, the statement and its line, with the kind that the database's failure has; those before it stay.
+    /// [`is_schema`](Error::is_schema) when the file of a migration was changed after it ran, ahead of all else.
     /// [`is_lock_timeout`](Error::is_lock_timeout) when another process migrates for too long,
     /// [`is_config`](Error::is_config) behind a pooler that cannot keep a lock, and
     /// [`is_invalid_transaction`](Error::is_invalid_transaction) inside a unit of work that has a connection.
@@ -100,10 +112,11 @@ impl Migrator {
     /// # Cancellation
     /// The migration under way is stopped and rolled back, unless its COMMIT was sent.
     pub async fn up(&self, sessions: &SessionManager) -> Result<Vec<String>, Error> {
-        let run = Run::begin(sessions, self.lock_wait).await?;
+        let mut run = Run::begin(sessions, self.lock_wait).await?;
         let mut done = Vec::new();
         let result = async {
             run.prepare().await?;
+            run.check_unchanged(&self.migrations, self.accept_changed).await?;
             for migration in &self.migrations {
                 if run.apply(migration, Direction::Up).await? {
                     done.push(migration.name.clone());
@@ -125,13 +138,13 @@ impl Migrator {
     /// # Cancellation
     /// As for [`up`](Self::up).
     pub async fn down(&self, sessions: &SessionManager, count: usize) -> Result<Vec<String>, Error> {
-        let run = Run::begin(sessions, self.lock_wait).await?;
-        let result = self.take_back(&run, count).await;
+        let mut run = Run::begin(sessions, self.lock_wait).await?;
+        let result = self.take_back(&mut run, count).await;
         run.end(sessions).await;
         result
     }
 
-    async fn take_back(&self, run: &Run, count: usize) -> Result<Vec<String>, Error> {
+    async fn take_back(&self, run: &mut Run, count: usize) -> Result<Vec<String>, Error> {
         run.prepare().await?;
         let mut done = Vec::new();
         for version in run.versions().await?.iter().rev().take(count) {
@@ -160,25 +173,33 @@ impl Migrator {
             }
         };
         let (count,): (i64,) = sessions.sql(there).fetch_one().await?;
-        let applied: Vec<(String,)> = match count {
-            0 => Vec::new(),
-            _ => sessions.sql(SELECT_VERSIONS).fetch_all().await?,
+        let kept = match count {
+            0 => 0,
+            _ => sessions.sql(checksum::is_kept(sessions.backend())).fetch_one::<(i64,)>().await?.0,
         };
-        let is_applied = |version: &str| applied.iter().any(|(applied,)| applied == version);
+        let applied: BTreeMap<String, Option<String>> = match (count, kept) {
+            (0, _) => BTreeMap::new(),
+            (_, 0) => {
+                let versions: Vec<(String,)> = sessions.sql(SELECT_VERSIONS).fetch_all().await?;
+                versions.into_iter().map(|(version,)| (version, None)).collect()
+            }
+            _ => sessions.sql(checksum::select()).fetch_all().await?.into_iter().collect(),
+        };
         let mut found: Vec<_> = self
             .migrations
             .iter()
             .map(|migration| {
-                let state =
-                    if is_applied(&migration.version) { MigrationState::Applied } else { MigrationState::Pending };
+                let state = match applied.get(&migration.version) {
+                    None => MigrationState::Pending,
+                    Some(Some(known)) if *known != checksum::of(&migration.up) => MigrationState::Changed,
+                    Some(_) => MigrationState::Applied,
+                };
                 (migration.version.clone(), MigrationStatus::new(&migration.name, state))
             })
             .collect();
-        let unknown = applied.iter().filter(|(version,)| found.iter().all(|(known, _)| known != version));
-        let unknown = unknown
-            .map(|(version,)| (version.clone(), MigrationStatus::new(version, MigrationState::Unknown)))
-            .collect::<Vec<_>>();
-        found.extend(unknown);
+        let known: HashSet<&String> = self.migrations.iter().map(|migration| &migration.version).collect();
+        let unknown = applied.keys().filter(|version| !known.contains(version));
+        found.extend(unknown.map(|version| (version.clone(), MigrationStatus::new(version, MigrationState::Unknown))));
         found.sort_by(|(a, _), (b, _)| a.cmp(b));
         Ok(found.into_iter().map(|(_, status)| status).collect())
     }
@@ -199,6 +220,8 @@ struct Run {
     /// Taken when the run ends.
     lease: Option<Lease>,
     lock_wait: Duration,
+    /// Whether the notes have checksums.
+    checksums: bool,
 }
 
 impl Run {
@@ -218,7 +241,7 @@ impl Run {
         }
         let lease = sessions.lease(true).await?;
         let connection = lease.connection().clone();
-        let run = Run { sessions: sessions.clone(), connection, lease: Some(lease), lock_wait };
+        let run = Run { sessions: sessions.clone(), connection, lease: Some(lease), lock_wait, checksums: false };
         if run.is_postgres() {
             sessions.observe_migration_wait(run.lock()).await?;
         }
@@ -281,19 +304,97 @@ impl Run {
         Error::new(ErrorKind::LockTimeout, message)
     }
 
-    /// Makes room for the notes.
-    async fn prepare(&self) -> Result<(), Error> {
+    /// Makes room for the notes and their checksums.
+    async fn prepare(&mut self) -> Result<(), Error> {
         let table = format!(
             "CREATE TABLE IF NOT EXISTS {VERSIONS} (version VARCHAR(50) PRIMARY KEY NOT NULL, run_on TIMESTAMP NOT NULL \
              DEFAULT CURRENT_TIMESTAMP)"
         );
         if self.is_postgres() {
             self.control(&table).await.map_err(Error::from_database)?;
+            self.checksums = self.add_checksums().await.map_err(Error::from_database)?;
             return self.control(raise::INSTALL).await.map_err(Error::from_database);
         }
         self.wait_to_begin().await?;
-        let made = self.control(&table).await;
-        self.finish(made).await.map_err(Error::from_database)
+        let made = match self.control(&table).await {
+            Ok(()) => self.add_checksums().await,
+            Err(error) => Err(error),
+        };
+        self.checksums = *made.as_ref().unwrap_or(&false);
+        self.finish(made.map(drop)).await.map_err(Error::from_database)
+    }
+
+    /// Adds the column for checksums where it is missing; answers whether it is there. A role that does not own the table
+    /// cannot add it, and migrates without.
+    async fn add_checksums(&self) -> Result<bool, DatabaseError> {
+        let there = self.query(&checksum::is_kept(self.sessions.backend()), Vec::new()).await?;
+        if first(there) != Some(Value::I64(0)) {
+            return Ok(true);
+        }
+        match self.control(&checksum::add()).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.code() == "42501" => {
+                tracing::warn!(
+                    "the role that migrates does not own `{VERSIONS}`: changes of files that have run will not be seen"
+                );
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Refuses migrations whose text is no longer the one that has run, and notes the checksums of those that ran without.
+    async fn check_unchanged(&self, migrations: &[Migration], accept_changed: bool) -> Result<(), Error> {
+        if !self.checksums {
+            return Ok(());
+        }
+        let rows = self.query(&checksum::select(), Vec::new()).await.map_err(Error::from_database)?;
+        let noted: BTreeMap<String, Option<String>> = rows
+            .into_iter()
+            .filter_map(|row| {
+                let mut values = row.into_iter().map(|value| String::from_value(value).ok());
+                Some((values.next()??, values.next()?))
+            })
+            .collect();
+        let mut changed = Vec::new();
+        let mut noting = Vec::new();
+        for migration in migrations {
+            let Some(known) = noted.get(&migration.version) else { continue };
+            let current = checksum::of(&migration.up);
+            if known.as_ref() == Some(&current) {
+                continue;
+            }
+            if known.is_some() {
+                changed.push(format!("`{}`", migration.name));
+            }
+            noting.push((migration, current));
+        }
+        if !changed.is_empty() && !accept_changed {
+            let (what, their) = if changed.len() == 1 { ("was", "its") } else { ("were", "their") };
+            let message = format!(
+                "migrate: {} {what} changed after {their} `up.sql` had run; put the change into a new migration and the file back, \
+                 or take it as it is with `accept_changed` (`up --accept-changed`)",
+                changed.join(", ")
+            );
+            return Err(Error::new(ErrorKind::Schema, message));
+        }
+        if noting.is_empty() {
+            return Ok(());
+        }
+        self.wait_to_begin().await?;
+        let mut noted = Ok(());
+        for (migration, current) in noting {
+            if noted.is_ok() {
+                noted = self.note_checksum(&migration.version, current).await;
+            }
+        }
+        self.finish(noted).await.map_err(Error::from_database)
+    }
+
+    async fn note_checksum(&self, version: &str, current: String) -> Result<(), DatabaseError> {
+        let places = if self.is_postgres() { ["$1", "$2"] } else { ["?1", "?2"] };
+        let sql = format!("UPDATE {VERSIONS} SET {} = {} WHERE version = {}", checksum::COLUMN, places[0], places[1]);
+        self.query(&sql, vec![text(current), text(version.to_owned())]).await.map(drop)
     }
 
     /// What has run.
@@ -443,14 +544,23 @@ impl Run {
     }
 
     async fn note(&self, migration: &Migration, direction: Direction) -> Result<(), DatabaseError> {
-        let place = if self.is_postgres() { "$1" } else { "?1" };
+        let places = if self.is_postgres() { ["$1", "$2"] } else { ["?1", "?2"] };
+        let mut binds = vec![text(migration.version.clone())];
         let sql = match direction {
-            Direction::Up => format!("INSERT INTO {VERSIONS} (version) VALUES ({place})"),
-            Direction::Down => format!("DELETE FROM {VERSIONS} WHERE version = {place}"),
+            Direction::Up if self.checksums => {
+                binds.push(text(checksum::of(&migration.up)));
+                let column = checksum::COLUMN;
+                format!("INSERT INTO {VERSIONS} (version, {column}) VALUES ({}, {})", places[0], places[1])
+            }
+            Direction::Up => format!("INSERT INTO {VERSIONS} (version) VALUES ({})", places[0]),
+            Direction::Down => format!("DELETE FROM {VERSIONS} WHERE version = {}", places[0]),
         };
-        let version = Bind { ty: ColumnType::scalar(ScalarType::Text), value: Value::Text(migration.version.clone()) };
-        self.query(&sql, vec![version]).await.map(drop)
+        self.query(&sql, binds).await.map(drop)
     }
+}
+
+fn text(text: String) -> Bind {
+    Bind { ty: ColumnType::scalar(ScalarType::Text), value: Value::Text(text) }
 }
 
 /// A run whose caller went away: what it is doing is stopped and undone in the background. Closing the connection gives

@@ -36,6 +36,7 @@ pub(crate) struct Migration {
 /// # Errors
 /// When the folder is not there, or holds something else than migrations.
 pub(crate) fn from_dir(path: &Path) -> Result<Vec<Migration>, Error> {
+    check_inside(path)?;
     let source = FileBasedMigrations::from_path(path).map_err(|error| {
         let message = match &error {
             MigrationError::UnknownMigrationFormat(folder) => format!(
@@ -49,6 +50,33 @@ pub(crate) fn from_dir(path: &Path) -> Result<Vec<Migration>, Error> {
         Error::new(ErrorKind::Config, message).with_source(error)
     })?;
     from_source(&source)
+}
+
+/// Refuses links that lead out of the folder: what they lead to is run with all that the database's role may do.
+fn check_inside(path: &Path) -> Result<(), Error> {
+    // The folder itself may be reached by a link, and is looked for elsewhere where it is not there.
+    let Ok(home) = path.canonicalize() else { return Ok(()) };
+    let unread = |error| {
+        Error::new(ErrorKind::Config, format!("read the migrations in `{}`", path.display())).with_source(error)
+    };
+    for folder in std::fs::read_dir(&home).map_err(unread)? {
+        let folder = folder.map_err(unread)?.path();
+        let files = ["up.sql", "down.sql", "metadata.toml"].map(|file| folder.join(file));
+        for entry in std::iter::once(&folder).chain(&files) {
+            // What a link leads to that is not there is nobody's text.
+            let Ok(place) = entry.canonicalize() else { continue };
+            if !place.starts_with(&home) {
+                let shown = entry.strip_prefix(&home).unwrap_or(entry);
+                let message = format!(
+                    "read the migrations in `{}`: `{}` is a link that leads out of the folder; put the file itself there",
+                    path.display(),
+                    shown.display()
+                );
+                return Err(Error::new(ErrorKind::Config, message));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The migrations of a source, by version.

@@ -13,6 +13,8 @@ pub struct MigrationStatus {
 pub enum MigrationState {
     /// It has run.
     Applied,
+    /// It has run, and its `up.sql` was changed afterwards.
+    Changed,
     /// It has not run.
     Pending,
     /// It has run, and the program does not have it: it is of another program or a newer version of this one.
