@@ -109,3 +109,60 @@ fn the_debug_form_shows_no_url() {
     let database = TestDatabase::sqlite().unwrap();
     assert_eq!(format!("{database:?}"), "TestDatabase { .. }");
 }
+
+/// A database that the server does not drop: a template.
+async fn undroppable() -> (TestDatabase, Client) {
+    let database = TestDatabase::postgres().await.unwrap();
+    let client = connect(&std::env::var("SPAKKY_TEST_POSTGRES_URL").unwrap()).await;
+    client.batch_execute(&format!("ALTER DATABASE {} IS_TEMPLATE true", name(database.url()))).await.unwrap();
+    (database, client)
+}
+
+async fn drop_after_all(url: &str, client: &Client) {
+    let name = name(url);
+    client.batch_execute(&format!("ALTER DATABASE {name} IS_TEMPLATE false")).await.unwrap();
+    client.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_dropped_says_so() {
+    let (database, client) = undroppable().await;
+    let url = database.url().to_owned();
+    let error = database.clone().delete().unwrap_err();
+    let expected =
+        format!("drop the test database `{}`: the server refused it: cannot drop a template database", name(&url));
+    assert_eq!(error.to_string(), expected);
+    // It is not tried a second time.
+    drop(database);
+    drop_after_all(&url, &client).await;
+}
+
+/// What is dropped with nobody to be answered is told by the process that did it.
+#[tokio::test]
+async fn a_database_that_is_dropped_in_vain_is_told_on_standard_error() {
+    const CHILD: &str = "SPAKKY_TEST_DROPS_IN_VAIN";
+    if std::env::var_os(CHILD).is_some() {
+        let (database, _client) = undroppable().await;
+        println!("{}", database.url());
+        return;
+    }
+    let test = "a_database_that_is_dropped_in_vain_is_told_on_standard_error";
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    let output = child.args(["--exact", test, "--nocapture"]).env(CHILD, "1").output().unwrap();
+    let (said, told) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let url = said.lines().find_map(|line| line.split_whitespace().find(|word| word.starts_with("postgres"))).unwrap();
+    let expected = format!("spakky: failed to drop the test database `{}`: the server refused it:", name(url));
+    assert!(told.contains(&expected), "{told}");
+    let client = connect(&std::env::var("SPAKKY_TEST_POSTGRES_URL").unwrap()).await;
+    drop_after_all(url, &client).await;
+}
+
+#[test]
+fn a_database_is_deleted_when_that_is_asked_for() {
+    let database = TestDatabase::sqlite().unwrap();
+    let (file, other) = (file(database.url()), database.clone());
+    std::fs::write(&file, "x").unwrap();
+    database.delete().unwrap();
+    assert!(!file.parent().unwrap().exists());
+    other.delete().unwrap();
+}

@@ -19,18 +19,14 @@ use crate::{Backend, Error, SessionManager};
 #[derive(Clone)]
 pub struct TestDatabase {
     url: String,
-    _home: Arc<Home>,
+    home: Arc<Home>,
 }
 
 /// What to delete: each deletes itself when dropped.
 enum Home {
     #[cfg(feature = "postgres")]
-    Postgres {
-        _database: Box<postgres::Database>,
-    },
-    Sqlite {
-        _folder: sqlite::Folder,
-    },
+    Postgres(Box<postgres::Database>),
+    Sqlite(sqlite::Folder),
 }
 
 impl TestDatabase {
@@ -70,7 +66,7 @@ impl TestDatabase {
         let server = postgres::Server::from_variable(std::env::var(postgres::VARIABLE).ok())?;
         let database = server.create().await?;
         let url = database.url().to_owned();
-        Ok(TestDatabase { url, _home: Arc::new(Home::Postgres { _database: Box::new(database) }) })
+        Ok(TestDatabase { url, home: Arc::new(Home::Postgres(Box::new(database))) })
     }
 
     /// A SQLite database in a folder of its own, below the system's temporary folder.
@@ -79,7 +75,7 @@ impl TestDatabase {
     /// When the folder cannot be made.
     pub fn sqlite() -> Result<Self, Error> {
         let folder = sqlite::Folder::create(&std::env::temp_dir())?;
-        Ok(TestDatabase { url: folder.url()?, _home: Arc::new(Home::Sqlite { _folder: folder }) })
+        Ok(TestDatabase { url: folder.url()?, home: Arc::new(Home::Sqlite(folder)) })
     }
 
     /// Connects to the database.
@@ -90,10 +86,39 @@ impl TestDatabase {
         SessionManager::connect(self.url()).await
     }
 
+    /// Deletes the database now, under whatever sessions and clones there are, and answers whether that went well. Dropping
+    /// the last clone does the same, and can only tell on standard error what went wrong.
+    ///
+    /// On PostgreSQL it blocks until the server has deleted it, at most ten seconds.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or refuses, or the files cannot be deleted.
+    pub fn delete(self) -> Result<(), Error> {
+        match &*self.home {
+            #[cfg(feature = "postgres")]
+            Home::Postgres(database) => database.remove(),
+            Home::Sqlite(folder) => folder.remove(),
+        }
+    }
+
     /// The URL to connect to. On PostgreSQL it holds what the environment's URL holds, a password included.
     pub fn url(&self) -> &str {
         &self.url
     }
+}
+
+/// Tells whoever runs the tests what became of a database that was dropped, when nobody is left to be answered: a log may go
+/// nowhere, as it does in most tests.
+fn tell(error: &Error) {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    tracing::warn!(?error, "a test database was not deleted");
+    say(&format!("failed to {error}{cause}"));
+}
+
+fn say(what: &str) {
+    use std::io::Write as _;
+    // Nothing is lost where there is nobody to read it.
+    let _ = writeln!(std::io::stderr(), "spakky: {what}");
 }
 
 impl fmt::Debug for TestDatabase {

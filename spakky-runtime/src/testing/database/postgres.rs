@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tokio_postgres::{Client, Config, NoTls};
 
 use super::name::{self, Name};
+use super::{say, tell};
 use crate::error::{Error, ErrorKind};
 
 /// The environment variable that names the server.
@@ -20,8 +21,11 @@ pub(super) const VARIABLE: &str = "SPAKKY_TEST_POSTGRES_URL";
 /// How long creating a database may take.
 const CREATE_LIMIT: Duration = Duration::from_secs(120);
 
-/// How long dropping one may take; it holds up the end of a test.
-const DROP_LIMIT: Duration = Duration::from_secs(30);
+/// How long dropping one may take; it holds up the end of a test. The server itself gives sessions five seconds to go.
+const DROP_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long nothing is said of it.
+const DROP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Whether this process has looked for leftovers.
 static SWEPT: AtomicBool = AtomicBool::new(false);
@@ -38,6 +42,8 @@ pub(super) struct Database {
     server: Server,
     name: String,
     url: String,
+    /// Dropping it was tried.
+    dropped: AtomicBool,
 }
 
 impl Server {
@@ -63,7 +69,7 @@ impl Server {
         let (answer, answered) = oneshot::channel();
         let server = self.clone();
         // Dropped by whoever holds it last: by the thread, if nobody waits for the answer any more.
-        let database = Database { server: self, name, url };
+        let database = Database { server: self, name, url, dropped: AtomicBool::new(false) };
         let work = async move {
             let client = match server.connect().await {
                 Ok(client) => client,
@@ -104,24 +110,42 @@ impl Database {
     }
 }
 
-impl Drop for Database {
-    fn drop(&mut self) {
+impl Database {
+    /// Drops it, unless that was tried before. Blocks, at most for [`DROP_LIMIT`]; tells on standard error that it takes long.
+    pub(super) fn remove(&self) -> Result<(), Error> {
+        if self.dropped.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
         let (server, name) = (self.server.clone(), self.name.clone());
+        let action = format!("drop the test database `{name}`");
+        let (answer, answered) = std::sync::mpsc::channel();
+        let doing = action.clone();
         let work = async move {
             let statement = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
             let dropped = match server.connect().await {
-                Ok(client) => {
-                    client.batch_execute(&statement).await.map_err(|error| server_error("drop a test database", error))
-                }
+                Ok(client) => client.batch_execute(&statement).await.map_err(|error| server_error(&doing, error)),
                 Err(error) => Err(error),
             };
-            if let Err(error) = dropped {
-                tracing::warn!(database = name, ?error, "a test database was not dropped");
-            }
+            drop(answer.send(dropped));
         };
-        // Waiting keeps a process from ending before its last database is gone.
-        if let Ok(thread) = on_own_thread(DROP_LIMIT, work) {
-            let _ = thread.join();
+        on_own_thread(DROP_LIMIT, work).map_err(|error| thread_error(&action, error))?;
+        // Waiting keeps a process from ending before its last database is gone. The thread gives up before this does.
+        let taken = answered.recv_timeout(DROP_PATIENCE).or_else(|_| {
+            say(&format!("waits for the server, for up to {DROP_LIMIT:?}, to {action}"));
+            answered.recv_timeout(DROP_LIMIT)
+        });
+        taken.unwrap_or_else(|_| {
+            let message =
+                format!("{action}: the server took longer than {DROP_LIMIT:?}; it is left to a later run, or to you");
+            Err(Error::new(ErrorKind::Timeout, message))
+        })
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if let Err(error) = self.remove() {
+            tell(&error);
         }
     }
 }
@@ -147,6 +171,8 @@ fn on_own_thread(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     thread::Builder::new().name("spakky-test-database".to_owned()).spawn(move || {
         let _ = runtime.block_on(async { tokio::time::timeout(limit, work).await });
+        // A name server that does not answer holds nobody up.
+        runtime.shutdown_background();
     })
 }
 

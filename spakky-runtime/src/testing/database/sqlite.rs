@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::name::{self, Name};
+use super::tell;
 use crate::error::{Error, ErrorKind};
 
 /// Whether this process has looked for leftovers.
@@ -42,10 +43,23 @@ impl Folder {
     }
 }
 
+impl Folder {
+    /// Deletes it, unless that was done before.
+    pub(super) fn remove(&self) -> Result<(), Error> {
+        match fs::remove_dir_all(&self.path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                let message = format!("delete the folder `{}` of a test database", self.path.display());
+                Err(Error::new(ErrorKind::Config, message).with_source(error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Drop for Folder {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.path) {
-            tracing::warn!(folder = %self.path.display(), %error, "a test database was not deleted");
+        if let Err(error) = self.remove() {
+            tell(&error);
         }
     }
 }
