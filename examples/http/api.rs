@@ -116,7 +116,9 @@ async fn replace(State(orders): Orders, Path(id): Path<Uuid>, headers: HeaderMap
     order.check()?;
     let mut order = Order { id, ..order };
     orders.save_if(&mut order, ETag::of_if_match(tag).version())?;
-    Ok((StatusCode::NO_CONTENT, [(header::ETAG, order.revision.etag().to_string())]).into_response())
+    // Under `If-Match: *` the version is known when the order is read again.
+    let tag = order.revision.version().map(|version| [(header::ETAG, ETag::new(version).to_string())]);
+    Ok((StatusCode::NO_CONTENT, tag).into_response())
 }
 
 // Errors: a status, what went wrong in the words of the domain or the library, and the constraint, if it was one.

@@ -20,6 +20,8 @@ use crate::{Error, ErrorKind, RequestContext, Revision};
 /// assert_eq!(ETag::of_if_match("\"7\"").version(), 7);
 /// // What names no version of a row is version 0, which no row has: a write under it is a conflict.
 /// assert_eq!(ETag::of_if_match("\"of another service\"").version(), 0);
+/// // Whatever the row is now, if it is there.
+/// assert_eq!(ETag::of_if_match("*"), ETag::ANY);
 /// // The client has version 7 already: 304 Not Modified.
 /// assert!(ETag::new(7).is_in("\"6\", W/\"7\""));
 /// ```
@@ -37,17 +39,35 @@ impl ETag {
         self.0
     }
 
-    /// The tag that the header `If-Match` names. A tag that is none of ours, a weak one, several and `*` name no version of a
-    /// row: theirs is 0, which a write under it finds to be a conflict.
+    /// The tag of `If-Match: *`, which every row has: [`save_if`](crate::Repository::save_if) and
+    /// [`attach`](crate::Repository::attach) under its version write whatever version the row is at, if it is there.
+    pub const ANY: ETag = ETag(-1);
+
+    /// The tag under which a write fulfils the header `If-Match`: the one that it names; of a list the greatest, since a
+    /// client that has seen that version knows that no earlier one is left; [`ANY`](Self::ANY) for `*`. A tag that is none of
+    /// ours and a weak one name no version of a row, so that theirs is 0, which a write under it finds to be a conflict.
+    ///
+    /// Where the row is at hand, [`matches`](Self::matches) tells by its own tag.
     pub fn of_if_match(header: impl AsRef<[u8]>) -> Self {
-        ETag(version(trimmed(header.as_ref())).unwrap_or_default())
+        match trimmed(header.as_ref()) {
+            "*" => ETag::ANY,
+            list => ETag(list.split(',').filter_map(|tag| version(tag.trim())).max().unwrap_or_default()),
+        }
+    }
+
+    /// Whether the row that has this tag fulfils the header `If-Match`, by the strong comparison of RFC 9110: the header is `*`
+    /// or names this tag, alone or in a list. Else the answer is `412 Precondition Failed`.
+    pub fn matches(self, if_match: impl AsRef<[u8]>) -> bool {
+        let header = trimmed(if_match.as_ref());
+        header == "*" || header.split(',').any(|tag| version(tag.trim()) == Some(self.0))
     }
 
     /// Whether the header `If-None-Match` names this tag, so that the client has what it asks for: `304 Not Modified`. Any tag of a
     /// list counts, weak ones too, and so does `*`.
     pub fn is_in(self, if_none_match: impl AsRef<[u8]>) -> bool {
         let header = trimmed(if_none_match.as_ref());
-        header == "*" || header.split(',').any(|tag| version(tag.trim().trim_start_matches("W/")) == Some(self.0))
+        let strong = |tag: &str| version(tag.strip_prefix("W/").unwrap_or(tag));
+        header == "*" || header.split(',').any(|tag| strong(tag.trim()) == Some(self.0))
     }
 }
 
@@ -78,7 +98,7 @@ fn trimmed(header: &[u8]) -> &str {
 
 /// The version in a strong tag, spelled as [`ETag`] spells it.
 fn version(tag: &str) -> Option<i64> {
-    let version = tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok()?;
+    let version = tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok().filter(|version| *version >= 0)?;
     (ETag(version).to_string() == tag).then_some(version)
 }
 

@@ -11,6 +11,8 @@ on_each_store![
     a_stale_version_of_an_attached_row_is_refused,
     a_delete_of_a_stale_row_is_refused,
     a_delete_by_id_of_a_missing_row_is_none,
+    a_batch_of_deletes_names_those_that_it_missed,
+    a_write_under_any_version_needs_the_row_alone,
 ];
 
 /// Changes a purchase as somebody else.
@@ -118,4 +120,56 @@ async fn a_delete_by_id_of_a_missing_row_is_none(store: Store) {
     let purchases = store.fill([1]).await;
     store.work(async |_| purchases.delete_by_id(7)).await.unwrap();
     assert_eq!(ids(&store.stored().await), [1]);
+}
+
+async fn a_batch_of_deletes_names_those_that_it_missed(store: Store) {
+    let purchases = store.fill(1..=300).await;
+    let answer = store.work(async |_| {
+        let mut all = purchases.get_many(1..=300).await?;
+        disturb(&store, 3).await?;
+        disturb(&store, 299).await?;
+        purchases.delete_all(&mut all)
+    });
+    let error = answer.await.unwrap_err();
+    assert!(error.is_conflict());
+    assert_eq!(error.ids(), ["3", "299"]);
+    assert_eq!(store.stored().await.len(), 300);
+    let purchases = store.of::<Purchase>();
+    let all = store.work(async |_| {
+        let mut all = purchases.get_many(1..=300).await?;
+        purchases.delete_all(&mut all)
+    });
+    all.await.unwrap();
+    assert_eq!(store.stored().await.len(), 0);
+}
+
+/// `If-Match: *`.
+async fn a_write_under_any_version_needs_the_row_alone(store: Store) {
+    let any = spakky::http::ETag::ANY.version();
+    let purchases = store.fill([1, 2]).await;
+    disturb(&store, 1).await.unwrap();
+    let written = store.work(async |_| purchases.save_if(&mut Purchase { total: 5, ..purchase(1) }, any));
+    written.await.unwrap();
+    purchases.autocommit().save_if_now(&mut Purchase { total: 6, ..purchase(2) }, any).await.unwrap();
+    let seen =
+        async || -> Vec<_> { store.stored().await.into_iter().map(|one| (one.id, one.total, one.version)).collect() };
+    assert_eq!(seen().await, [(1, 5, 3), (2, 6, 2)]);
+
+    // One that the session has loaded is written under the version that it was loaded with.
+    let answer = store.work(async |_| {
+        let mut one = purchases.get(1).await?;
+        disturb(&store, 1).await?;
+        one.total = 7;
+        purchases.save_if(&mut one, any)
+    });
+    assert!(answer.await.unwrap_err().is_conflict());
+    for written in [
+        store.work(async |_| purchases.save_if(&mut purchase(9), any)).await,
+        purchases.autocommit().save_if_now(&mut purchase(9), any).await,
+    ] {
+        let error = written.unwrap_err();
+        assert!(error.is_conflict());
+        assert!(error.to_string().starts_with("save to `purchases` with id 9: no such row"), "{error}");
+    }
+    assert_eq!(seen().await, [(1, 5, 4), (2, 6, 2)]);
 }

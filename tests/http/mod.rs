@@ -93,6 +93,53 @@ async fn a_stale_etag_is_412_and_a_missing_one_428(sessions: SessionManager) {
     assert_eq!(client.get(&place).await.json()["lines"][0]["quantity"], 5);
 }
 
+/// RFC 9110, 13.1.1.
+#[spakky::test]
+async fn any_etag_and_those_of_a_list_are_enough(sessions: SessionManager) {
+    let client = Client::of(&sessions).await;
+    let place = added(client, BOLTS).await;
+    for (tags, then) in
+        [("*", "\"2\""), ("\"1\", \"2\"", "\"3\""), ("\"of another service\" ,\"3\"", "\"4\""), (" * ", "\"5\"")]
+    {
+        let answer = client.put(&place, tags, &order(2)).await;
+        assert_eq!((answer.status, answer.text()), (204, ""), "{tags}");
+        assert_eq!(client.get(&place).await.header("etag"), then);
+    }
+    for tags in ["W/\"5\"", "\"1\", \"4\"", "\"-1\"", "\"a\", W/\"5\"", "\"5", "**"] {
+        assert_eq!(client.put(&place, tags, BOLTS).await.status, 412, "{tags}");
+    }
+    let nowhere = format!("/orders/{}", uuid::Uuid::nil());
+    assert_eq!(client.put(&nowhere, "*", BOLTS).await.status, 412);
+    assert_eq!(client.tenant("globex").put(&place, "*", BOLTS).await.status, 412);
+    assert_eq!(client.get(&place).await.header("etag"), "\"5\"");
+}
+
+#[test]
+fn a_header_is_matched_as_rfc_9110_says() {
+    use spakky::http::ETag;
+
+    for (header, matches, is_in) in [
+        ("*", true, true),
+        ("\"7\"", true, true),
+        ("\"6\", \"7\",\"9\"", true, true),
+        ("W/\"7\"", false, true),
+        ("\"6\", W/\"7\"", false, true),
+        ("W/W/\"7\"", false, false),
+        ("\"6\"", false, false),
+        ("7", false, false),
+        ("\"07\"", false, false),
+        ("", false, false),
+    ] {
+        assert_eq!((ETag::new(7).matches(header), ETag::new(7).is_in(header)), (matches, is_in), "{header}");
+    }
+    for (header, version) in
+        [("\"1\", \"2\"", 2), ("\"2\",\"1\"", 2), ("W/\"3\", \"1\"", 1), ("\"x\"", 0), ("", 0), ("\"-1\"", 0)]
+    {
+        assert_eq!(ETag::of_if_match(header).version(), version, "{header}");
+    }
+    assert_eq!(ETag::of_if_match("*"), ETag::ANY);
+}
+
 #[spakky::test]
 async fn a_number_that_is_taken_is_409_and_names_the_constraint(sessions: SessionManager) {
     let client = Client::of(&sessions).await;

@@ -77,7 +77,8 @@ impl<Row: Table + Mappable> Repository<Row> {
     }
 
     /// Tells the session that `domain` is what the row held at `version`, so that it can be saved without being loaded: all
-    /// its mapped columns are written, if the row still has that version.
+    /// its mapped columns are written, if the row still has that version; under that of
+    /// [`ETag::ANY`](crate::http::ETag::ANY), if the row is there.
     ///
     /// # Errors
     /// [`is_invalid_query`](Error::is_invalid_query) on a table without a version, and as [`add`](Self::add).
@@ -97,11 +98,18 @@ impl<Row: Table + Mappable> Repository<Row> {
             let message = format!("attach `{}` with id {shown}: a write of it is queued; flush it before", table.name);
             return Err(Error::new(ErrorKind::InvalidQuery, message).with_table(table.name).with_ids(vec![shown]));
         }
-        session.state().map.insert(session.depth, key, Entry::attached(Some(version)).of(tenant));
+        let version = guard(version);
+        // What was loaded here is there, and its own version guards it.
+        if version.is_none() && session.known(&key).is_some_and(|entry| !entry.deleted) {
+            return Ok(());
+        }
+        session.state().map.insert(session.depth, key, Entry::attached(version).of(tenant));
         Ok(())
     }
 
-    /// Queues the UPDATE of an aggregate from another request, if its row still has `version` (an `If-Match`).
+    /// Queues the UPDATE of an aggregate from another request, if its row still has `version` (an `If-Match`). Under the version
+    /// of [`ETag::ANY`](crate::http::ETag::ANY) it is written if its row is there, and which version it then has is known when
+    /// it is read again.
     ///
     /// # Errors
     /// As [`attach`](Self::attach) and [`save`](Self::save). That the row has another version comes with the flush:
@@ -110,7 +118,7 @@ impl<Row: Table + Mappable> Repository<Row> {
     pub fn save_if(&self, domain: &mut Row::Domain, version: i64) -> Result<(), Error> {
         self.attach(domain, version)?;
         let session = self.writing(Row::descriptor().name)?;
-        let saving = Saving { version: Some(version), ..Saving::queued(Location::caller()) };
+        let saving = Saving { version: guard(version), ..Saving::queued(Location::caller()) };
         queue_each::<Row>(&session, &mut [domain], |batch, domain| plan_save::<Row>(batch, domain, saving.clone()))
     }
 
@@ -182,6 +190,11 @@ impl<Row: Table + Mappable> Repository<Row> {
         let keys = ids.into_iter().map(|id| Row::encode_id(&id)).collect::<Result<Vec<_>, Error>>()?;
         queue_delete_keys::<Row>(&session, keys, origin)
     }
+}
+
+/// The version that guards a write; none for `If-Match: *`.
+pub(super) fn guard(version: i64) -> Option<i64> {
+    (version != crate::http::ETag::ANY.version()).then_some(version)
 }
 
 pub(super) type Origin = &'static Location<'static>;

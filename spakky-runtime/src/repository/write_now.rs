@@ -5,7 +5,7 @@ use std::panic::Location;
 use super::Repository;
 use super::batch::{Batch, Given, give, plan_each};
 use super::find::no_version;
-use super::write::{Origin, Saving, plan_add, plan_delete, plan_save, plan_upsert, queue_delete_keys};
+use super::write::{Origin, Saving, guard, plan_add, plan_delete, plan_save, plan_upsert, queue_delete_keys};
 use crate::error::{Error, ErrorKind};
 use crate::mappable::Mappable;
 use crate::schema::Table;
@@ -268,7 +268,7 @@ impl<Row: Table + Mappable> Repository<Row> {
             if let Err(error) = self.in_session(&executing.session).attach(domain, version) {
                 return executing.finish(Err(error)).await;
             }
-            let saving = Saving { version: Some(version), ..Saving::queued(origin) };
+            let saving = Saving { version: guard(version), ..Saving::queued(origin) };
             self.save_each_now(executing, &mut [domain], saving).await
         }
     }
