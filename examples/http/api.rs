@@ -118,7 +118,7 @@ async fn replace(State(orders): Orders, Path(id): Path<Uuid>, headers: HeaderMap
     orders.save_if(&mut order, ETag::of_if_match(tag).version())?;
     // Under `If-Match: *` the version is known when the order is read again.
     let tag = order.revision.version().map(|version| [(header::ETAG, ETag::new(version).to_string())]);
-    Ok((StatusCode::NO_CONTENT, tag).into_response())
+    Ok((StatusCode::NO_CONTENT, tag, ()).into_response())
 }
 
 // Errors: a status, what went wrong in the words of the domain or the library, and the constraint, if it was one.

@@ -218,8 +218,9 @@ mod tests {
         for header in ["\"7\"", "  \"7\" "] {
             assert_eq!(ETag::of_if_match(header), ETag::new(7), "{header}");
         }
-        let others: [&[u8]; 11] =
-            [b"7", b"W/\"7\"", b"\"07\"", b"\"+7\"", b"*", b"\"7\", \"8\"", b"\"", b"", b"\"\"", b"\"7", b"\xff\"7\""];
+        assert_eq!((ETag::of_if_match(" * "), ETag::of_if_match("\"7\", \"8\"")), (ETag::ANY, ETag::new(8)));
+        let others: [&[u8]; 10] =
+            [b"7", b"W/\"7\"", b"\"07\"", b"\"+7\"", b"\"-1\"", b"\"", b"", b"\"\"", b"\"7", b"\xff\"7\""];
         for header in others {
             assert_eq!(ETag::of_if_match(header), ETag::new(0), "{header:?}");
         }

@@ -1,7 +1,7 @@
 //! Pages by number.
 
 use spakky::prelude::*;
-use spakky::{Total, TotalMode};
+use spakky::{QueryBuilder, Total, TotalMode};
 
 use super::{Purchase, ids, prepare, purchase, query};
 use crate::support::{Database, on_each_backend, on_postgres};

@@ -98,13 +98,9 @@ fn no_oldest_version_that_is_allowed_has_a_known_flaw() {
 
 #[test]
 fn the_oldest_version_is_that_of_the_requirement() {
-    for (requirement, expected) in [
-        ("1", "1.0.0"),
-        ("0.23", "0.23.0"),
-        ("~2.3.14", "2.3.14"),
-        (">=0.36, <0.39", "0.36.0"),
-        ("=1.2.3", "1.2.3"),
-    ] {
+    for (requirement, expected) in
+        [("1", "1.0.0"), ("0.23", "0.23.0"), ("~2.3.14", "2.3.14"), (">=0.36, <0.39", "0.36.0"), ("=1.2.3", "1.2.3")]
+    {
         assert_eq!(oldest(requirement), Version::parse(expected).unwrap());
     }
 }

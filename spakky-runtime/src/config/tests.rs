@@ -368,8 +368,9 @@ fn a_url_the_driver_does_not_understand_is_refused() {
     let advice = "`url` is not understood; use `postgres://user:password@host:port/database`, with any of `:/?#@%` in \
                   user and password written as `%` and two digits";
     for (url, problem) in [
-        ("postgres://app:%zz@db/shop", advice),
-        ("postgres://app:pa?s3cret=x@db/shop", advice),
+        ("postgres://db/shop?keepalives", advice),
+        ("postgres://app:pa?s3cret=x@db/shop", "`url` has a `port` with a value it cannot have"),
+        ("postgres://[db/shop", "`url` has a `host` with a value it cannot have"),
         ("postgres://app:s3cret/shop", "`url` has a `port` with a value it cannot have"),
         ("postgres://db:port/shop", "`url` has a `port` with a value it cannot have"),
         ("postgres://db/shop?keepalives=never", "`url` has a `keepalives` with a value it cannot have"),
