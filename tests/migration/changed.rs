@@ -51,7 +51,7 @@ async fn a_file_that_was_changed_after_it_ran_is_told(database: Database) {
     assert_eq!(database.numbers("SELECT step FROM runs ORDER BY step").await, [1, 2]);
     assert_eq!(states(&folder, &database).await, expected);
 
-    folder.file(FIRST, "up.sql", "");
+    folder.file(FIRST, "up.sql", "SELECT 1;\n");
     let error = folder.migrator().up(&database.sessions).await.unwrap_err();
     let both =
         "migrate: `2024-01-01-000000_first`, `2024-01-02-000000_second` were changed after their `up.sql` had run;";
