@@ -179,7 +179,7 @@ async fn settings_of_a_request_reach_what_runs_outside_a_scope(db: Database) {
     let balance = AccountRow::COLUMNS.balance;
     let update = line.cost(Box::pin(context.clone().scope(accounts.query().update([balance.set(99)])))).await;
     assert_eq!((*update.value.as_ref().unwrap(), update.round_trips), (2, 1));
-    assert_eq!(update.words(), ["BEGIN;", "UPDATE", "COMMIT"]);
+    assert_eq!(update.words(), ["BEGIN", "SELECT", "UPDATE", "COMMIT"]);
     let plain = line.sessions.sql("UPDATE accounts SET balance = 100 WHERE id = 1").execute();
     assert_eq!(context.clone().scope(plain).await.unwrap(), 1);
     let remarks: Vec<(Option<String>,)> = db.observer().sql("SELECT remark FROM accounts").fetch_all().await.unwrap();
