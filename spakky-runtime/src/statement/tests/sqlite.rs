@@ -188,7 +188,8 @@ async fn no_write_of_several_rows_reads_its_list_or_its_table_for_each() {
         let touch = Touch { bumps: true, mark: None };
         let (note, raise) = (table.position("note").unwrap(), RaiseStyle::Function);
         for expected in [table.version.map(|_| 1), None] {
-            let rows: Vec<Guarded> = (1..=3).map(|number| Guarded { row: row(number), expected, found: None }).collect();
+            let rows: Vec<Guarded> =
+                (1..=3).map(|number| Guarded { row: row(number), expected, found: None }).collect();
             let mut made = update(Backend::Sqlite, raise, table, &[note], touch, within, &rows).unwrap();
             for must_exist in [true, false] {
                 made.extend(delete(Backend::Sqlite, raise, table, &rows, within, must_exist).unwrap());
