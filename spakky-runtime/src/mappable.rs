@@ -135,6 +135,8 @@ pub struct Revision {
     /// Counts the queued saves of this aggregate in one session, to tell an older copy from the newest.
     pub(crate) save: u64,
     given: Option<Arc<Given>>,
+    /// It was made of a number, which does not know what became of the scope that gave it.
+    is_number: bool,
 }
 
 /// By what a revision was given that the database does not have yet.
@@ -147,7 +149,7 @@ struct Given {
 impl Revision {
     /// The revision of a stored value with this version, as a repository would have loaded it.
     pub fn loaded(version: i64) -> Self {
-        Revision::of(Some(version), 0)
+        Revision { is_number: true, ..Revision::of(Some(version), 0) }
     }
 
     /// The version the value was loaded with, or that it got by a save since, unless what saved it was undone; `None` for a new
@@ -157,7 +159,7 @@ impl Revision {
     }
 
     pub(crate) fn of(version: Option<i64>, save: u64) -> Self {
-        Revision { version, save, given: None }
+        Revision { version, save, given: None, is_number: false }
     }
 
     /// The revision as of now: what was undone gave none.
@@ -178,9 +180,9 @@ impl Revision {
         Revision { given: Some(Arc::new(Given { by: Arc::clone(by), before: before.clone() })), ..self }
     }
 
-    /// Whether it is a number that does not know what became of the scope that gave it.
+    /// Whether it was made of a number, which does not know what became of the scope that gave it.
     pub(crate) fn is_bare(&self) -> bool {
-        self.given.is_none()
+        self.is_number
     }
 }
 
@@ -225,7 +227,7 @@ impl VersionField for Revision {
 /// A new value has version 0, since the first stored version is 1.
 impl VersionField for i64 {
     fn to_revision(&self) -> Revision {
-        Revision::of(Some(*self).filter(|version| *version > 0), 0)
+        Revision { is_number: true, ..Revision::of(Some(*self).filter(|version| *version > 0), 0) }
     }
 
     fn from_revision(revision: Revision) -> Self {

@@ -12,6 +12,8 @@ on_each_store![
     new_children_of_such_a_copy_are_added_to_those_it_has,
     children_that_cannot_be_told_apart_are_refused,
     a_detached_copy_that_is_saved_again_keeps_its_children,
+    a_detached_copy_with_a_new_child_beside_others_has_all_of_them,
+    what_moves_keeps_the_id_that_it_has,
 ];
 
 #[derive(Debug, Clone, PartialEq)]
@@ -216,6 +218,37 @@ async fn children_that_cannot_be_told_apart_are_refused(store: Store) {
          have, so that they cannot be told from new ones; save with `save_now`, which tells the ids, or load the aggregate again"
     );
     assert_eq!(lines(&orders).await.len(), 1);
+}
+
+async fn a_detached_copy_with_a_new_child_beside_others_has_all_of_them(store: Store) {
+    let orders = prepare(&store).await;
+    let mut order = Order { id: 1, lines: vec![line("bolt"), line("nut")], revision: Revision::loaded(1) };
+    orders.autocommit().save_now(&mut order).await.unwrap();
+    order.lines.push(line("screw"));
+    store.work(async |_| orders.save_all([&mut order])).await.unwrap();
+    let skus: Vec<String> = lines(&orders).await.into_iter().map(|(sku, ..)| sku).collect();
+    assert_eq!(skus, ["bolt", "nut", "screw"]);
+}
+
+async fn what_moves_keeps_the_id_that_it_has(store: Store) {
+    let orders = prepare(&store).await;
+    let mut order = Order { id: 1, lines: vec![line("bolt"), line("nut")], revision: Revision::loaded(1) };
+    orders.autocommit().save_now(&mut order).await.unwrap();
+    let mut other = Order { id: 2, lines: Vec::new(), revision: Revision::default() };
+    orders.autocommit().add_now(&mut other).await.unwrap();
+    let (line, mark) = (order.lines[0].id, order.lines[0].marks[0].id);
+    store
+        .work(async |_| {
+            let (mut from, mut to) = (orders.get(1).await?, orders.get(2).await?);
+            let mark = from.lines[0].marks.remove(0);
+            from.lines[1].marks.push(mark);
+            to.lines.push(from.lines.remove(0));
+            orders.save_all_now([&mut from, &mut to]).await
+        })
+        .await
+        .unwrap();
+    let [from, to] = &orders.get_many([1, 2]).await.unwrap()[..] else { panic!("two orders") };
+    assert_eq!((to.lines[0].id, from.lines[0].marks[1].id.min(from.lines[0].marks[0].id)), (line, mark));
 }
 
 async fn a_detached_copy_that_is_saved_again_keeps_its_children(store: Store) {

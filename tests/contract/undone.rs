@@ -13,6 +13,7 @@ on_each_store![
     a_number_from_a_unit_that_was_undone_is_refused,
     a_number_that_another_writer_has_reached_is_refused_all_the_same,
     a_number_that_was_loaded_is_good_again,
+    a_version_that_came_to_be_all_the_same_is_good,
     a_retry_saves_a_value_that_it_did_not_load,
 ];
 
@@ -253,6 +254,38 @@ async fn a_number_that_was_loaded_is_good_again(store: Store) {
     assert_eq!(two.version, 2);
     two.name = "and again".into();
     users.autocommit().save_now(&mut two).await.unwrap();
+    assert_eq!(users.get(2).await.unwrap(), two);
+}
+
+async fn a_version_that_came_to_be_all_the_same_is_good(store: Store) {
+    let (users, _) = prepare(&store).await;
+    // An unchanged save gives nothing out.
+    store
+        .undone(WORK, async |_| {
+            let mut two = users.get(2).await?;
+            users.save(&mut two)
+        })
+        .await;
+    users.autocommit().save_if_now(&mut user(2, "second"), 1).await.unwrap();
+    // What a nested scope gave out and took back, the unit of work has given out itself.
+    let mut two = users.get(2).await.unwrap();
+    store
+        .work(async |_| {
+            store
+                .undone(NESTED, async |_| {
+                    let mut two = users.get(2).await?;
+                    two.name = "third".into();
+                    users.save(&mut two)
+                })
+                .await;
+            two = users.get(2).await?;
+            two.name = "fourth".into();
+            users.save(&mut two)
+        })
+        .await
+        .unwrap();
+    assert_eq!(two.version, 3);
+    users.autocommit().save_if_now(&mut two, 3).await.unwrap();
     assert_eq!(users.get(2).await.unwrap(), two);
 }
 

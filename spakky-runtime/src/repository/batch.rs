@@ -113,7 +113,9 @@ pub(super) fn give<Row: Table + Mappable>(
         match session {
             Some(session) => {
                 let fate = fate.get_or_insert_with(|| session.state().fate(session.depth));
-                versions.extend(revision.version.map(|version| (key, version)));
+                // One that the value had before is no new one.
+                let version = revision.version.filter(|version| before.version() != Some(*version));
+                versions.extend(version.map(|version| (key, version)));
                 Row::set_revision(domain, revision.given_by(fate, &before));
             }
             None => Row::set_revision(domain, revision),

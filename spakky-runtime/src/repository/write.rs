@@ -518,7 +518,9 @@ fn check_not_undone(
     version: i64,
     verb: &str,
 ) -> Result<(), Error> {
-    if !session.manager().undone_versions().holds(key, version) {
+    let is_undone = session.manager().undone_versions().holds(key, version)
+        || session.state().undone.iter().any(|(row, undone)| row == key && *undone == version);
+    if !is_undone {
         return Ok(());
     }
     let shown = show_key(key);

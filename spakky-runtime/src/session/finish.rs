@@ -15,6 +15,7 @@ use crate::backend::{Backend, BurstResult, Statement, Step};
 use crate::error::{Error, ErrorKind};
 use crate::pool::Lease;
 use crate::transaction::{Hooks, Isolation, Outcome, Question, Unstoppable, commit_token};
+use crate::unit_of_work::RowKey;
 
 /// How long the clean-up of a connection may take before it is closed instead.
 const CLEANUP_DEADLINE: Duration = Duration::from_secs(5);
@@ -137,6 +138,7 @@ impl Session {
             self.inner.manager.count(sent);
         }
         let span = self.span();
+        self.keep_given();
         self.observe_end("committed");
         Unstoppable::new(self.inner.runtime.clone(), span, report, work).await
     }
@@ -159,7 +161,10 @@ impl Session {
             watch.answered(&result);
             let ended = session.ended(lease, parts, result).await;
             session.observe_end(match &ended {
-                Ok(()) => "committed",
+                Ok(()) => {
+                    session.keep_given();
+                    "committed"
+                }
                 Err(error) if error.is_outcome_unknown() => "unknown",
                 Err(_) => {
                     session.undo_given();
@@ -256,8 +261,24 @@ impl Session {
 
     /// Takes back what was given to values in all of its scopes.
     fn undo_given(&self) {
-        let given: Vec<_> = self.state().frames.iter_mut().flat_map(Frame::undo).collect();
-        self.inner.manager.undone_versions().remember(given);
+        let mut state = self.state();
+        let mut undone = std::mem::take(&mut state.undone);
+        undone.extend(state.frames.iter_mut().flat_map(Frame::undo));
+        drop(state);
+        self.inner.manager.undone_versions().remember(undone);
+    }
+
+    /// Remembers what nested scopes gave to values and took back, but for the versions that came to be all the same.
+    fn keep_given(&self) {
+        let mut state = self.state();
+        let undone = std::mem::take(&mut state.undone);
+        if undone.is_empty() {
+            return;
+        }
+        let is_given = |version: &(RowKey, i64)| state.frames.iter().any(|frame| frame.given.contains(version));
+        let undone: Vec<_> = undone.into_iter().filter(|version| !is_given(version)).collect();
+        drop(state);
+        self.inner.manager.undone_versions().remember(undone);
     }
 
     /// Marks the session and takes its hooks.

@@ -100,7 +100,7 @@ impl Session {
         while state.frames.len() > self.depth {
             let Some(mut frame) = state.frames.pop() else { break };
             state.stops_first |= frame.left_running;
-            self.inner.manager.undone_versions().remember(frame.undo());
+            state.undone.append(&mut frame.undo());
             if let Some(name) = frame.savepoint {
                 // What is owed to savepoints inside this one goes with it.
                 state.prelude.clear();

@@ -135,6 +135,8 @@ pub(crate) struct State {
     pub(crate) span: Span,
     /// The end was counted.
     pub(crate) observed: bool,
+    /// The versions that nested scopes gave to values and that were undone with them.
+    pub(crate) undone: Vec<(RowKey, i64)>,
 }
 
 impl State {
@@ -157,6 +159,7 @@ impl State {
             statistics: SessionStatistics::default(),
             span,
             observed: false,
+            undone: Vec::new(),
         }
     }
 

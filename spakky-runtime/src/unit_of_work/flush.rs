@@ -150,7 +150,7 @@ impl FlushPlan {
         let moves = Moves::of(&writes, map);
         for write in &mut writes {
             moves.keep_in(write, context.scope)?;
-            draws.assign(write);
+            draws.assign(write, &moves);
         }
         // Where the last one went.
         let mut last = 0;
@@ -456,10 +456,18 @@ impl FlushedRow {
 /// Nodes of which one has to be ahead of the other: a child that moves within its aggregate is written before the row goes
 /// that it was part of.
 fn kin_first(groups: &[Group]) -> Vec<(Node, Node)> {
+    // New parents whose keys nobody knows yet cannot be spared by a deletion behind them.
+    let has_unknown = |parent: &&'static TableDescriptor| {
+        groups.iter().any(|group| {
+            group.node.0.row_type == parent.row_type
+                && matches!(&group.shape, Shape::Insert { drawn, .. } if !drawn.is_empty())
+        })
+    };
     let mut orders = Vec::new();
     for group in groups {
         if let Shape::Upsert { kinship, .. } = &group.shape {
-            orders.extend(kinship.parents().map(|parent| (group.node, (parent, Kind::Delete))));
+            let parents = kinship.parents().filter(|parent| !has_unknown(parent));
+            orders.extend(parents.map(|parent| (group.node, (parent, Kind::Delete))));
         }
     }
     orders

@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Write;
+use super::moves::Moves;
 use crate::backend::{Answer, Backend, Draw};
 use crate::schema::{Record, TableDescriptor};
 use crate::statement;
@@ -31,7 +32,7 @@ struct Wanted {
 
 impl Draws {
     /// Has ids drawn for the rows of a write that are new.
-    pub(super) fn assign(&mut self, write: &mut Write) {
+    pub(super) fn assign(&mut self, write: &mut Write, moves: &Moves) {
         let table = write.table;
         if !draws_keys(table) {
             return;
@@ -43,10 +44,12 @@ impl Draws {
                     self.assign_key(table, record);
                     write.key = Some(RowKey::new(table, key_of(table, record)));
                 }
-                self.assign_children(table, record);
+                self.assign_children(table, record, moves);
             }
-            Change::Update { record, .. } => self.assign_new(table, Arc::make_mut(record), write.base.as_deref()),
-            Change::Upsert { record, .. } => self.assign_new(table, Arc::make_mut(record), None),
+            Change::Update { record, .. } => {
+                self.assign_new(table, Arc::make_mut(record), write.base.as_deref(), moves)
+            }
+            Change::Upsert { record, .. } => self.assign_new(table, Arc::make_mut(record), None, moves),
             Change::Delete { .. } => {}
         }
     }
@@ -57,22 +60,27 @@ impl Draws {
         }
     }
 
-    /// All children of a new row are new, and get its key.
-    fn assign_children(&mut self, table: &'static TableDescriptor, record: &mut Record) {
+    /// All children of a new row are new, but for those that come from another, and get its key.
+    fn assign_children(&mut self, table: &'static TableDescriptor, record: &mut Record, moves: &Moves) {
         let Some(key) = table.key.first().map(|&at| record[at].clone()) else { return };
         for (relation, rows) in table.relations.iter().zip(record.children_mut()) {
             let (child, column) = (relation.child(), relation.column_position());
             for row in rows {
                 row[column] = key.clone();
-                self.assign_key(child, row);
-                self.assign_children(child, row);
+                self.assign_arrived(child, row, moves);
             }
         }
     }
 
     /// Some children of a row that is there may be new: those it did not have before or, where that is not known, those
     /// without a key.
-    fn assign_new(&mut self, table: &'static TableDescriptor, record: &mut Record, before: Option<&Record>) {
+    fn assign_new(
+        &mut self,
+        table: &'static TableDescriptor,
+        record: &mut Record,
+        before: Option<&Record>,
+        moves: &Moves,
+    ) {
         let before = before.and_then(Record::children);
         for (at, (relation, rows)) in table.relations.iter().zip(record.children_mut()).enumerate() {
             let child = relation.child();
@@ -80,13 +88,21 @@ impl Draws {
             for (at, row) in rows.iter_mut().enumerate() {
                 let before = known.as_ref().map(|known| known.get(row, at));
                 match before {
-                    Some(Some(before)) => self.assign_new(child, row, Some(before)),
-                    None if !is_unassigned(child, row) => self.assign_new(child, row, None),
-                    Some(None) | None => {
-                        self.assign_key(child, row);
-                        self.assign_children(child, row);
-                    }
+                    Some(Some(before)) => self.assign_new(child, row, Some(before), moves),
+                    None if !is_unassigned(child, row) => self.assign_new(child, row, None, moves),
+                    Some(None) | None => self.assign_arrived(child, row, moves),
                 }
+            }
+        }
+    }
+
+    /// A child that its row did not have before: one that comes from another row keeps its key.
+    fn assign_arrived(&mut self, table: &'static TableDescriptor, row: &mut Record, moves: &Moves) {
+        match moves.get(table, row).cloned() {
+            Some(before) => self.assign_new(table, row, Some(&before), moves),
+            None => {
+                self.assign_key(table, row);
+                self.assign_children(table, row, moves);
             }
         }
     }
