@@ -13,7 +13,7 @@ pub(crate) mod postgres;
 pub(crate) mod sqlite;
 
 pub(crate) use burst::{Answer, Bind, Burst, BurstFailure, BurstResult, Draw, Pending, RowSource, Statement, Step};
-pub(crate) use connection::Connection;
+pub(crate) use connection::{Connection, Stopping, stopped};
 
 use crate::value::{Value, ValueError};
 

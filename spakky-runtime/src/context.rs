@@ -3,14 +3,16 @@
 use std::fmt;
 use std::future::Future;
 
+use crate::error::{Error, ErrorKind};
+
 tokio::task_local! {
     static CONTEXT: RequestContext;
 }
 
 /// Who asks, and on whose behalf.
 ///
-/// Set it once per request with [`scope`](Self::scope); every session opened inside carries it. Its
-/// [`settings`](Self::setting) travel with BEGIN and end with the transaction, so that row-level security sees them and
+/// Set it once per request with [`scope`](Self::scope); every session opened inside carries it, and hooks and listeners
+/// run in it, also those of a unit of work that ends in another task. Its [`settings`](Self::setting) travel with BEGIN and end with the transaction, so that row-level security sees them and
 /// nothing of them stays on a pooled connection.
 ///
 /// ```
@@ -18,7 +20,7 @@ tokio::task_local! {
 /// # async fn example() {
 /// use spakky_runtime::RequestContext;
 ///
-/// let context = RequestContext::new().tenant("acme").actor("ann").setting("app.tenant", "acme");
+/// let context = RequestContext::new().tenant("acme").tenant_setting("app.tenant").actor("ann");
 /// context.scope(handle()).await;
 /// # }
 /// ```
@@ -30,6 +32,8 @@ pub struct RequestContext {
     causation_id: Option<String>,
     traceparent: Option<String>,
     settings: Vec<(String, String)>,
+    /// The setting that tells the database the tenant.
+    tenant_setting: Option<String>,
 }
 
 impl RequestContext {
@@ -46,6 +50,11 @@ impl RequestContext {
     /// What `read` makes of the context of the scope around this place, without a copy of it.
     pub(crate) fn with_current<T>(read: impl Fn(&RequestContext) -> T) -> T {
         CONTEXT.try_with(&read).unwrap_or_else(|_| read(&RequestContext::default()))
+    }
+
+    /// Calls `work` with this context.
+    pub(crate) fn enter<T>(&self, work: impl FnOnce() -> T) -> T {
+        CONTEXT.sync_scope(self.clone(), work)
     }
 
     /// Runs a future with this context. A spawned task has none: pass it on by wrapping its future.
@@ -90,10 +99,28 @@ impl RequestContext {
     }
 
     /// A setting of the database for each transaction of the request (`SET LOCAL name = value`; PostgreSQL). A call outside
-    /// any scope is a transaction of its own then, in the same round trip; a stream needs a scope.
+    /// any scope is a transaction of its own then, in the same round trip; a stream needs a scope. For the one that tells
+    /// the tenant there is [`tenant_setting`](Self::tenant_setting).
     #[must_use]
     pub fn setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.settings.push((name.into(), value.into()));
+        self
+    }
+
+    /// The setting by which the database itself knows the tenant, for row-level security: each transaction of the request has
+    /// it, with the context's [`tenant`](Self::tenant) as its value, empty where there is none (PostgreSQL). So the library
+    /// and the database confine to one and the same tenant, whichever of the two is named first. A
+    /// [`setting`](Self::setting) of the same name that says another is refused
+    /// ([`is_tenant_mismatch`](Error::is_tenant_mismatch)) before anything is sent.
+    ///
+    /// ```
+    /// use spakky_runtime::RequestContext;
+    ///
+    /// let context = RequestContext::new().tenant("acme").tenant_setting("app.tenant");
+    /// ```
+    #[must_use]
+    pub fn tenant_setting(mut self, name: impl Into<String>) -> Self {
+        self.tenant_setting = Some(name.into());
         self
     }
 
@@ -122,16 +149,40 @@ impl RequestContext {
         self.traceparent.as_deref()
     }
 
+    /// Whether there are settings for each transaction.
+    pub(crate) fn has_settings(&self) -> bool {
+        !self.settings.is_empty() || self.tenant_setting.is_some()
+    }
+
     /// The settings for each transaction.
-    pub(crate) fn settings(&self) -> &[(String, String)] {
-        &self.settings
+    pub(crate) fn settings(&self) -> Vec<(String, String)> {
+        let tenant = self.tenant_setting.clone().map(|name| (name, self.tenant.clone().unwrap_or_default()));
+        self.settings.iter().cloned().chain(tenant).collect()
+    }
+
+    /// Refuses settings that name another tenant than the context does.
+    pub(crate) fn check_settings(&self) -> Result<(), Error> {
+        let Some(name) = &self.tenant_setting else { return Ok(()) };
+        let tenant = self.tenant.as_deref().unwrap_or_default();
+        // As the server reads names of settings.
+        let differs = |(other, value): &(String, String)| other.eq_ignore_ascii_case(name) && value != tenant;
+        if !self.settings.iter().any(differs) {
+            return Ok(());
+        }
+        let message = format!(
+            "use a context in which the setting `{}` names another tenant than the context itself; leave the setting to \
+             `tenant_setting`, which takes the context's",
+            name.escape_debug()
+        );
+        Err(Error::new(ErrorKind::TenantMismatch, message))
     }
 }
 
 /// What is known, and the names of the settings. The values are people's, and a log is no place for them.
 impl fmt::Debug for RequestContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let RequestContext { tenant, actor, correlation_id, causation_id, traceparent, settings } = self;
+        let RequestContext { tenant, actor, correlation_id, causation_id, traceparent, settings, tenant_setting } =
+            self;
         let known = [
             ("tenant", tenant),
             ("actor", actor),
@@ -143,7 +194,8 @@ impl fmt::Debug for RequestContext {
         for (name, value) in known {
             debug.field(name, &format_args!("{}", if value.is_some() { "***" } else { "none" }));
         }
-        debug.field("settings", &settings.iter().map(|(name, _)| name).collect::<Vec<_>>()).finish()
+        let settings = settings.iter().map(|(name, _)| name).chain(tenant_setting);
+        debug.field("settings", &settings.collect::<Vec<_>>()).finish()
     }
 }
 
@@ -159,6 +211,40 @@ mod tests {
             "RequestContext { tenant: ***, actor: ***, correlation_id: none, causation_id: none, traceparent: none, \
              settings: [\"app.token\"] }"
         );
+    }
+
+    fn pair(name: &str, value: &str) -> (String, String) {
+        (name.to_owned(), value.to_owned())
+    }
+
+    #[test]
+    fn the_tenants_setting_has_the_value_of_the_tenant_in_whatever_order_they_are_named() {
+        let first = RequestContext::new().tenant_setting("app.tenant").tenant("acme").setting("app.zone", "b");
+        let last =
+            RequestContext::new().tenant("other").setting("app.zone", "b").tenant_setting("app.tenant").tenant("acme");
+        for context in [first, last] {
+            assert!(context.has_settings());
+            assert_eq!(context.settings(), [pair("app.zone", "b"), pair("app.tenant", "acme")]);
+            assert!(context.check_settings().is_ok());
+        }
+        let none = RequestContext::new().tenant_setting("app.tenant");
+        assert_eq!(none.settings(), [pair("app.tenant", "")]);
+        assert!(!RequestContext::new().tenant("acme").has_settings());
+    }
+
+    #[test]
+    fn a_setting_that_names_another_tenant_is_refused_without_a_word_of_either() {
+        let context = RequestContext::new().tenant("acme").tenant_setting("app.tenant");
+        assert!(context.clone().setting("app.tenant", "acme").check_settings().is_ok());
+        let error = context.setting("APP.Tenant", "globex").check_settings().unwrap_err();
+        assert!(error.is_tenant_mismatch());
+        assert_eq!(
+            error.to_string(),
+            "use a context in which the setting `app.tenant` names another tenant than the context itself; leave the setting \
+             to `tenant_setting`, which takes the context's"
+        );
+        let none = RequestContext::new().tenant_setting("app.tenant").setting("app.tenant", "globex");
+        assert!(none.check_settings().is_err());
     }
 
     #[tokio::test]

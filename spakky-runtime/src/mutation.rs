@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tokio::sync::Notify;
 
+use crate::context::RequestContext;
 use crate::schema::TableDescriptor;
 use crate::unit_of_work::{DrawnIds, is_drawn, show_key};
 use crate::value::Value;
@@ -168,7 +169,12 @@ impl Telling {
     ///
     /// A row's version tells which was earlier: whoever writes version 5 has waited for version 4 to be committed, though
     /// its own answer may be read first.
-    pub(crate) async fn tell(mut self, tenant: Option<&str>) {
+    ///
+    /// Listeners find `context`, in which it was done.
+    pub(crate) async fn tell(mut self, context: &RequestContext) {
+        if self.mutations.is_empty() {
+            return;
+        }
         loop {
             let ended = self.listeners.ended.notified();
             let mut ended = std::pin::pin!(ended);
@@ -179,7 +185,8 @@ impl Telling {
             ended.await;
         }
         for mut mutation in std::mem::take(&mut self.mutations) {
-            self.listeners.tell(&mutation.told(tenant));
+            let event = mutation.told(context.get_tenant());
+            context.enter(|| self.listeners.tell(&event));
             Self::forget(&self.listeners, &mutation.versions);
         }
         self.listeners.ended.notify_waiters();
@@ -255,16 +262,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_later_version_waits_until_the_earlier_one_was_told_or_given_up() {
+        let nobody = RequestContext::new();
         for told_first in [true, false] {
             let listeners = Arc::new(Listeners::default());
             let heard: Arc<Mutex<Vec<i64>>> = Arc::default();
             let hears = Arc::clone(&heard);
             listeners.add(Arc::new(move |event| hears.lock().unwrap().extend(&event.versions)));
             let (fifth, fourth) = (listeners.begin(vec![version(5)]), listeners.begin(vec![version(4)]));
-            let mut waiting = pin!(fifth.tell(None));
+            let mut waiting = pin!(fifth.tell(&nobody));
             assert_eq!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Pending);
             if told_first {
-                fourth.tell(None).await
+                fourth.tell(&nobody).await
             } else {
                 drop(fourth)
             }

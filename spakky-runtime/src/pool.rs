@@ -1,7 +1,8 @@
 //! The connection pool: deadpool, with overflow, recycling by age, and a lease that returns only clean connections.
 //!
 //! A [`Lease`] that is dropped without [`Lease::release`] closes its connection: whoever cannot vouch for a connection
-//! need not say anything.
+//! need not say anything. A database in memory ends with its connection, which is never closed: it is made clean behind
+//! whatever it is doing, and goes back.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,6 +35,8 @@ struct Shared {
     timeout: Duration,
     /// Idle connections beyond this number are closed when they come back.
     kept: usize,
+    /// The database lives in its one connection.
+    single: bool,
     leased: AtomicUsize,
     returned: Notify,
     returning: Mutex<()>,
@@ -157,7 +160,8 @@ impl Pool {
             connect_timeout: config.connect_timeout,
             // An in-memory database lives in its one connection.
             recycle: (!single).then_some(config.pool_recycle).flatten(),
-            ping: config.pool_pre_ping,
+            // It is not to be closed for being busy, either.
+            ping: config.pool_pre_ping && !single,
             target,
         };
         let pool = managed::Pool::builder(connector)
@@ -169,6 +173,7 @@ impl Pool {
         let shared = Shared {
             timeout: config.pool_timeout,
             kept,
+            single,
             leased: AtomicUsize::new(0),
             returned: Notify::new(),
             returning: Mutex::new(()),
@@ -255,6 +260,11 @@ impl Lease {
         &self.connection
     }
 
+    /// Whether closing the connection would be the end of the database.
+    pub(crate) fn holds_database(&self) -> bool {
+        self.shared.single && self.connection.is_usable()
+    }
+
     /// Returns a connection that is clean: nothing of the session is left on it.
     pub(crate) fn release(mut self) {
         if let Some(mut object) = self.object.take() {
@@ -275,7 +285,11 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(object) = self.object.take() {
-            drop(managed::Object::take(object));
+            if self.holds_database() && self.connection.reset_behind() {
+                drop(object);
+            } else {
+                drop(managed::Object::take(object));
+            }
         }
         self.shared.leased.fetch_sub(1, Ordering::AcqRel);
         self.shared.returned.notify_waiters();

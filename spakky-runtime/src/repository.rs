@@ -113,6 +113,10 @@ impl<Row> Repository<Row> {
     }
 
     /// The same repository; outside a scope each of its `_now` calls is a transaction of its own.
+    ///
+    /// # Cancellation
+    /// Dropping such a call stops it in the database, in the background. It may have been committed by then: listeners to
+    /// mutations are told of it if it was.
     #[must_use]
     pub fn autocommit(&self) -> Self {
         Repository { autocommit: true, ..self.clone() }
@@ -151,7 +155,7 @@ impl<Row: Table> Repository<Row> {
     async fn scalar(&self, statement: Statement) -> Result<Value, Error> {
         let answers = match self.place() {
             Some(session) => session.execute(Call::query(&session, vec![statement])).await?,
-            None => self.manager.run_alone(vec![Step::Statement(statement)], false).await?,
+            None => self.manager.run_alone(vec![Step::Statement(statement)]).await?,
         };
         let value = answers.into_iter().flat_map(|answer| answer.rows).flatten().next();
         value.ok_or_else(|| Error::new(ErrorKind::Database, "read the result: the database returned no row"))
@@ -171,10 +175,7 @@ impl<Row: Table> Repository<Row> {
         let answers = match self.place() {
             None if self.autocommit => {
                 let guard = self.manager.catalog_guard(std::iter::once(table));
-                let answers = self.manager.run_alone_behind(vec![Step::Statement(statement)], true, guard).await?;
-                let telling = self.manager.listeners().begin(vec![mutation]);
-                telling.tell(crate::RequestContext::current().get_tenant()).await;
-                answers
+                vec![self.manager.write_alone(Step::Statement(statement), Some(mutation), guard).await?]
             }
             None => return self.writing(table.name).map(|_| 0),
             Some(session) => {

@@ -1,5 +1,7 @@
 //! One call given up inside a scope that goes on.
 
+#![allow(clippy::large_futures, reason = "the futures of a test are part of no others")]
+
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -17,7 +19,7 @@ on_each_backend![
     a_lock_that_is_given_up_dooms_the_scope,
     a_query_that_carried_writes_and_is_given_up_dooms_the_scope,
     a_write_given_up_in_a_nested_scope_dooms_that_scope_only,
-    a_write_of_the_outer_scope_given_up_inside_dooms_the_outer_one,
+    a_write_given_up_in_a_nested_scope_leaves_what_the_outer_one_had_queued,
     a_write_that_waits_for_the_pool_and_is_given_up_dooms_the_scope,
     a_read_that_fails_unseen_keeps_the_transaction_from_committing,
     a_long_read_that_was_given_up_does_not_hold_up_the_next_user,
@@ -199,32 +201,39 @@ async fn a_write_given_up_in_a_nested_scope_dooms_that_scope_only(db: Database) 
     assert_eq!(db.accounts().await, [facts(1, "ann", 10, 1), facts(3, "cy", 30, 1)]);
 }
 
-/// What the outer scope had queued travels in the same burst, so nobody knows what became of it.
-async fn a_write_of_the_outer_scope_given_up_inside_dooms_the_outer_one(db: Database) {
+/// What the outer scope had queued travels with it, and is the outer one's all the same.
+async fn a_write_given_up_in_a_nested_scope_leaves_what_the_outer_one_had_queued(db: Database) {
     db.slow_down().await;
     let accounts = db.account_repository();
-    expect_doom(&db, async |_| {
-        for id in 100..1_100 {
-            accounts.add(&mut account(id, &format!("owner {id}"), 10))?;
-            let mut given_up = false;
-            let part = db.sessions.transaction(NESTED, async |_| {
-                let mut other = account(10_000 + id, &format!("other {id}"), 20);
-                // One that is answered before the poll is over is followed by another.
-                let adding = cancel_after(1, false, accounts.add_now(&mut other)).await;
-                given_up = matches!(adding, Cancelled::Yes);
-                Ok::<_, Error>(())
-            });
-            let ended = part.await;
-            if given_up {
-                assert!(ended.unwrap_err().is_rollback_only());
-                return Ok(());
+    let mut last = 0;
+    db.sessions
+        .transaction(PAY, async |session| {
+            for id in 100..1_100 {
+                accounts.add(&mut account(id, &format!("owner {id}"), 10))?;
+                last = id;
+                let mut given_up = false;
+                let part = db.sessions.transaction(NESTED, async |_| {
+                    let mut other = account(10_000 + id, &format!("other {id}"), 20);
+                    // One that is answered before the poll is over is followed by another.
+                    let adding = cancel_after(1, false, accounts.add_now(&mut other)).await;
+                    given_up = matches!(adding, Cancelled::Yes);
+                    Ok::<_, Error>(())
+                });
+                let ended = part.await;
+                if given_up {
+                    assert!(ended.unwrap_err().is_rollback_only());
+                    assert!(!session.is_rollback_only());
+                    return Ok::<_, Error>(());
+                }
+                ended?;
             }
-            ended?;
-        }
-        panic!("every call was answered at once");
-    })
-    .await;
-    assert_eq!(db.accounts().await, []);
+            panic!("every call was answered at once");
+        })
+        .await
+        .unwrap();
+    let stored = db.accounts().await;
+    assert!(stored.contains(&facts(last, &format!("owner {last}"), 10, 1)), "{stored:?}");
+    assert!(!stored.iter().any(|(id, ..)| *id == 10_000 + last), "{stored:?}");
 }
 
 async fn a_write_that_waits_for_the_pool_and_is_given_up_dooms_the_scope(db: Database) {
@@ -252,7 +261,11 @@ async fn a_read_that_fails_unseen_keeps_the_transaction_from_committing(db: Data
     db.is_at_rest().await;
     // Never a commit reported that was none.
     assert_eq!(db.accounts().await.len(), usize::from(answer.is_ok()));
-    assert!(answer.unwrap_err().is_rollback_only());
+    match answer {
+        Err(error) => assert!(error.is_rollback_only(), "{error:?}"),
+        // There the read may be stopped before it fails, without harm to the transaction.
+        Ok(()) => assert!(db.is_sqlite()),
+    }
 }
 
 async fn a_long_read_that_was_given_up_does_not_hold_up_the_next_user(db: Database) {

@@ -3,5 +3,8 @@
 mod call;
 mod early;
 mod every_await;
+mod in_memory;
 mod long_read;
+mod nested;
+mod outside;
 mod runtime;

@@ -9,6 +9,7 @@ mod mapped;
 mod soft_delete;
 mod tables;
 mod tenancy;
+mod tenant_setting;
 mod unique;
 mod upsert;
 mod weak_point;

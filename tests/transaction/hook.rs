@@ -1,5 +1,7 @@
 //! What runs around the end of a transaction.
 
+#![allow(clippy::large_futures, reason = "the futures of a test are part of no others")]
+
 use std::sync::{Arc, Mutex};
 
 use spakky::prelude::*;
@@ -21,6 +23,11 @@ on_each_backend![
     hooks_of_a_nested_scope_that_failed_are_forgotten,
     rollback_hooks_run_when_the_commit_fails,
     rollback_hooks_run_when_the_scope_is_dropped,
+    a_panic_after_commit_is_reported_and_the_other_hooks_run,
+    a_panic_in_a_rollback_hook_leaves_the_error_and_the_other_hooks,
+    a_panic_in_a_hook_of_an_undone_nested_scope_harms_nothing,
+    a_panic_before_commit_rolls_back_and_goes_on,
+    panics_of_hooks_in_the_background_harm_nothing,
 ];
 
 /// What happened, in order.
@@ -280,4 +287,128 @@ async fn rollback_hooks_run_when_the_scope_is_dropped(db: Database) {
     let limit = std::time::Duration::from_secs(1);
     crate::support::eventually("the hook ran", limit, async || !story.0.lock().unwrap().is_empty()).await;
     assert_eq!(story.told(), ["rollback"]);
+}
+
+/// Hooks that panic when they are called, and when they are awaited.
+fn panics(when_called: bool) -> impl Future<Output = Result<(), Error>> + Send + 'static {
+    assert!(!when_called, "a hook panics when it is called");
+    async { panic!("a hook panics when it is awaited") }
+}
+
+async fn a_panic_after_commit_is_reported_and_the_other_hooks_run(db: Database) {
+    let story = Story::default();
+    let accounts = db.account_repository();
+    for (id, when_called) in [(1, true), (2, false)] {
+        for reads in [true, false] {
+            let answer = db.sessions.transaction(PAY, async |session| {
+                session.after_commit(move || panics(when_called));
+                story.listen(&session, ["before", "after", "rollback"]);
+                session.sql("SELECT 1").fetch_one::<(i32,)>().await?;
+                if reads { Ok(()) } else { accounts.add(&mut account(id, &format!("owner {id}"), 10)) }
+            });
+            let error = answer.await.unwrap_err();
+            assert!(error.is_post_commit());
+            assert_eq!(error.to_string(), "run an after-commit hook; the transaction itself is committed");
+            assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "run a hook: it panicked");
+            assert_eq!(story.told(), ["before", "after"]);
+            db.is_at_rest().await;
+        }
+    }
+    assert_eq!(db.accounts().await.len(), 2);
+}
+
+async fn a_panic_in_a_rollback_hook_leaves_the_error_and_the_other_hooks(db: Database) {
+    db.store(&[account(1, "ann", 10)]).await;
+    let story = Story::default();
+    let accounts = db.account_repository();
+    for when_called in [true, false] {
+        // The body fails, then COMMIT does.
+        for body_fails in [true, false] {
+            let answer = db.sessions.transaction(PAY, async |session| {
+                session.on_rollback(move || panics(when_called));
+                story.listen(&session, ["before", "after", "rollback"]);
+                if body_fails {
+                    accounts.add_now(&mut account(2, "bob", 20)).await?;
+                    return accounts.get(9).await.map(drop);
+                }
+                accounts.add(&mut account(2, "ann", 20))
+            });
+            let error = answer.await.unwrap_err();
+            assert!(if body_fails { error.is_not_found() } else { error.is_unique_violation() }, "{error:?}");
+            assert_eq!(story.told().last(), Some(&"rollback"));
+            db.is_at_rest().await;
+        }
+    }
+    assert_eq!(db.accounts().await, [facts(1, "ann", 10, 1)]);
+}
+
+async fn a_panic_in_a_hook_of_an_undone_nested_scope_harms_nothing(db: Database) {
+    let story = Story::default();
+    let accounts = db.account_repository();
+    let nested = PAY.propagation(Propagation::Nested).name("part");
+    db.sessions
+        .transaction(PAY, async |_| {
+            let part = db.sessions.transaction(nested, async |part| {
+                part.on_rollback(|| panics(true));
+                story.listen(&part, ["before", "after", "part rollback"]);
+                accounts.add_now(&mut account(1, "ann", 10)).await?;
+                accounts.get(9).await.map(drop)
+            });
+            assert!(part.await.unwrap_err().is_not_found());
+            accounts.add(&mut account(2, "bob", 20))
+        })
+        .await
+        .unwrap();
+    assert_eq!(story.told(), ["part rollback"]);
+    assert_eq!(db.accounts().await, [facts(2, "bob", 20, 1)]);
+}
+
+/// As a panic of the body does.
+async fn a_panic_before_commit_rolls_back_and_goes_on(db: Database) {
+    let story = Story::default();
+    for when_called in [true, false] {
+        let (sessions, told) = (db.sessions.clone(), story.clone());
+        let unit = tokio::spawn(async move {
+            let accounts = sessions.repository::<crate::support::AccountRow>();
+            sessions
+                .transaction(PAY, async |session| {
+                    session.before_commit(move || panics(when_called));
+                    told.listen(&session, ["before", "after", "rollback"]);
+                    accounts.add_now(&mut account(1, "ann", 10)).await
+                })
+                .await
+        });
+        assert!(unit.await.unwrap_err().is_panic());
+        let limit = std::time::Duration::from_secs(1);
+        crate::support::eventually("the hook ran", limit, async || !story.0.lock().unwrap().is_empty()).await;
+        assert_eq!(story.told(), ["rollback"]);
+        db.is_at_rest().await;
+    }
+    assert_eq!(db.accounts().await, []);
+}
+
+async fn panics_of_hooks_in_the_background_harm_nothing(db: Database) {
+    let story = Story::default();
+    let limit = std::time::Duration::from_secs(1);
+    let has_run =
+        async || crate::support::eventually("the hook ran", limit, async || !story.0.lock().unwrap().is_empty()).await;
+    // Dropped while it runs, and while it commits.
+    let scope = db.sessions.transaction(PAY, async |session| {
+        session.on_rollback(|| panics(true));
+        story.listen(&session, ["before", "after", "rollback"]);
+        std::future::pending::<Result<(), Error>>().await
+    });
+    let _ = crate::support::cancel_after(1, false, scope).await;
+    has_run().await;
+    assert_eq!(story.told(), ["rollback"]);
+    let transaction = db.sessions.begin_with(PAY);
+    transaction.session().after_commit(|| panics(false));
+    story.listen(transaction.session(), ["before", "after", "rollback"]);
+    let accounts = db.account_repository().in_session(transaction.session());
+    accounts.add_now(&mut account(1, "ann", 10)).await.unwrap();
+    story.told();
+    let _ = crate::support::cancel_after(1, false, transaction.commit()).await;
+    crate::support::eventually("the hook ran", limit, async || story.0.lock().unwrap().contains(&"after")).await;
+    db.is_at_rest().await;
+    assert_eq!(db.accounts().await, [facts(1, "ann", 10, 1)]);
 }

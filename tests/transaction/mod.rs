@@ -5,6 +5,7 @@ mod closure;
 mod foreign;
 mod handle;
 mod hook;
+mod hook_context;
 mod hook_scope;
 mod nested_end;
 mod nesting;

@@ -2,9 +2,27 @@
 
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either, select};
 
-use super::{Burst, Pending, RowSource, Statement};
+use super::{Burst, BurstResult, Pending, RowSource, Statement};
+
+/// What goes with a read that is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stopping {
+    /// Nothing else.
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "so it is on SQLite alone"))]
+    Alone,
+    /// What its transaction has done since its last savepoint.
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "so it is on PostgreSQL alone"))]
+    WithItsTransaction,
+    /// The connection, or there is nothing to be stopped.
+    Never,
+}
+
+/// How long what was given up may go on before it is stopped: most of it has ended by then.
+const GRACE: Duration = Duration::from_millis(20);
+/// How long what was stopped may take to end before it is stopped again: a request that comes early hits nothing.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// One connection of any backend. All methods take `&self`: a connection is a handle on something that works on its
 /// own (the socket's task, the thread of an SQLite connection), and bursts queue up there in the order they were sent.
@@ -50,10 +68,32 @@ impl Connection {
         each!(self, connection => Box::pin(connection.cancel()))
     }
 
-    /// Has what was sent and given up come to its end, by cancelling it, and waits for that: a request alone may come
-    /// before the statement has begun, and hit nothing.
+    /// The same, and answers whether the database took the request. Where it cannot be asked, nothing happens.
+    pub(crate) fn ask_to_stop(&self) -> BoxFuture<'_, bool> {
+        each!(self, connection => Box::pin(connection.ask_to_stop()))
+    }
+
+    /// Has what was sent and given up come to its end, by cancelling it, and waits for that where a request alone may come
+    /// before the statement has begun, and hit nothing. On SQLite writes that are running are left alone, since the whole
+    /// transaction would be undone with one.
     pub(crate) fn stop(&self) -> BoxFuture<'_, ()> {
         each!(self, connection => Box::pin(connection.stop()))
+    }
+
+    /// What a read in a transaction costs that is stopped by [`stop`](Self::stop).
+    pub(crate) fn stopping(&self) -> Stopping {
+        match self {
+            #[cfg(feature = "postgres")]
+            Connection::Postgres(connection) if connection.can_be_asked_to_stop() => Stopping::WithItsTransaction,
+            #[cfg(feature = "postgres")]
+            Connection::Postgres(_) => Stopping::Never,
+            #[cfg(feature = "sqlite")]
+            Connection::Sqlite(_) => Stopping::Alone,
+            #[cfg(feature = "testing")]
+            Connection::Memory(_) => Stopping::Never,
+            #[cfg(not(any(feature = "postgres", feature = "sqlite", feature = "testing")))]
+            _ => unreachable!("no backend is compiled in, so no connection exists"),
+        }
     }
 
     /// Whether the connection can be used: open, and no protocol failure was seen.
@@ -65,6 +105,21 @@ impl Connection {
     /// Answers whether the connection is clean; one that is not must be closed.
     pub(crate) fn reset(&self, deadline: Duration) -> BoxFuture<'_, bool> {
         each!(self, connection => Box::pin(connection.reset(deadline)))
+    }
+
+    /// Has it made clean behind whatever it is doing, which is stopped, with nobody waiting for that: what is sent from now
+    /// on comes behind. Answers whether that is possible.
+    pub(crate) fn reset_behind(&self) -> bool {
+        match self {
+            #[cfg(feature = "postgres")]
+            Connection::Postgres(_) => false,
+            #[cfg(feature = "sqlite")]
+            Connection::Sqlite(connection) => connection.reset_behind(),
+            #[cfg(feature = "testing")]
+            Connection::Memory(_) => false,
+            #[cfg(not(any(feature = "postgres", feature = "sqlite", feature = "testing")))]
+            _ => unreachable!("no backend is compiled in, so no connection exists"),
+        }
     }
 
     /// Closes it at once, whatever is under way, so that its transaction is undone.
@@ -100,4 +155,27 @@ impl Connection {
     pub(crate) fn ping(&self, deadline: Duration) -> BoxFuture<'_, bool> {
         each!(self, connection => Box::pin(connection.ping(deadline)))
     }
+}
+
+/// Has a burst end that was given up, and answers what became of it. Where it cannot be stopped, it is waited for.
+pub(crate) async fn stopped(connection: &Connection, pending: &mut Pending) -> BurstResult {
+    if let Ok(result) = tokio::time::timeout(GRACE, &mut *pending).await {
+        return result;
+    }
+    let result = loop {
+        match select(connection.ask_to_stop(), &mut *pending).await {
+            Either::Left((true, _)) => {}
+            Either::Left((false, pending)) => return pending.await,
+            Either::Right((result, asking)) => {
+                // A request that comes late would hit whoever uses the connection next.
+                if asking.await { break result } else { return result }
+            }
+        }
+        if let Ok(result) = tokio::time::timeout(AGAIN, &mut *pending).await {
+            break result;
+        }
+    };
+    // What was sent behind it to prepare its statements may be waiting for the same.
+    connection.stop().await;
+    result
 }

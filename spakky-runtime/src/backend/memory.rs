@@ -165,6 +165,12 @@ impl MemoryConnection {
     }
 
     /// The same as [`cancel`](Self::cancel).
+    pub(crate) async fn ask_to_stop(&self) -> bool {
+        self.stop_all();
+        true
+    }
+
+    /// The same as [`cancel`](Self::cancel).
     pub(crate) async fn stop(&self) {
         self.stop_all();
     }

@@ -85,9 +85,19 @@ impl PostgresConnection {
         self.core.cancel().await;
     }
 
+    /// The same, and answers whether the server took the request. Where it cannot be asked, nothing happens.
+    pub(crate) async fn ask_to_stop(&self) -> bool {
+        self.core.ask_to_stop().await
+    }
+
     /// Has what was sent and given up come to its end, and waits for that. Where it does not, the connection is closed.
     pub(crate) async fn stop(&self) {
         self.core.stop().await;
+    }
+
+    /// Whether requests to stop reach the server.
+    pub(crate) fn can_be_asked_to_stop(&self) -> bool {
+        self.core.canceller.is_supported()
     }
 
     /// The same connection for diesel's traits. `in_transaction` tells that a transaction of ours is open, so that one

@@ -101,9 +101,27 @@ impl SqliteConnection {
         self.queue.cancel();
     }
 
-    /// The same as [`cancel`](Self::cancel), which misses nothing here.
-    pub(crate) async fn stop(&self) {
+    /// The same as [`cancel`](Self::cancel), which is always taken.
+    pub(crate) async fn ask_to_stop(&self) -> bool {
         self.queue.cancel();
+        true
+    }
+
+    /// Stops what is running and waiting, and rolls back what is open, ahead of whatever is sent from now on.
+    pub(crate) fn reset_behind(&self) -> bool {
+        self.queue.cancel();
+        let cleaning = self.push(Box::new(|executor| {
+            if !executor.clean() {
+                executor.queue().mark_broken();
+            }
+        }));
+        cleaning.is_some()
+    }
+
+    /// Tells the running job and all that wait to stop, but for a write that is running: it would take the whole
+    /// transaction with it. What was not begun is left out, and the transaction goes on.
+    pub(crate) async fn stop(&self) {
+        self.queue.stop_gently();
     }
 
     /// Whether the connection can be used: open, and no failure of the file was seen.

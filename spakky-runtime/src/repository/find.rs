@@ -352,7 +352,7 @@ impl<Row: Table + Mappable> Repository<Row> {
             Some(session) => session.execute_behind(call, guard).await,
             None => {
                 let steps = call.statements.into_iter().map(Step::Statement).collect();
-                self.manager.run_alone_behind(steps, false, guard).await
+                self.manager.run_alone_behind(steps, guard).await
             }
         }
     }

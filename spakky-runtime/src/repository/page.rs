@@ -104,7 +104,7 @@ impl<Row: Table> Repository<Row> {
             Some(session) => session.execute(Call::query(session, statements)).await,
             None => {
                 let steps = statements.into_iter().map(Step::Statement).collect();
-                self.manager.run_alone(steps, false).await
+                self.manager.run_alone(steps).await
             }
         }
     }

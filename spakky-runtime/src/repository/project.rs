@@ -85,7 +85,7 @@ impl Source {
             }
             None => {
                 let steps = statements.into_iter().map(Step::Statement).collect();
-                self.manager.run_alone_behind(steps, false, guard).await
+                self.manager.run_alone_behind(steps, guard).await
             }
         }
     }

@@ -54,6 +54,7 @@ impl<Row: Table + Mappable> Repository<Row> {
                 };
                 let session = Session { visibility: self.visibility, ..session };
                 let guard = ScopeGuard::new(&session);
+                session.state().is_call = true;
                 Ok(Executing { session, own: Some(guard) })
             }
             None => self.writing(table).map(|session| Executing { session, own: None }),

@@ -5,17 +5,17 @@
 //! makes it a transaction to those inside it is kept apart: its options, context and name, what it knows of its rows, its span
 //! and its statistics. Where COMMIT would be sent, constraints that wait for it are checked.
 
-use std::pin::pin;
 use std::sync::Arc;
 
 use tracing::Span;
 
 use super::execute::{Call, Wire};
 use super::state::State;
-use super::{CatalogGuard, Session, SessionManager, SessionStatistics, enter_scope};
+use super::{CatalogGuard, Session, SessionManager, SessionStatistics};
 use crate::backend::{Answer, Backend, Statement, Step};
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind};
+use crate::mutation::Mutation;
 use crate::transaction::{Hooks, TransactionOptions};
 use crate::unit_of_work::IdentityMap;
 
@@ -145,7 +145,7 @@ impl Session {
     }
 
     fn open_enclosed(&self, options: &TransactionOptions, attempt: u32) -> Result<Session, Error> {
-        if RequestContext::with_current(|context| !context.settings().is_empty()) {
+        if RequestContext::with_current(RequestContext::has_settings) {
             let message = format!(
                 "open `{}` with settings in the request's context: they would last until the end of the transaction around \
                  the test; remove `rollback` from its `#[spakky::test]`",
@@ -167,8 +167,8 @@ impl Session {
                 let telling = self.manager().listeners().begin(std::mem::take(&mut hooks.mutations));
                 drop(wire);
                 self.turn().notify_waiters();
-                telling.tell(self.context().get_tenant()).await;
-                enter_scope(self.manager().id(), None, pin!(hooks.run_after_commit())).await
+                telling.tell(self.context()).await;
+                self.run_after_commit(hooks).await
             }
             Err(error) => {
                 self.undo_nested().await;
@@ -184,6 +184,7 @@ impl Session {
         self.end_stream();
         loop {
             let mut wire = self.wire().await?;
+            self.catch_up_before_end(&mut wire).await?;
             self.check_committable()?;
             if !self.has_queued() && !self.state().wrote {
                 return Ok(wire);
@@ -225,6 +226,7 @@ impl Session {
         steps: Vec<Step>,
         writes: bool,
         asked: Option<Box<CatalogGuard>>,
+        mutation: Option<Mutation>,
     ) -> Result<Vec<Answer>, Error> {
         let session = self.begin_enclosed(&TransactionOptions::new().name("no scope"), 1).await?;
         let mut guard = super::ScopeGuard::new(&session);
@@ -234,7 +236,12 @@ impl Session {
         });
         let call = Call { statements: statements.collect(), flush: false, writes, transaction: writes };
         let result = match session.execute_behind(call, asked).await {
-            Ok(answers) => session.commit_enclosed().await.map(|()| answers),
+            Ok(answers) => {
+                if let Some(frame) = session.state().frames.get_mut(session.depth) {
+                    frame.hooks.mutations.extend(mutation);
+                }
+                session.commit_enclosed().await.map(|()| answers)
+            }
             Err(error) => {
                 session.undo_nested().await;
                 Err(error)

@@ -7,8 +7,9 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::ambient::{is_inside_nested, writing_around};
 use super::checked::CatalogGuard;
+use super::given_up::{Flight, chained};
 use super::state::{Phase, State, check_own};
-use super::{Session, SessionStatistics, holds_connection};
+use super::{Session, SessionStatistics, check_runtime, holds_connection};
 use crate::backend::{Answer, Backend, Burst, BurstFailure, BurstResult, Connection, Statement, Step};
 use crate::error::{Error, ErrorKind};
 use crate::instrument::BurstWatch;
@@ -72,7 +73,7 @@ pub(super) enum Part {
 }
 
 impl Part {
-    fn depth(&self) -> usize {
+    pub(super) fn depth(&self) -> usize {
         match self {
             Part::Control { depth }
             | Part::Draw { depth, .. }
@@ -87,8 +88,12 @@ impl Part {
 pub(super) struct Outgoing {
     pub(super) burst: Burst,
     pub(super) parts: Vec<Part>,
-    /// Which scope can only be rolled back if nobody waits for the answers: the outermost that something is written in.
-    pub(super) writes_in: Option<usize>,
+    /// The scope of the call is written in: if nobody waits for the answers, it can only be rolled back.
+    pub(super) writes: bool,
+    /// Where the part of the call's own scope begins, behind that of the scopes around it.
+    pub(super) own: usize,
+    /// Where the transaction begins.
+    pub(super) begins: Option<usize>,
 }
 
 impl Outgoing {
@@ -121,7 +126,7 @@ impl Session {
         guard: Option<Box<CatalogGuard>>,
     ) -> Result<Vec<Answer>, Error> {
         // A write that is given up before it was sent was not done, though the caller may go on as if it was.
-        let mut waiting = InFlight::new(self, call.writes.then_some(self.depth));
+        let mut waiting = InFlight::new(self, call.writes);
         let result = self.execute_now(call, guard).await;
         waiting.answered();
         result
@@ -151,7 +156,7 @@ impl Session {
             return Ok(());
         }
         // What is given up while it waits for its turn would otherwise be sent later all the same.
-        let mut waiting = InFlight::new(self, Some(self.depth));
+        let mut waiting = InFlight::new(self, true);
         let call = Call { statements: Vec::new(), flush: true, writes: false, transaction: false };
         let result = self.execute_now(call, None).await;
         waiting.answered();
@@ -164,6 +169,7 @@ impl Session {
     /// When waiting for it could be waiting for the caller itself.
     pub(super) async fn wire(&self) -> Result<Wire, Error> {
         check_own(self.frame)?;
+        check_runtime()?;
         loop {
             self.check_not_taken()?;
             let turn = self.turn().notified();
@@ -212,13 +218,13 @@ impl Session {
     pub(super) async fn connection(&self, wire: &mut Wire) -> Result<Arc<Connection>, Error> {
         if let Some(lease) = wire.as_ref() {
             let connection = Arc::clone(lease.connection());
-            if self.state().stops_first {
-                connection.stop().await;
-                self.state().stops_first = false;
+            if self.state().is_behind() {
+                Box::pin(self.catch_up(&connection)).await?;
             }
             return Ok(connection);
         }
         let manager = &self.inner.manager;
+        self.context().check_settings()?;
         // Waiting for the pool while this task holds a connection in another session could be waiting for itself.
         let wait = !holds_connection(manager, Some(self));
         let lease = manager.lease_inside(&self.span_from_outside(), wait).await?;
@@ -259,8 +265,9 @@ impl Session {
                 position >= first && (call.flush || before_savepoint) && pending(position)
             })
             .collect();
-        let writes_in = flushed.iter().position(|flushed| *flushed).or(call.writes.then_some(depth));
-        let needs_transaction = self.needs_transaction(backend, writes_in.is_some(), call.transaction);
+        let writes = call.writes || flushed[depth];
+        let writes_anywhere = writes || flushed.contains(&true);
+        let needs_transaction = self.needs_transaction(backend, writes_anywhere, call.transaction);
         if let (Phase::Idle, true, false, Some(outer)) =
             (state.phase, needs_transaction, self.inner.mode.read_only, outer_writer)
         {
@@ -277,11 +284,16 @@ impl Session {
         };
         context.wants_xid = backend == Backend::Postgres && state.xid.is_none();
         let mut flushes = Vec::with_capacity(flushed.len());
-        for (position, flushed) in flushed.into_iter().enumerate() {
+        for (position, flushed) in flushed.iter().copied().enumerate() {
             flushes.push(if flushed { plan_flush(state, position, &mut context)? } else { Vec::new() });
         }
 
-        let mut outgoing = Outgoing { burst: Burst::new(), parts: Vec::new(), writes_in };
+        for (frame, flushed) in state.frames.iter_mut().zip(&flushed) {
+            frame.touched |= flushed;
+        }
+        state.frames[depth].touched |= call.writes || call.transaction;
+
+        let mut outgoing = Outgoing { burst: Burst::new(), parts: Vec::new(), writes, own: 0, begins: None };
         for step in std::mem::take(&mut state.prelude) {
             outgoing.push(step, Part::Control { depth: 0 });
         }
@@ -289,6 +301,7 @@ impl Session {
         let has_flush = flushes.iter().flatten().any(|plan| !plan.steps.is_empty());
         let sends = has_flush || call.transaction || !call.statements.is_empty();
         if sends && needs_transaction && state.phase == Phase::Idle {
+            outgoing.begins = Some(outgoing.burst.len());
             outgoing.push(Step::Begin(manager.transaction_mode(&self.begins_with())), Part::Control { depth: 0 });
             state.phase = Phase::Open;
         }
@@ -300,6 +313,9 @@ impl Session {
                 let control = Step::Control(format!("SAVEPOINT {name}").into());
                 outgoing.push(control, Part::Control { depth: position - 1 });
                 frame.savepoint = Some(name);
+            }
+            if position == depth && depth > 0 {
+                outgoing.own = outgoing.burst.len();
             }
             let tables = plans.iter().flat_map(|plan| &plan.steps).map(FlushStep::table);
             outgoing.push_guard(manager.catalog_guard(tables), position);
@@ -361,17 +377,33 @@ impl Session {
         outgoing: Outgoing,
         behind: impl FnOnce() -> T,
     ) -> Result<(Vec<Answer>, T), Error> {
-        let Outgoing { burst, parts, writes_in } = outgoing;
+        let Outgoing { mut burst, parts, writes, own, begins } = outgoing;
         if burst.is_empty() {
             return Ok((Vec::new(), behind()));
         }
         self.inner.manager.echo(&burst);
         let watch = self.watch(&burst, &parts);
-        let pending = connection.send(burst);
+        let mut outer_answered = None;
+        let is_outer = own > 0 && own == burst.len();
+        // What belongs to the scopes around a nested one is sent ahead by itself: it is to be done whatever becomes of the
+        // nested one's, which may be stopped.
+        let pending = if own > 0 && own < burst.len() {
+            let own = burst.split_off(own);
+            let answered = outer_answered.insert(Arc::default());
+            let count = burst.len();
+            let first = connection.send(burst);
+            chained(first, count, connection.send(own), Arc::clone(answered))
+        } else {
+            connection.send(burst)
+        };
+        let mut flight =
+            Flight { session: self, answer: Some((pending, parts)), outer_answered, begins, is_outer, writes };
         let behind = behind();
-        let mut in_flight = InFlight::sent(self, writes_in);
-        let result = self.inner.manager.answered(connection, pending).await;
-        in_flight.answered();
+        let result = match &mut flight.answer {
+            Some((pending, _)) => self.inner.manager.answered(connection, pending).await,
+            None => Ok(Vec::new()),
+        };
+        let parts = flight.answer.take().map(|(_, parts)| parts).unwrap_or_default();
         watch.answered(&result);
         self.absorb(parts, result).map(|answers| (answers, behind))
     }
@@ -415,7 +447,8 @@ impl Session {
                     Part::Catalog { guard, .. } => Some(&**guard),
                     _ => None,
                 }));
-                self.note(&mut state, &mut parts, &answers);
+                let is_usable = state.check(self.depth, self.frame).is_ok();
+                self.note(&mut state, &mut parts, &answers, |_| is_usable);
                 Ok(answers)
             }
             Err(failure) => Err(self.failed(&mut state, parts, *failure)),
@@ -426,9 +459,21 @@ impl Session {
     }
 
     /// What a failed burst means: which scope is doomed, and the error for the caller.
-    pub(super) fn failed(&self, state: &mut State, mut parts: Vec<Part>, failure: BurstFailure) -> Error {
+    pub(super) fn failed(&self, state: &mut State, parts: Vec<Part>, failure: BurstFailure) -> Error {
+        let is_usable = state.check(self.depth, self.frame).is_ok();
+        self.failed_in(state, parts, failure, |_| is_usable)
+    }
+
+    /// The same for a burst of which only some scopes are open by now.
+    pub(super) fn failed_in(
+        &self,
+        state: &mut State,
+        mut parts: Vec<Part>,
+        failure: BurstFailure,
+        is_open: impl Fn(usize) -> bool,
+    ) -> Error {
         let answered = failure.step.min(failure.answers.len()).min(parts.len());
-        self.note(state, &mut parts[..answered], &failure.answers);
+        self.note(state, &mut parts[..answered], &failure.answers, is_open);
         let BurstFailure { step, error, answers, lost } = failure;
         let position = step.min(parts.len().saturating_sub(1));
         let ahead_of_query = parts.iter().any(|part| matches!(part, Part::Query { .. }));
@@ -451,8 +496,15 @@ impl Session {
 }
 
 impl Session {
-    /// Takes note of what the answers tell: the transaction's id, and the ids of new rows and of their children.
-    fn note(&self, state: &mut State, parts: &mut [Part], answers: &[Answer]) {
+    /// Takes note of what the answers tell: the transaction's id, and the ids of new rows and of their children, as far as
+    /// their scopes are open.
+    pub(super) fn note(
+        &self,
+        state: &mut State,
+        parts: &mut [Part],
+        answers: &[Answer],
+        is_open: impl Fn(usize) -> bool,
+    ) {
         for (part, answer) in parts.iter().zip(answers) {
             if let Part::Draw { drawing, .. } = part {
                 drawing.note(answer);
@@ -462,7 +514,7 @@ impl Session {
             let xid = match part {
                 Part::Flush { depth, step, ids } => {
                     let Settled { new, learned } = step.settle(answer, ids, self.inner.manager.backend());
-                    if state.check(self.depth, self.frame).is_ok() {
+                    if is_open(*depth) {
                         new.into_iter().for_each(|(key, entry)| state.map.insert(*depth, key, entry));
                         for (key, drawn) in learned {
                             state.map.update(*depth, &key, |entry| drawn.note_in(entry));
@@ -532,31 +584,21 @@ pub(super) fn one_writer(name: &str, outer: &str) -> Error {
 /// so the scope can only be rolled back; after a read only the answer is lost.
 pub(super) struct InFlight<'a> {
     session: &'a Session,
-    writes_in: Option<usize>,
-    sent: Sent,
+    writes: bool,
+    sent: bool,
     armed: bool,
-}
-
-/// Whether a call has sent something, and whether that may be stopped when its scope is undone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sent {
-    Nothing,
-    Kept,
-    Stoppable,
 }
 
 impl<'a> InFlight<'a> {
     /// A call that has sent nothing yet.
-    fn new(session: &'a Session, writes_in: Option<usize>) -> Self {
-        InFlight { session, writes_in, sent: Sent::Nothing, armed: true }
+    fn new(session: &'a Session, writes: bool) -> Self {
+        InFlight { session, writes, sent: false, armed: true }
     }
 
-    /// A burst that was sent.
-    pub(super) fn sent(session: &'a Session, writes_in: Option<usize>) -> Self {
-        let backend = session.inner.manager.backend();
-        let stoppable = session.state().may_stop(session.depth, backend, writes_in.is_some());
-        let sent = if stoppable { Sent::Stoppable } else { Sent::Kept };
-        InFlight { session, writes_in, sent, armed: true }
+    /// A call that was sent, and writes.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn sent(session: &'a Session) -> Self {
+        InFlight { session, writes: true, sent: true, armed: true }
     }
 
     /// The answer came.
@@ -571,21 +613,9 @@ impl Drop for InFlight<'_> {
             return;
         }
         let mut state = self.session.state();
-        state.unobserved |= self.sent != Sent::Nothing;
-        if self.sent == Sent::Stoppable {
-            match state.frames.get_mut(self.session.depth) {
-                Some(frame) if frame.id == self.session.frame => frame.left_running = true,
-                // The scope was undone before the call was dropped.
-                _ => state.stops_first = true,
-            }
-        }
-        let is_open =
-            |state: &State| state.frames.get(self.session.depth).is_some_and(|frame| frame.id == self.session.frame);
-        if let Some(depth) = self.writes_in
-            && (depth < self.session.depth || is_open(&state))
-        {
-            let name = state.frames.get(depth).map_or(self.session.inner.name, |frame| frame.name);
-            state.doom(depth, format!("a write in `{name}` was abandoned before its answer came"));
+        state.unobserved |= self.sent;
+        if self.writes {
+            state.doom_abandoned(self.session);
         }
     }
 }

@@ -1,24 +1,28 @@
 //! How a session ends: commit, rollback, and a scope that is dropped halfway.
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
-use tracing::Instrument;
+use tokio::task::JoinHandle;
 use tracing::instrument::WithSubscriber;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use super::execute::{Call, Outgoing, Part, Wire};
 use super::state::{Frame, Phase};
-use super::{Session, SessionStatistics, enter_scope};
-use crate::backend::{Backend, BurstResult, Statement, Step};
+use super::{Session, SessionStatistics, enter_scope, has_runtime, runtime_or};
+use crate::backend::{Backend, BurstResult, Connection, Pending, Statement, Step, stopped};
 use crate::error::{Error, ErrorKind};
 use crate::pool::Lease;
 use crate::transaction::{Hooks, Isolation, Outcome, Question, Unstoppable, commit_token};
 use crate::unit_of_work::RowKey;
 
 /// How long the clean-up of a connection may take before it is closed instead.
-const CLEANUP_DEADLINE: Duration = Duration::from_secs(5);
+pub(super) const CLEANUP_DEADLINE: Duration = Duration::from_secs(5);
 /// How long the end of a transaction waits for a call in another task before it is stopped, and stopped again.
 const PATIENCE: Duration = Duration::from_millis(50);
 /// How many before-commit hooks may run for one commit, those that hooks register included.
@@ -115,7 +119,7 @@ impl Session {
         let mut burst = std::mem::take(&mut self.state().prelude);
         burst.push(Step::Commit);
         let echoed = burst.clone();
-        let manager = self.inner.manager.id();
+        let session = self.clone();
         let work = async move {
             match lease {
                 // A read that was given up may still be running.
@@ -129,7 +133,7 @@ impl Session {
                 }
                 None => {}
             }
-            enter_scope(manager, None, pin!(hooks.run_after_commit())).await
+            session.run_after_commit(hooks).await
         };
         if phase == Phase::Open {
             self.inner.manager.echo(&echoed);
@@ -144,7 +148,8 @@ impl Session {
     }
 
     /// Sends COMMIT. From here on the outcome is the database's: if this future is dropped, a task of its own waits for
-    /// the answer and runs the hooks that it asks for.
+    /// the answer and runs the hooks that it asks for. The transaction of a call outside any scope is stopped then, if it
+    /// still can be.
     async fn send_commit(&self, wire: Wire, lease: Lease, outgoing: Outgoing) -> Result<(), Error> {
         let Outgoing { burst, parts, .. } = outgoing;
         self.inner.manager.echo(&burst);
@@ -152,12 +157,15 @@ impl Session {
         let mut hooks = self.end(Phase::Committing);
         // Before it is sent: a transaction that finds what this one wrote must find that it is being committed, too.
         let telling = self.inner.manager.listeners().begin(std::mem::take(&mut hooks.mutations));
-        let pending = lease.connection().send(burst);
+        let mut pending = lease.connection().send(burst);
         let (session, span) = (self.clone(), self.span());
-        // Hooks that run after the end are no part of a scope around it.
-        let manager = self.inner.manager.id();
+        let given_up = self.state().is_call.then(Arc::<AtomicBool>::default);
+        let tells = given_up.clone();
         let work = async move {
-            let result = pending.await;
+            let result = match given_up {
+                Some(given_up) => unless_given_up(lease.connection(), &mut pending, &given_up).await,
+                None => pending.await,
+            };
             watch.answered(&result);
             let ended = session.ended(lease, parts, result).await;
             session.observe_end(match &ended {
@@ -175,18 +183,18 @@ impl Session {
             drop(wire);
             match ended {
                 Ok(()) => {
-                    telling.tell(session.context().get_tenant()).await;
-                    enter_scope(manager, None, pin!(hooks.run_after_commit())).await
+                    telling.tell(session.context()).await;
+                    session.run_after_commit(hooks).await
                 }
                 Err(error) => {
                     if error.kind() != ErrorKind::OutcomeUnknown {
-                        enter_scope(manager, None, pin!(hooks.run_on_rollback())).await;
+                        session.run_on_rollback(hooks).await;
                     }
                     Err(error)
                 }
             }
         };
-        Unstoppable::new(self.inner.runtime.clone(), span, report, work).await
+        Unstoppable::new(self.inner.runtime.clone(), span, report, work).tells(tells).await
     }
 
     /// The outcome of a commit whose answer came, or did not.
@@ -229,6 +237,24 @@ impl Session {
         }
     }
 
+    /// Runs the hooks of a commit in the context that the session was opened in, and in no scope of its database, whatever
+    /// stands around its end.
+    pub(super) async fn run_after_commit(&self, hooks: Hooks) -> Result<(), Error> {
+        if hooks.after_commit.is_empty() {
+            return Ok(());
+        }
+        let running = self.context().clone().scope(hooks.run_after_commit());
+        enter_scope(self.inner.manager.id(), None, pin!(running)).await
+    }
+
+    /// The same for the hooks of a rollback.
+    async fn run_on_rollback(&self, hooks: Hooks) {
+        if !hooks.on_rollback.is_empty() {
+            let running = self.context().clone().scope(hooks.run_on_rollback());
+            enter_scope(self.inner.manager.id(), None, pin!(running)).await;
+        }
+    }
+
     /// Runs the before-commit hooks in the scope, so that they find its session.
     pub(super) async fn run_before_hooks(&self) -> Result<(), Error> {
         for _ in 0..MAX_HOOKS {
@@ -238,7 +264,11 @@ impl Session {
                 hooks.filter(|hooks| !hooks.is_empty()).map(|hooks| hooks.remove(0))
             };
             match next {
-                Some(hook) => enter_scope(self.inner.manager.id(), Some(self.clone()), pin!(hook())).await?,
+                Some(hook) => {
+                    // Called inside the context, too: a hook may ask for it before there is a future.
+                    let running = self.context().clone().scope(async move { hook().await });
+                    enter_scope(self.inner.manager.id(), Some(self.clone()), pin!(running)).await?;
+                }
                 None => return Ok(()),
             }
         }
@@ -285,11 +315,14 @@ impl Session {
     fn end(&self, phase: Phase) -> Hooks {
         let mut state = self.state();
         state.phase = phase;
+        // Whoever has the connection makes it clean, which nobody's answer may hold up.
+        let given_up = std::mem::take(&mut state.given_up);
         let mut hooks = Hooks::default();
         for frame in &mut state.frames {
             hooks.extend(std::mem::take(&mut frame.hooks));
         }
         drop(state);
+        drop(given_up);
         // Whoever waits for a nested scope to end learns that all of it has.
         self.turn().notify_waiters();
         hooks
@@ -302,8 +335,14 @@ impl Session {
             return Box::pin(self.undo_nested()).await;
         }
         let span = self.span();
-        if let Some(work) = self.begin_rollback() {
-            Unstoppable::new(self.inner.runtime.clone(), span, drop, work).await;
+        let Some(work) = self.begin_rollback() else { return };
+        if has_runtime() {
+            return Unstoppable::new(self.inner.runtime.clone(), span, drop, work).await;
+        }
+        // Where it is awaited there are no timers.
+        if let Some(task) = self.leave(span, work) {
+            // It says nothing of how it ended, and a runtime that is gone has closed the connection.
+            let _ = task.await;
         }
     }
 
@@ -323,7 +362,7 @@ impl Session {
         let session = self.clone();
         Some(async move {
             if session.close_if_lent() {
-                return enter_scope(session.inner.manager.id(), None, pin!(hooks.run_on_rollback())).await;
+                return session.run_on_rollback(hooks).await;
             }
             let mut wire = session.seize().await;
             // Only now: a body that is dropped after this began gives up its calls meanwhile.
@@ -336,7 +375,7 @@ impl Session {
                 }
             }
             drop(wire);
-            enter_scope(session.inner.manager.id(), None, pin!(hooks.run_on_rollback())).await;
+            session.run_on_rollback(hooks).await;
         })
     }
 
@@ -371,24 +410,47 @@ impl Session {
     /// Rolls back in the background, for a scope whose future was dropped.
     pub(super) fn abandon(&self) {
         let span = self.span();
-        let Some(work) = self.begin_rollback() else { return };
-        match &self.inner.runtime {
-            Some(runtime) => drop(runtime.spawn(work.instrument(span).with_current_subscriber())),
-            // Without a runtime nothing can be sent; dropping the lease closes the connection, which rolls back too.
-            None => {
-                if let Ok(mut wire) = self.inner.wire.try_lock() {
-                    drop(wire.take());
-                }
-            }
+        if let Some(work) = self.begin_rollback() {
+            drop(self.leave(span, work));
         }
+    }
+
+    /// Leaves the end of the session to a task of its own.
+    fn leave(&self, span: Span, work: impl Future<Output = ()> + Send + 'static) -> Option<JoinHandle<()>> {
+        let Some(runtime) = runtime_or(self.inner.runtime.as_ref()) else {
+            // Without a runtime nothing can be sent; dropping the lease closes the connection, which rolls back too.
+            if let Ok(mut wire) = self.inner.wire.try_lock() {
+                drop(wire.take());
+            }
+            return None;
+        };
+        Some(runtime.spawn(work.instrument(span).with_current_subscriber()))
     }
 }
 
-/// Returns a connection to the pool once it is clean, or closes it.
-pub(super) async fn give_back(lease: Lease) {
-    if lease.connection().reset(CLEANUP_DEADLINE).await {
-        lease.release();
+/// The answer to a burst, which is stopped once nobody waits for it any more.
+async fn unless_given_up(connection: &Connection, pending: &mut Pending, given_up: &AtomicBool) -> BurstResult {
+    let answered = poll_fn(|context| {
+        if given_up.load(Ordering::Acquire) {
+            return Poll::Ready(None);
+        }
+        pending.as_mut().poll(context).map(Some)
+    });
+    match answered.await {
+        Some(result) => result,
+        None => stopped(connection, pending).await,
     }
+}
+
+/// Returns a connection to the pool once it is clean, or closes it. One that holds its database is waited for: whoever used
+/// it next would have to, and without a limit.
+pub(super) async fn give_back(lease: Lease) {
+    while !lease.connection().reset(CLEANUP_DEADLINE).await {
+        if !lease.holds_database() {
+            return;
+        }
+    }
+    lease.release();
 }
 
 /// What becomes of the result of a commit whose caller went away.

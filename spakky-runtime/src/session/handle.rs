@@ -73,7 +73,7 @@ impl Session {
         span: Span,
         context: RequestContext,
     ) -> Self {
-        mode.settings = context.settings().to_vec();
+        mode.settings = context.settings();
         Session {
             inner: Arc::new(SessionInner {
                 manager,
@@ -187,7 +187,8 @@ impl Session {
         self.with_frame(|frame| frame.hooks.before_commit.push(hook));
     }
 
-    /// Runs `hook` once the transaction is committed and its connection is back in the pool. An error is reported as
+    /// Runs `hook` once the transaction is committed and its connection is back in the pool, in the
+    /// [`context`](Self::context) of the session, whoever ends it. An error or a panic is reported as
     /// [`is_post_commit`](Error::is_post_commit).
     pub fn after_commit<F, Fut>(&self, hook: F)
     where
@@ -198,7 +199,8 @@ impl Session {
         self.with_frame(|frame| frame.hooks.after_commit.push(hook));
     }
 
-    /// Runs `hook` once the transaction, or the nested scope it is registered in, was rolled back for whatever reason.
+    /// Runs `hook` once the transaction, or the nested scope it is registered in, was rolled back for whatever reason, in the
+    /// [`context`](Self::context) of the session. An error or a panic is logged.
     pub fn on_rollback<F, Fut>(&self, hook: F)
     where
         F: FnOnce() -> Fut + Send + 'static,
@@ -235,6 +237,13 @@ impl Session {
     /// The name of this scope, which is a nested one or the root.
     pub(crate) fn scope_name(&self) -> &'static str {
         self.state().frames.get(self.depth).map_or(self.inner.name, |frame| frame.name)
+    }
+
+    /// Something ran in this scope that may have done more than read.
+    pub(crate) fn touch(&self) {
+        if let Some(frame) = self.state().frames.get_mut(self.depth) {
+            frame.touched = true;
+        }
     }
 
     /// Whether the session can be used.

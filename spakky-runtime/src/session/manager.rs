@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
 use tracing::Span;
 
 use super::checked::CheckedTables;
-use super::{PlainSql, Session, SessionStatistics, Transaction, UndoneVersions, find_session};
+use super::{PlainSql, Session, SessionStatistics, Transaction, UndoneVersions, check_runtime, find_session};
 use crate::backend::{Backend, Burst, BurstResult, Connection, Draw, Pending, Statement, Step};
 use crate::config::DatabaseConfig;
 use crate::connect::Target;
@@ -22,7 +23,8 @@ use crate::repository::Repository;
 use crate::schema::Table;
 use crate::statement::RaiseStyle;
 use crate::transaction::{
-    Body, Outcome, Policy, Propagation, Question, TransactionMode, TransactionOptions, commit_token, run_once,
+    Body, Outcome, Policy, Propagation, Question, TransactionMode, TransactionOptions, Unstoppable, commit_token,
+    run_once,
 };
 
 /// How long the outcome of a COMMIT is asked for whose answer did not come.
@@ -315,10 +317,20 @@ impl SessionManager {
     ///
     /// # Errors
     /// [`is_connection`](Error::is_connection) or [`is_pool_timeout`](Error::is_pool_timeout) if not.
+    ///
+    /// # Cancellation
+    /// Dropping the future has no effect.
     pub async fn ping(&self) -> Result<(), Error> {
         let lease = self.lease(true).await?;
-        if lease.connection().ping(self.inner.config.connect_timeout).await {
-            lease.release();
+        let limit = self.inner.config.connect_timeout;
+        let asking = async move {
+            let answers = lease.connection().ping(limit).await;
+            if answers {
+                lease.release();
+            }
+            answers
+        };
+        if Unstoppable::new(Handle::try_current().ok(), Span::none(), drop, asking).await {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Connection, "reach the database: it did not answer a ping"))
@@ -354,6 +366,7 @@ impl SessionManager {
     /// # Errors
     /// [`is_timeout`](Error::is_timeout) if some work did not end within `deadline`; the pool stays closed.
     pub async fn close(&self, deadline: Duration) -> Result<(), Error> {
+        check_runtime()?;
         if self.inner.pool.close(deadline).await {
             return Ok(());
         }
@@ -421,6 +434,7 @@ impl SessionManager {
 
     /// The same for work that belongs to a span which is not the current one.
     pub(crate) async fn lease_inside(&self, around: &Span, wait: bool) -> Result<Lease, Error> {
+        check_runtime()?;
         self.observe_wait(around, self.inner.pool.lease(wait)).await
     }
 
@@ -464,10 +478,10 @@ impl SessionManager {
     }
 
     /// Waits for the answer to a burst, up to the statement time-out where the database does not keep it itself.
-    pub(crate) async fn answered(&self, connection: &Connection, mut pending: Pending) -> BurstResult {
+    pub(crate) async fn answered(&self, connection: &Connection, pending: &mut Pending) -> BurstResult {
         match self.inner.config.statement_timeout {
             Some(limit) if self.inner.backend == Backend::Sqlite => {
-                match tokio::time::timeout(limit, &mut pending).await {
+                match tokio::time::timeout(limit, &mut *pending).await {
                     Ok(result) => result,
                     Err(_) => {
                         connection.cancel().await;

@@ -1,8 +1,11 @@
 //! Nested scopes: a part of a transaction that can be undone alone.
 
-use super::Session;
+use tracing::Instrument;
+use tracing::instrument::WithSubscriber;
+
 use super::execute::Wire;
 use super::state::Phase;
+use super::{Session, runtime_or};
 use crate::backend::Step;
 use crate::error::Error;
 use crate::transaction::Hooks;
@@ -41,7 +44,8 @@ impl Session {
             if self.has_queued() {
                 self.flush().await?;
             }
-            let wire = self.wire().await?;
+            let mut wire = self.wire().await?;
+            self.catch_up_before_end(&mut wire).await?;
             if !self.has_queued() {
                 return Ok(wire);
             }
@@ -64,7 +68,7 @@ impl Session {
         let state = &mut *state;
         let depth = state.frames.len() - 1;
         if let Some(outer) = state.frames.last_mut() {
-            outer.left_running |= frame.left_running && depth > 0;
+            outer.touched |= frame.touched;
             for write in writes {
                 let row = write.key.clone();
                 outer.queue.push(write);
@@ -81,7 +85,7 @@ impl Session {
     /// Ends a nested scope going back to its savepoint.
     pub(crate) async fn undo_nested(&self) {
         if let Some(hooks) = self.forget_nested() {
-            hooks.run_on_rollback().await;
+            self.context().clone().scope(hooks.run_on_rollback()).await;
         }
     }
 
@@ -99,7 +103,6 @@ impl Session {
         let mut hooks = Hooks::default();
         while state.frames.len() > self.depth {
             let Some(mut frame) = state.frames.pop() else { break };
-            state.stops_first |= frame.left_running;
             state.undone.append(&mut frame.undo());
             if let Some(name) = frame.savepoint {
                 // What is owed to savepoints inside this one goes with it.
@@ -123,10 +126,11 @@ impl Session {
     fn abandon_nested(&self) {
         self.end_stream();
         if let Some(hooks) = self.forget_nested()
-            && let Some(runtime) = &self.inner.runtime
             && !hooks.on_rollback.is_empty()
+            && let Some(runtime) = runtime_or(self.inner.runtime.as_ref())
         {
-            runtime.spawn(hooks.run_on_rollback());
+            let running = self.context().clone().scope(hooks.run_on_rollback());
+            runtime.spawn(running.instrument(self.span()).with_current_subscriber());
         }
     }
 }

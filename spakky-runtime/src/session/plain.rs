@@ -158,6 +158,7 @@ impl PlainSql {
         }
         let call = Call { statements: vec![statement], flush: true, writes, transaction: writes };
         let mut answers = session.execute(call).await?;
+        session.touch();
         if writes {
             session.state().map.expire(session.depth, None);
         }
@@ -167,8 +168,11 @@ impl PlainSql {
 
 /// Outside any scope: the statement is its own transaction.
 async fn run_alone(manager: &SessionManager, statement: Statement, writes: bool) -> Result<Answer, Error> {
-    let mut answers = manager.run_alone(vec![Step::Statement(statement)], writes).await?;
-    Ok(answers.pop().unwrap_or_default())
+    let step = Step::Statement(statement);
+    if writes {
+        return manager.write_alone(step, None, None).await;
+    }
+    Ok(manager.run_alone(vec![step]).await?.pop().unwrap_or_default())
 }
 
 /// A type that a result row can be read into.

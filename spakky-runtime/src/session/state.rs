@@ -1,14 +1,16 @@
 //! The state of one session, held under a lock that is never kept across an await.
 
 use std::any::TypeId;
+use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
+use super::given_up::GivenUp;
 use super::handle::nested_ended;
 use super::stream::Streaming;
 use tracing::Span;
 use uuid::Uuid;
 
-use crate::backend::{Backend, Connection, Step};
+use crate::backend::{Connection, Step};
 use crate::error::{Error, ErrorKind};
 use crate::transaction::{Fate, Hooks, retry::Failure};
 use crate::unit_of_work::{IdentityMap, PendingQueue, RowKey};
@@ -43,8 +45,8 @@ pub(crate) struct Frame {
     /// The savepoint, once it was sent.
     pub(crate) savepoint: Option<String>,
     pub(crate) queue: PendingQueue,
-    /// A statement that was given up may still be running, and may be stopped if the frame is undone.
-    pub(crate) left_running: bool,
+    /// Something beyond reads of ours was sent in it.
+    pub(crate) touched: bool,
     pub(crate) doom: Option<Doom>,
     /// What becomes of the scope, once a value is to know.
     fate: Option<Arc<Fate>>,
@@ -71,7 +73,7 @@ impl Frame {
             name,
             savepoint: None,
             queue: PendingQueue::default(),
-            left_running: false,
+            touched: false,
             doom: None,
             fate: None,
             given: Vec::new(),
@@ -110,8 +112,10 @@ pub(crate) struct State {
     pub(crate) wrote: bool,
     /// An answer was not waited for, so that a failure may have gone unseen.
     pub(crate) unobserved: bool,
-    /// A statement of a nested scope that was given up may still be running: it is stopped before anything else is sent.
-    pub(crate) stops_first: bool,
+    /// Calls that were given up, in the order in which they were sent. Their answers are read before anything else is sent.
+    pub(crate) given_up: VecDeque<GivenUp>,
+    /// The transaction is being undone, to begin anew.
+    pub(crate) restarts: bool,
     /// Steps to send ahead of the next burst.
     pub(crate) prelude: Vec<Step>,
     /// The root frame, then the nested ones.
@@ -137,6 +141,8 @@ pub(crate) struct State {
     pub(crate) observed: bool,
     /// The versions that nested scopes gave to values and that were undone with them.
     pub(crate) undone: Vec<(RowKey, i64)>,
+    /// It is the transaction of one call outside any scope, which is stopped when the call is dropped, COMMIT included.
+    pub(crate) is_call: bool,
 }
 
 impl State {
@@ -145,7 +151,8 @@ impl State {
             phase: Phase::Idle,
             wrote: false,
             unobserved: false,
-            stops_first: false,
+            given_up: VecDeque::new(),
+            restarts: false,
             prelude: Vec::new(),
             frames: vec![Frame::new(0, name)],
             last_frame: 0,
@@ -160,6 +167,7 @@ impl State {
             span,
             observed: false,
             undone: Vec::new(),
+            is_call: false,
         }
     }
 
@@ -207,19 +215,6 @@ impl State {
     /// Takes note that an answer came, and with it those to everything sent before.
     pub(crate) fn observed(&mut self) {
         self.unobserved = false;
-        for frame in &mut self.frames {
-            frame.left_running = false;
-        }
-    }
-
-    /// Whether a statement that is sent in a scope may be stopped when the scope is undone: what it does is undone with the
-    /// savepoint, and nothing that others wait for is stopped with it. SQLite undoes the whole transaction when a write is
-    /// stopped.
-    pub(crate) fn may_stop(&self, depth: usize, backend: Backend, writes: bool) -> bool {
-        let Some(frame) = self.frames.get(depth) else { return false };
-        let alone = !self.unobserved || frame.left_running;
-        let undone = frame.savepoint.is_some() || self.phase == Phase::Idle;
-        depth > 0 && alone && undone && (backend == Backend::Postgres || !writes)
     }
 
     /// Marks the frame at `depth` and all inside it as rollback-only. The first reason stays.

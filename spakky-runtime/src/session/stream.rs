@@ -10,7 +10,7 @@ use tracing::Span;
 
 use super::execute::{Call, Wire};
 use super::finish::give_back;
-use super::{Session, SessionManager, SessionStatistics};
+use super::{Session, SessionManager, SessionStatistics, runtime_or};
 use crate::backend::{Backend, RowSource, Statement};
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind};
@@ -27,7 +27,16 @@ enum Holds {
     /// The session's own connection: other calls of the scope are refused meanwhile. The end of the scope is not.
     Session { session: Session, streaming: Arc<Streaming>, ended: bool },
     /// A connection of the stream's own.
-    Lease(Option<(RowSource, Lease, Ending)>),
+    Lease(Option<Alone>),
+}
+
+/// A query on a connection of its own.
+struct Alone {
+    source: RowSource,
+    lease: Lease,
+    watch: Ending,
+    /// On which the connection is cleaned where the stream is dropped outside of any.
+    runtime: Option<Handle>,
 }
 
 /// What a stream takes from its session while it lasts; whoever takes it out ends the stream.
@@ -92,8 +101,9 @@ impl Session {
     /// Ends a stream that is still open.
     pub(super) fn end_stream(&self) {
         let streaming = self.state().stream.upgrade();
-        if let Some(streaming) = streaming {
+        if let Some(streaming) = streaming.filter(|streaming| streaming.is_open()) {
             streaming.end();
+            self.give_up_stream();
         }
     }
 }
@@ -105,8 +115,8 @@ impl SessionManager {
         if let Some(outer) = self.enclosing() {
             return Box::pin(outer.stream(statement)).await;
         }
-        let has_settings = RequestContext::with_current(|context| !context.settings().is_empty());
-        if has_settings && self.backend() == Backend::Postgres {
+        RequestContext::with_current(RequestContext::check_settings)?;
+        if RequestContext::with_current(RequestContext::has_settings) && self.backend() == Backend::Postgres {
             let message = "stream rows with the settings of the request's context outside a scope: they belong to a \
                            transaction; stream inside one";
             return Err(Error::new(ErrorKind::NoSession, message));
@@ -116,7 +126,8 @@ impl SessionManager {
         let watch = self.watch_stream(&Span::none(), &statement);
         let source = lease.connection().stream(statement);
         self.count(SessionStatistics { statements: 1, round_trips: 1, ..Default::default() });
-        Ok(SessionStream { holds: Holds::Lease(Some((source, lease, watch))) })
+        let runtime = Handle::try_current().ok();
+        Ok(SessionStream { holds: Holds::Lease(Some(Alone { source, lease, watch, runtime })) })
     }
 }
 
@@ -131,11 +142,11 @@ impl SessionStream {
                 }
                 Poll::Ready(item)
             }
-            Holds::Lease(lease) => {
-                let Some((source, ..)) = lease.as_mut() else { return Poll::Ready(None) };
+            Holds::Lease(alone) => {
+                let Some(Alone { source, .. }) = alone.as_mut() else { return Poll::Ready(None) };
                 let item = std::task::ready!(Pin::new(source).poll_next(context));
                 if !matches!(item, Some(Ok(_)))
-                    && let Some((source, lease, mut watch)) = lease.take()
+                    && let Some(Alone { source, lease, mut watch, .. }) = alone.take()
                 {
                     watch.end(if item.is_none() { "answered" } else { "failed" });
                     drop(source);
@@ -193,12 +204,17 @@ fn poll_in_session(
 impl Drop for SessionStream {
     fn drop(&mut self) {
         match &mut self.holds {
-            Holds::Session { streaming, .. } => streaming.end(),
-            Holds::Lease(lease) => {
-                if let Some((source, lease, _watch)) = lease.take() {
+            Holds::Session { session, streaming, .. } => {
+                if streaming.is_open() {
+                    streaming.end();
+                    session.give_up_stream();
+                }
+            }
+            Holds::Lease(alone) => {
+                if let Some(Alone { source, lease, watch: _watch, runtime }) = alone.take() {
                     drop(source);
                     // The query may go on for long; whoever gets the connection next must not wait for it.
-                    if let Ok(runtime) = Handle::try_current() {
+                    if let Some(runtime) = runtime_or(runtime.as_ref()) {
                         runtime.spawn(give_back(lease));
                     }
                 }

@@ -2,12 +2,16 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
 use tracing::instrument::WithSubscriber;
 use tracing::{Instrument, Span};
 use uuid::Uuid;
+
+use crate::session::runtime_or;
 
 /// What became of a transaction whose COMMIT was not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +41,8 @@ pub(crate) struct Unstoppable<T: Send + 'static> {
     runtime: Option<Handle>,
     /// What a task of its own works in.
     span: Span,
+    /// Told when nobody waits any more.
+    given_up: Option<Arc<AtomicBool>>,
     /// The work is running, or panicked while it was: it must not be polled again.
     running: bool,
     /// What is done with a result that nobody waits for.
@@ -50,7 +56,13 @@ impl<T: Send + 'static> Unstoppable<T> {
         unclaimed: fn(T),
         work: impl Future<Output = T> + Send + 'static,
     ) -> Self {
-        Unstoppable { work: Some(Box::pin(work)), runtime, span, running: false, unclaimed }
+        Unstoppable { work: Some(Box::pin(work)), runtime, span, given_up: None, running: false, unclaimed }
+    }
+
+    /// The work learns by this flag that nobody waits for it, and may come to another end then. It is polled anew.
+    pub(crate) fn tells(mut self, given_up: Option<Arc<AtomicBool>>) -> Self {
+        self.given_up = given_up;
+        self
     }
 }
 
@@ -73,8 +85,12 @@ impl<T: Send + 'static> Future for Unstoppable<T> {
 
 impl<T: Send + 'static> Drop for Unstoppable<T> {
     fn drop(&mut self) {
-        if let (Some(work), Some(runtime), false) = (self.work.take(), &self.runtime, self.running) {
+        let runtime = runtime_or(self.runtime.as_ref());
+        if let (Some(work), Some(runtime), false) = (self.work.take(), runtime, self.running) {
             let unclaimed = self.unclaimed;
+            if let Some(given_up) = &self.given_up {
+                given_up.store(true, Ordering::Release);
+            }
             let span = std::mem::replace(&mut self.span, Span::none());
             // Whoever was told of the span's beginning is told of the rest.
             runtime.spawn(async move { unclaimed(work.await) }.instrument(span).with_current_subscriber());

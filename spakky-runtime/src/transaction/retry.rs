@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{RetryOn, RetryPolicy, TransactionOptions};
+use crate::context::RequestContext;
 use crate::error::ErrorKind;
 
 /// The attempts of one call. The decision is made from the failure the session itself saw, so that it does not depend on
@@ -11,6 +12,8 @@ use crate::error::ErrorKind;
 pub struct Retry {
     policy: Option<RetryPolicy>,
     attempt: u32,
+    /// The context of the first attempt, which is that of all.
+    context: Option<RequestContext>,
 }
 
 /// The failure that ended an attempt, as the session saw it.
@@ -23,12 +26,13 @@ pub(crate) struct Failure {
 impl Retry {
     /// The first attempt.
     pub fn new(options: &TransactionOptions) -> Self {
-        Retry { policy: options.retry, attempt: 1 }
+        let context = options.retry.map(|_| RequestContext::current());
+        Retry { policy: options.retry, attempt: 1, context }
     }
 
     /// The only attempt.
     pub(crate) fn none() -> Self {
-        Retry { policy: None, attempt: 1 }
+        Retry { policy: None, attempt: 1, context: None }
     }
 
     /// The pause before the next attempt, or `None` if there is none.
@@ -42,6 +46,11 @@ impl Retry {
         let longest = policy.backoff.saturating_mul(1 << (self.attempt - 1).min(6));
         self.attempt += 1;
         Some(jittered(longest))
+    }
+
+    /// The context that an attempt behind the first has to be put into: the future may be awaited elsewhere by then.
+    pub(super) fn context_again(&self) -> Option<RequestContext> {
+        self.context.clone().filter(|_| self.attempt > 1)
     }
 
     /// The number of the current attempt, from 1.

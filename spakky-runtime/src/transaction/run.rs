@@ -55,6 +55,23 @@ where
 pub async fn run<R, E, F>(
     manager: &SessionManager,
     options: &TransactionOptions,
+    body: Body<'_, F>,
+    policy: &Policy<R, E>,
+    retry: &mut Retry,
+) -> Attempt<R>
+where
+    F: Future<Output = R>,
+{
+    match retry.context_again() {
+        Some(context) => Box::pin(context.scope(run_here(manager, options, body, policy, retry))).await,
+        None => run_here(manager, options, body, policy, retry).await,
+    }
+}
+
+/// Runs `body` in the context around this place.
+async fn run_here<R, E, F>(
+    manager: &SessionManager,
+    options: &TransactionOptions,
     mut body: Body<'_, F>,
     policy: &Policy<R, E>,
     retry: &mut Retry,

@@ -5,7 +5,7 @@ use tracing::{Instrument, Span};
 
 use super::{Propagation, Retry, TransactionOptions};
 use crate::error::{Error, ErrorKind};
-use crate::session::{ScopeGuard, Session, SessionManager, find_session};
+use crate::session::{ScopeGuard, Session, SessionManager, check_runtime, find_session, has_runtime};
 
 /// A scope that is open. Dropping it takes back what its body did.
 pub(super) struct Scope<'a> {
@@ -43,6 +43,9 @@ impl<'a> Scope<'a> {
         attempt: u32,
     ) -> Result<Self, Error> {
         options.check()?;
+        if options.timeout.is_some() {
+            check_runtime()?;
+        }
         let kind = match (options.propagation, find_session(manager.id())) {
             (Propagation::Required | Propagation::Mandatory | Propagation::Supports, Some(outer)) => {
                 let session = join(manager, options, outer)?;
@@ -119,7 +122,7 @@ impl<'a> Scope<'a> {
                 let closing = close_root(session, guard, commits);
                 let (closed, is_undone) = closing.instrument(span.clone()).await;
                 let failure = if is_undone { session.state().failure } else { None };
-                let Some(pause) = retry.next(failure) else { return closed };
+                let Some(pause) = retry.next(failure).filter(|_| has_runtime()) else { return closed };
                 let (name, attempt) = (self.options.display_name(), retry.attempt());
                 tracing::debug!(name, attempt, "running a unit of work again");
                 tokio::time::sleep(pause).await;

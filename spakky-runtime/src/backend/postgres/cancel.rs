@@ -22,6 +22,11 @@ pub(super) enum Canceller {
 }
 
 impl Canceller {
+    /// Whether requests reach the server.
+    pub(super) fn is_supported(&self) -> bool {
+        !matches!(self, Canceller::Unsupported)
+    }
+
     /// Answers whether the server took the request. It has acted on it by then, so that what is sent afterwards is safe
     /// from a late cancellation.
     pub(super) async fn cancel(&self) -> bool {

@@ -19,14 +19,19 @@ const AGAIN: Duration = Duration::from_millis(100);
 
 impl Core {
     pub(super) async fn cancel(&self) {
+        if !self.ask_to_stop().await {
+            // It may run for hours; closing the socket is what is left.
+            self.close();
+        }
+    }
+
+    /// Asks the server to stop what it runs; answers whether it took the request.
+    pub(super) async fn ask_to_stop(&self) -> bool {
         let request = async {
             self.wire.begun().await;
             self.canceller.cancel().await
         };
-        if !matches!(timeout(CANCEL_LIMIT, request).await, Ok(true)) {
-            // It may run for hours; closing the socket is what is left.
-            self.close();
-        }
+        matches!(timeout(CANCEL_LIMIT, request).await, Ok(true))
     }
 
     /// Ends what is left over. See [`Connection::reset`](crate::backend::Connection::reset).

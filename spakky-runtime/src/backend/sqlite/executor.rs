@@ -75,7 +75,9 @@ impl Executor {
                     answers.extend(failure.answer);
                     if ends || steps.any(|step| is_end(&step)) {
                         self.rollback();
-                    } else if let Some(transaction) = &mut self.transaction {
+                    } else if !self.is_spared(&failure.error)
+                        && let Some(transaction) = &mut self.transaction
+                    {
                         transaction.failed = true;
                     }
                     return Err(Box::new(BurstFailure { step: at, error: failure.error, answers, lost: false }));
@@ -83,6 +85,11 @@ impl Executor {
             }
         }
         Ok(answers)
+    }
+
+    /// Whether the failure is that a job was told to stop in a way that harms no transaction: nothing was done by halves.
+    fn is_spared(&self, error: &DatabaseError) -> bool {
+        self.queue.is_stopped_gently() && error.kind == ErrorKind::Timeout
     }
 
     fn step(&mut self, step: Step) -> Result<Answer, StepFailure> {
@@ -200,9 +207,13 @@ impl Executor {
         self.check_open()?;
         let binds = wire::encode_all(statement.binds).map_err(|error| unstorable(&error))?;
         let result = if statement.cached && self.statements.capacity() > 0 {
-            self.statements.get(&self.database, &statement.sql).and_then(|prepared| prepared.run(&binds, row))
+            self.statements
+                .get(&self.database, &statement.sql)
+                .and_then(|prepared| self.queue.writing(!prepared.is_read_only(), || prepared.run(&binds, row)))
         } else {
-            self.database.prepare(&statement.sql).and_then(|mut prepared| prepared.run(&binds, row))
+            self.database
+                .prepare(&statement.sql)
+                .and_then(|mut prepared| self.queue.writing(!prepared.is_read_only(), || prepared.run(&binds, row)))
         };
         let written = result.map_err(|failure| self.failed(failure))?;
         self.check_left_open()?;
@@ -298,8 +309,9 @@ impl Executor {
     pub(super) fn clean(&mut self) -> bool {
         self.rollback();
         self.database.install_handlers();
-        self.database.execute("PRAGMA query_only = OFF; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF").is_ok()
-            && self.database.is_autocommit()
+        let settings = "PRAGMA query_only = OFF; PRAGMA legacy_alter_table = OFF; PRAGMA foreign_keys = ON; PRAGMA \
+                        trusted_schema = OFF";
+        self.database.execute(settings).is_ok() && self.database.is_autocommit()
     }
 
     pub(super) fn ping(&mut self) -> bool {

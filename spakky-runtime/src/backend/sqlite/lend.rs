@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use diesel::connection::{
     AnsiTransactionManager, TransactionDepthChange, TransactionManager, TransactionManagerStatus,
@@ -61,7 +62,9 @@ impl Executor {
         self.check_open().map_err(LendFailure::Refused)?;
         let open = self.transaction.is_some();
         set_depth(self.database.connection(), open);
-        let result = catch_unwind(AssertUnwindSafe(|| closure(self.database.connection())));
+        let queue = Arc::clone(self.queue());
+        // It may write at any time.
+        let result = queue.writing(true, || catch_unwind(AssertUnwindSafe(|| closure(self.database.connection()))));
         let failure = self.database.last_failure();
         let balanced = depth(self.database.connection()) == Some(u32::from(open));
         set_depth(self.database.connection(), false);

@@ -5,7 +5,7 @@
 //! reads it between statements, and SQLite's callbacks read it inside one.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,8 +29,10 @@ pub(super) struct Queue {
     state: Mutex<State>,
     /// Something changed that the thread may be waiting for.
     wake: Condvar,
-    /// The running job was told to stop.
-    stop: AtomicBool,
+    /// How the running job was told to stop.
+    stop: AtomicU8,
+    /// A statement that writes is running.
+    writing: AtomicBool,
     /// What is running must not be stopped: a COMMIT or a ROLLBACK.
     shielded: AtomicBool,
     /// The connection is of no further use.
@@ -47,9 +49,19 @@ struct State {
     closed: bool,
 }
 
+/// How a job is told to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+enum Stop {
+    No,
+    /// Between statements, and inside those that read.
+    Gently,
+    Now,
+}
+
 struct Queued {
     id: JobId,
-    stop: bool,
+    stop: Stop,
     job: Job,
 }
 
@@ -70,7 +82,8 @@ impl Queue {
         Queue {
             state: Mutex::new(State { jobs: VecDeque::new(), last_id: 0, running: Some(opening), closed: false }),
             wake: Condvar::new(),
-            stop: AtomicBool::new(false),
+            stop: AtomicU8::new(Stop::No as u8),
+            writing: AtomicBool::new(false),
             shielded: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             busy_timeout,
@@ -88,7 +101,7 @@ impl Queue {
         }
         state.last_id += 1;
         let id = JobId(state.last_id);
-        state.jobs.push_back(Queued { id, stop: false, job });
+        state.jobs.push_back(Queued { id, stop: Stop::No, job });
         drop(state);
         self.wake.notify_all();
         Some(id)
@@ -96,7 +109,13 @@ impl Queue {
 
     /// Tells the running job and all that wait to stop.
     pub(super) fn cancel(&self) {
-        self.stop_all(&mut lock(&self.state));
+        self.stop_all(&mut lock(&self.state), Stop::Now);
+        self.wake.notify_all();
+    }
+
+    /// The same, without harm to the transaction.
+    pub(super) fn stop_gently(&self) {
+        self.stop_all(&mut lock(&self.state), Stop::Gently);
         self.wake.notify_all();
     }
 
@@ -104,9 +123,9 @@ impl Queue {
     pub(super) fn abandon(&self, id: JobId) {
         let mut state = lock(&self.state);
         if state.running == Some(id) {
-            self.stop.store(true, Ordering::SeqCst);
+            self.stop.store(Stop::Now as u8, Ordering::SeqCst);
         } else if let Some(queued) = state.jobs.iter_mut().find(|queued| queued.id == id) {
-            queued.stop = true;
+            queued.stop = Stop::Now;
         }
         drop(state);
         self.wake.notify_all();
@@ -116,17 +135,17 @@ impl Queue {
     pub(super) fn close(&self) {
         let mut state = lock(&self.state);
         state.closed = true;
-        self.stop_all(&mut state);
+        self.stop_all(&mut state, Stop::Now);
         drop(state);
         self.wake.notify_all();
     }
 
-    fn stop_all(&self, state: &mut State) {
+    fn stop_all(&self, state: &mut State, stop: Stop) {
         if state.running.is_some() {
-            self.stop.store(true, Ordering::SeqCst);
+            self.stop.fetch_max(stop as u8, Ordering::SeqCst);
         }
         for queued in &mut state.jobs {
-            queued.stop = true;
+            queued.stop = queued.stop.max(stop);
         }
     }
 
@@ -147,11 +166,11 @@ impl Queue {
     pub(super) fn take(&self) -> Option<Job> {
         let mut state = lock(&self.state);
         state.running = None;
-        self.stop.store(false, Ordering::SeqCst);
+        self.stop.store(Stop::No as u8, Ordering::SeqCst);
         loop {
             if let Some(queued) = state.jobs.pop_front() {
                 state.running = Some(queued.id);
-                self.stop.store(queued.stop, Ordering::SeqCst);
+                self.stop.store(queued.stop as u8, Ordering::SeqCst);
                 return Some(queued.job);
             }
             if state.closed {
@@ -180,12 +199,26 @@ impl Queue {
 
     /// Whether the running job was told to stop.
     pub(super) fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::SeqCst)
+        self.stop.load(Ordering::SeqCst) != Stop::No as u8
+    }
+
+    /// Whether it was, in a way that leaves its transaction as it is.
+    pub(super) fn is_stopped_gently(&self) -> bool {
+        self.stop.load(Ordering::SeqCst) == Stop::Gently as u8
     }
 
     /// Whether what SQLite is doing now is to be given up.
     pub(super) fn is_interrupted(&self) -> bool {
-        self.is_stopped() && !self.shielded.load(Ordering::SeqCst)
+        let spared = self.is_stopped_gently() && self.writing.load(Ordering::SeqCst);
+        self.is_stopped() && !spared && !self.shielded.load(Ordering::SeqCst)
+    }
+
+    /// Runs something that writes, which a gentle request to stop does not interrupt.
+    pub(super) fn writing<T>(&self, writes: bool, run: impl FnOnce() -> T) -> T {
+        self.writing.store(writes, Ordering::SeqCst);
+        let result = run();
+        self.writing.store(false, Ordering::SeqCst);
+        result
     }
 
     /// Runs something that no request to stop may interrupt.

@@ -287,6 +287,12 @@ impl Prepared {
         Ok(if total_changes(handle) == before { 0 } else { u64::try_from(changes).unwrap_or(0) })
     }
 
+    /// Whether it writes nothing to the database, as SQLite sees it.
+    pub(super) fn is_read_only(&self) -> bool {
+        // SAFETY: the statement is alive.
+        unsafe { ffi::sqlite3_stmt_readonly(self.statement.as_ptr()) != 0 }
+    }
+
     /// Runs a statement without values and without rows.
     pub(super) fn execute(&mut self) -> Result<(), Failure> {
         self.run(&[], |_| ControlFlow::Continue(())).map(drop)

@@ -1,54 +1,106 @@
 //! What runs outside any session, on a connection of its own for as long as it takes.
+//!
+//! A call goes the way of those inside: dropped while its answer is under way, it is stopped in the database by a task of its
+//! own, which learns what became of it, tells listeners of a write that was carried out all the same, and brings the
+//! connection back.
 
+use tokio::runtime::Handle;
 use tracing::Span;
+use tracing::instrument::WithSubscriber;
 
 use super::SessionManager;
-use crate::backend::{Answer, Backend, Step};
+use crate::backend::{Answer, Backend, Pending, Step, stopped};
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind};
-use crate::session::{CatalogGuard, SessionStatistics};
+use crate::mutation::{Mutation, Telling};
+use crate::pool::Lease;
+use crate::session::finish::give_back;
+use crate::session::{CatalogGuard, SessionStatistics, runtime_or};
 use crate::transaction::TransactionMode;
 
 impl SessionManager {
-    /// Runs statements outside any session. Several are no transaction: each is its own, unless the context has settings,
-    /// which need one.
-    pub(crate) async fn run_alone(&self, steps: Vec<Step>, writes: bool) -> Result<Vec<Answer>, Error> {
-        self.run_alone_behind(steps, writes, None).await
+    /// Runs queries outside any session. Several are no transaction: each is its own, unless the context has settings, which
+    /// need one.
+    ///
+    /// # Cancellation
+    /// Dropped, the queries are stopped in the background, and the connection goes back to the pool.
+    pub(crate) async fn run_alone(&self, steps: Vec<Step>) -> Result<Vec<Answer>, Error> {
+        self.run_alone_behind(steps, None).await
     }
 
     /// The same behind a question to the catalog.
     pub(crate) async fn run_alone_behind(
         &self,
-        mut steps: Vec<Step>,
-        writes: bool,
-        mut guard: Option<Box<CatalogGuard>>,
+        steps: Vec<Step>,
+        asked: Option<Box<CatalogGuard>>,
     ) -> Result<Vec<Answer>, Error> {
         #[cfg(feature = "testing")]
         if let Some(outer) = self.enclosing() {
-            return Box::pin(outer.run_enclosed(steps, writes, guard)).await;
+            return Box::pin(outer.run_enclosed(steps, false, asked, None)).await;
         }
-        if writes
-            && self.backend() == Backend::Sqlite
+        // Boxed: it is part of the future of every read, which most often finds a session.
+        Box::pin(self.run_outside(steps, false, asked, None)).await
+    }
+
+    /// Runs one statement that may write outside any session, as a transaction of its own, and has listeners told of
+    /// `mutation` if it is committed. A question to the catalog goes ahead.
+    ///
+    /// # Cancellation
+    /// Dropped, the statement is stopped in the background. It may have been carried out by then: listeners are told so.
+    pub(crate) async fn write_alone(
+        &self,
+        step: Step,
+        mutation: Option<Mutation>,
+        asked: Option<Box<CatalogGuard>>,
+    ) -> Result<Answer, Error> {
+        let steps = vec![step];
+        #[cfg(feature = "testing")]
+        if let Some(outer) = self.enclosing() {
+            let answers = Box::pin(outer.run_enclosed(steps, true, asked, mutation)).await?;
+            return Ok(answers.into_iter().next().unwrap_or_default());
+        }
+        if self.backend() == Backend::Sqlite
             && let Some(outer) = crate::session::ambient::writing_around(self, None)
         {
             return Err(crate::session::execute::one_writer("a transaction of its own", outer));
         }
+        let news = mutation.filter(|_| !self.listeners().is_empty()).map(|mutation| {
+            let telling = self.listeners().begin(vec![mutation]);
+            Box::new(News { telling, context: RequestContext::current() })
+        });
+        let answers = Box::pin(self.run_outside(steps, true, asked, news)).await?;
+        Ok(answers.into_iter().next().unwrap_or_default())
+    }
+
+    async fn run_outside(
+        &self,
+        mut steps: Vec<Step>,
+        writes: bool,
+        mut asked: Option<Box<CatalogGuard>>,
+        news: Option<Box<News>>,
+    ) -> Result<Vec<Answer>, Error> {
+        let settings = RequestContext::with_current(|context| context.check_settings().map(|()| context.settings()))?;
         let wait = !crate::session::holds_connection(self, None);
         let lease = self.lease(wait).await?;
-        let settings = RequestContext::with_current(|context| context.settings().to_vec());
-        if let Some(statement) = guard.as_mut().and_then(|guard| guard.take_statement()) {
+        if let Some(statement) = asked.as_mut().and_then(|guard| guard.take_statement()) {
             steps.insert(0, Step::Statement(statement));
         }
         // What fails ahead of a write has to keep it from being done. SQLite runs nothing behind a failure.
-        let must_hold = writes && guard.is_some();
+        let must_hold = writes && asked.is_some();
         let in_transaction = self.backend() == Backend::Postgres && (must_hold || !settings.is_empty());
         let steps = if in_transaction { self.in_transaction(settings, steps) } else { steps };
         self.echo(&steps);
         let first = usize::from(in_transaction);
-        let (count, is_guard) = (steps.len(), |position: usize| guard.is_some() && position == first);
+        let (count, is_guard) = (steps.len(), |position: usize| asked.is_some() && position == first);
         let watch = self.watch_burst(&Span::none(), "no scope", &steps, |position| !is_guard(position), []);
         let pending = lease.connection().send(steps);
-        let result = self.answered(lease.connection(), pending).await;
+        let mut guard =
+            GiveUp { call: Some(Alone { pending, lease, news, writes }), runtime: Handle::try_current().ok() };
+        let result = match &mut guard.call {
+            Some(Alone { pending, lease, .. }) => self.answered(lease.connection(), pending).await,
+            None => Ok(Vec::new()),
+        };
+        let Some(Alone { lease, news, .. }) = guard.call.take() else { return Ok(Vec::new()) };
         watch.answered(&result);
         match result {
             Ok(mut answers) => {
@@ -57,25 +109,28 @@ impl SessionManager {
                     answers.pop();
                     answers.remove(0);
                 }
-                if guard.is_some() {
+                if asked.is_some() {
                     answers.remove(0);
                 }
-                self.note_checked(guard.iter().map(|guard| &**guard));
-                let count = count - usize::from(guard.is_some());
+                self.note_checked(asked.iter().map(|asked| &**asked));
+                let count = count - usize::from(asked.is_some());
                 let rows_read = answers.iter().map(|answer| answer.rows.len() as u64).sum();
                 self.count(SessionStatistics { statements: count as u64, round_trips: 1, rows_read, rows_written: 0 });
+                if let Some(news) = news {
+                    news.tell().await;
+                }
                 Ok(answers)
             }
             Err(failure) => {
                 if !failure.lost && in_transaction {
-                    Box::pin(crate::session::finish::give_back(lease)).await;
+                    Box::pin(give_back(lease)).await;
                 } else if !failure.lost {
                     lease.release();
                 }
                 let lost_write = failure.lost && writes;
-                if let Some(guard) = guard.filter(|_| failure.step == first && !failure.lost) {
+                if let Some(asked) = asked.filter(|_| failure.step == first && !failure.lost) {
                     let answer = failure.answers.get(first);
-                    return Err(guard.explain(self, failure.error, answer));
+                    return Err(asked.explain(self, failure.error, answer));
                 }
                 let error = if writes { Error::of_write(failure.error) } else { Error::from_database(failure.error) };
                 if lost_write {
@@ -94,5 +149,56 @@ impl SessionManager {
         steps.insert(0, Step::Begin(self.transaction_mode(&mode)));
         steps.push(Step::Commit);
         steps
+    }
+}
+
+/// A call under way.
+struct Alone {
+    pending: Pending,
+    lease: Lease,
+    news: Option<Box<News>>,
+    writes: bool,
+}
+
+/// What listeners are told of a write, if it is committed.
+struct News {
+    telling: Telling,
+    context: RequestContext,
+}
+
+impl News {
+    async fn tell(self) {
+        self.telling.tell(&self.context).await;
+    }
+}
+
+impl Alone {
+    /// Stops what nobody waits for any more, tells what it did all the same, and brings the connection back.
+    async fn give_up(self) {
+        let Alone { mut pending, lease, news, writes } = self;
+        if writes
+            && stopped(lease.connection(), &mut pending).await.is_ok()
+            && let Some(news) = news
+        {
+            news.tell().await;
+        }
+        drop(pending);
+        give_back(lease).await;
+    }
+}
+
+/// Gives a call up whose future is dropped.
+struct GiveUp {
+    call: Option<Alone>,
+    runtime: Option<Handle>,
+}
+
+impl Drop for GiveUp {
+    fn drop(&mut self) {
+        let Some(call) = self.call.take() else { return };
+        // Without a runtime the lease is dropped, which closes the connection.
+        if let Some(runtime) = runtime_or(self.runtime.as_ref()) {
+            runtime.spawn(call.give_up().with_current_subscriber());
+        }
     }
 }

@@ -1,10 +1,15 @@
 //! Making and dropping tables.
 
+use tokio::runtime::Handle;
+use tracing::Span;
+
 use super::SessionManager;
 use crate::backend::Backend;
 use crate::error::Error;
 use crate::schema::SchemaRegistry;
-use crate::transaction::{TransactionOptions, commit_token};
+#[cfg(feature = "testing")]
+use crate::session::check_runtime;
+use crate::transaction::{TransactionOptions, Unstoppable, commit_token};
 
 impl SessionManager {
     /// Creates the tables of `registry` that do not exist yet, with all that belongs to them, in one transaction.
@@ -14,6 +19,7 @@ impl SessionManager {
     pub async fn create_tables(&self, registry: &SchemaRegistry) -> Result<(), Error> {
         #[cfg(feature = "testing")]
         if let Some(memory) = self.inner.pool.target().memory() {
+            check_runtime()?;
             return memory.create_tables(registry).await;
         }
         let mut statements = registry.create_statements(self.backend())?;
@@ -45,6 +51,7 @@ impl SessionManager {
     pub async fn drop_tables(&self, registry: &SchemaRegistry) -> Result<(), Error> {
         #[cfg(feature = "testing")]
         if let Some(memory) = self.inner.pool.target().memory() {
+            check_runtime()?;
             return memory.drop_tables(registry).await;
         }
         self.run_ddl(registry.drop_statements(self.backend())?).await
@@ -71,8 +78,11 @@ impl SessionManager {
         if self.inner.backend == Backend::Postgres
             && let Ok(lease) = self.lease(true).await
         {
-            lease.connection().refresh_types().await;
-            lease.release();
+            let refreshing = async move {
+                lease.connection().refresh_types().await;
+                lease.release();
+            };
+            Unstoppable::new(Handle::try_current().ok(), Span::none(), drop, refreshing).await;
         }
     }
 }

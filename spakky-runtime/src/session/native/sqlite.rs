@@ -39,7 +39,7 @@ impl Session {
             return Err(super::other_backend("SQLite", "sqlite"));
         };
         self.flush_before_lending(&connection).await?;
-        let mut in_flight = InFlight::sent(self, Some(self.depth));
+        let mut in_flight = InFlight::sent(self);
         let mut watch = self.watch_loan();
         let result = native.run(closure).await;
         in_flight.answered();
