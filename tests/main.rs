@@ -14,6 +14,7 @@ mod generated;
 mod http;
 mod lent;
 mod migration;
+mod model;
 mod observability;
 mod outcome;
 mod pool;
