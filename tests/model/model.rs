@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::rows::{Aggregate, Held, Tag, Traits};
+use super::rows::{Aggregate, Tag, Traits};
 
 pub(super) const ROOT: usize = 0;
 pub(super) const KID: usize = 1;
@@ -403,10 +403,5 @@ impl Model {
         }
         self.touched[level].insert(tag);
         self.removed[level].insert(tag, (row, Sent::No));
-    }
-
-    /// Whether the database may have written the row that this version guards.
-    pub(super) fn guards(&self) -> bool {
-        self.traits.held != Held::Unversioned
     }
 }
