@@ -1138,7 +1138,7 @@ impl<V: Variant> World<V> {
             if self.model.traits.held == Held::Session || !self.model.traits.carries() {
                 hand.seen = 0;
             }
-            if let Some(_cause) = self.cause(&hand, false) {
+            if self.cause(&hand, false).is_some() {
                 self.model = before;
                 self.figures.left_out += 1;
                 return Ok(());
@@ -1643,7 +1643,7 @@ impl<V: Variant> World<V> {
                     (Some(before), None) if !same(before) && !wide => {
                         wrong.push(format!("no event tells of the change of {name}"));
                     }
-                    (Some(_), Some((kind, _))) if !touched && !(level == KID) && !(level == ROOT) => {
+                    (Some(_), Some((kind, _))) if !touched && level != KID && level != ROOT => {
                         wrong.push(format!("an event tells {kind:?} of {name}, which nobody wrote"));
                     }
                     (_, Some((MutationKind::Delete, _))) => {
