@@ -30,7 +30,7 @@ const KNOWN_TWICE: u32 = 8;
 const KNOWN_REVIVED: u32 = 16;
 /// Reads of many ids.
 const KNOWN_MANY: u32 = 32;
-/// A save of what was upserted in the same transaction.
+/// Writes of one row in the same transaction of which one is an upsert.
 const KNOWN_UPSERTED: u32 = 64;
 /// A soft deletion of a value with changes.
 const KNOWN_MARK: u32 = 128;
@@ -1227,7 +1227,8 @@ impl<V: Variant> World<V> {
         let root = hand.value.tag();
         let is_free = !self.model.rows[ROOT].contains_key(&root) && !self.model.removed[ROOT].contains_key(&root);
         let cause = if is_free { self.cause_of_children(&hand, true) } else { self.cause(&hand, true) };
-        if self.model.traits.drawn[ROOT] || cause.is_some() {
+        let again = self.known & KNOWN_UPSERTED != 0 && self.is_touched(&Tree::of(&hand.value));
+        if self.model.traits.drawn[ROOT] || again || cause.is_some() {
             self.figures.left_out += 1;
             return Ok(());
         }

@@ -17,7 +17,7 @@ use crate::{Result, program, workspace};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub(crate) enum Area {
-    /// Lines that break, processes that are killed
+    /// Lines that break, processes that are killed, histories beside a model
     UnitOfWork,
 }
 
@@ -33,12 +33,15 @@ struct Part {
 /// Lines that break and processes that are killed.
 const OUTSIDE: Part = Part { program: "faults", module: "" };
 
+/// Histories of units of work beside a model.
+const MODEL: Part = Part { program: "main", module: "model::" };
+
 impl Area {
     const ALL: [Area; 1] = [Area::UnitOfWork];
 
     fn parts(self) -> &'static [Part] {
         match self {
-            Area::UnitOfWork => &[OUTSIDE],
+            Area::UnitOfWork => &[OUTSIDE, MODEL],
         }
     }
 }
