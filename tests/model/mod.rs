@@ -1,7 +1,7 @@
 //! The proof of the unit of work: random histories give what a simple model says, in memory, on SQLite and on PostgreSQL.
 //!
 //! A history is a list of transactions on aggregates of three levels (`rows`), made of calls of the repositories, nested
-//! scopes that end or are undone, and values that are kept in hand (`step`). The [model](model) is a map of rows for each
+//! scopes that end or are undone, and values that are kept in hand (`step`). The [model](store) is a map of rows for each
 //! table and knows nothing of how a session works: what was saved last is stored, and what was undone is not. After every
 //! commit the rows with all their columns, the versions, who made and wrote them, and what listeners heard are compared
 //! with it, and everything that is read on the way (`world`). No error is expected, but those that the guide names, in
@@ -10,14 +10,17 @@
 //! A difference is made as small as it gets, and printed as a program of a line for each step.
 //!
 //! The environment says what is tried: `SPAKKY_FAULTS_SEED`, `SPAKKY_FAULTS_CASES` (histories of each kind of rows on each
-//! backend) and `SPAKKY_FAULTS_ON` (of `memory`, `sqlite`, `postgres`).
+//! backend), `SPAKKY_FAULTS_ON` (of `memory`, `sqlite`, `postgres`) and `SPAKKY_FAULTS_ROWS` (kinds of rows).
 //!
-//! What is not tried: what [`LEFT_OUT`](world::LEFT_OUT) lists (`SPAKKY_FAULTS_LEFT_OUT` gives other bits), `upsert_by`, and
-//! rows of which some levels can be soft-deleted and others not.
+//! Rows that are found by a unique key have a smaller model of their own (`keyed`).
+//!
+//! What is not tried: what [`LEFT_OUT`](world::LEFT_OUT) lists (`SPAKKY_FAULTS_LEFT_OUT` gives other bits), and aggregates of
+//! which some levels can be soft-deleted and others not.
 
-mod model;
+mod keyed;
 mod rows;
 mod step;
+mod store;
 mod world;
 
 use std::cell::RefCell;
@@ -29,6 +32,7 @@ use spakky::SessionManager;
 use spakky::config::DatabaseConfig;
 use spakky::testing::TestDatabase;
 
+use self::keyed::Keyed;
 use self::rows::Variant;
 use self::step::history;
 use self::world::{Figures, World};
@@ -73,6 +77,42 @@ async fn connect(on: On) -> (SessionManager, Option<TestDatabase>) {
     (SessionManager::from_config(config).await.unwrap(), home)
 }
 
+/// Each kind of rows has histories of its own, the same on every backend.
+fn runner(kind: &str, seed: u64, cases: u32) -> TestRunner {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    bytes[8..].iter_mut().zip(kind.bytes()).for_each(|(byte, letter)| *byte = letter);
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let config = Config { cases, max_shrink_iters: 4000, failure_persistence: None, ..Config::default() };
+    TestRunner::new_with_rng(config, rng)
+}
+
+/// The same as [`search`] for rows that are found by a unique key.
+fn search_keyed<K: Keyed>(on: On, seed: u64, cases: u32) -> (Figures, Option<String>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (world, home) = runtime.block_on(async {
+        let (sessions, home) = connect(on).await;
+        sessions.create_tables(&K::schema()).await.unwrap();
+        (RefCell::new(keyed::World::<K>::new(sessions)), home)
+    });
+    let answer = runner(K::NAME, seed, cases).run(&keyed::history(), |history| {
+        runtime.block_on(world.borrow_mut().run(&history)).map_err(TestCaseError::fail)
+    });
+    let mut world = world.into_inner();
+    let failure = answer.err().map(|error| match error {
+        TestError::Fail(how, history) => {
+            let again = runtime.block_on(world.run(&history)).err().unwrap_or_else(|| how.to_string());
+            format!("{} on {on:?}, seed {seed}:\n{}\n=> {again}\n", K::NAME, world.trace.join("\n"))
+        }
+        TestError::Abort(why) => format!("{} on {on:?}, seed {seed}: {why}", K::NAME),
+    });
+    let figures = Figures { histories: cases.into(), transactions: world.transactions, ..Figures::default() };
+    drop(world);
+    runtime.shutdown_timeout(Duration::from_secs(60));
+    drop(home);
+    (figures, failure)
+}
+
 /// Runs histories of one kind of rows in one database. The answer is what was run, and the first history that differs,
 /// made as small as it gets.
 fn search<V: Variant>(on: On, seed: u64, cases: u32) -> (Figures, Option<String>) {
@@ -82,13 +122,7 @@ fn search<V: Variant>(on: On, seed: u64, cases: u32) -> (Figures, Option<String>
         sessions.create_tables(&V::schema()).await.unwrap();
         (RefCell::new(World::<V>::new(sessions)), home)
     });
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    // Each kind of rows has histories of its own, the same on every backend.
-    bytes[8..].iter_mut().zip(V::TRAITS.name.bytes()).for_each(|(byte, letter)| *byte = letter);
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let config = Config { cases, max_shrink_iters: 4000, failure_persistence: None, ..Config::default() };
-    let answer = TestRunner::new_with_rng(config, rng)
+    let answer = runner(V::TRAITS.name, seed, cases)
         .run(&history(), |history| runtime.block_on(world.borrow_mut().run(&history)).map_err(TestCaseError::fail));
     let mut world = world.into_inner();
     let place = format!("{} on {on:?}, seed {seed}", V::TRAITS.name);
@@ -97,7 +131,7 @@ fn search<V: Variant>(on: On, seed: u64, cases: u32) -> (Figures, Option<String>
         Err(TestError::Fail(_, history)) => {
             let how = runtime.block_on(world.run(&history)).err();
             let how = how.unwrap_or_else(|| "it does not differ when it is run again".to_owned());
-            Some(format!("{place}:\n{}\n=> {how}\n", world.trace.join("\n")))
+            Some(format!("{place}:\n{}\n=> {how}\n", world.trace.join("\n"), how = world.short(&how)))
         }
         Err(TestError::Abort(why)) => Some(format!("{place}: {why}")),
     };
@@ -110,7 +144,7 @@ fn search<V: Variant>(on: On, seed: u64, cases: u32) -> (Figures, Option<String>
 
 type Search = fn(On, u64, u32) -> (Figures, Option<String>);
 
-const VARIANTS: [(&str, Search); 8] = [
+const VARIANTS: [(&str, Search); 11] = [
     ("plain", search::<rows::plain::It>),
     ("versioned", search::<rows::versioned::It>),
     ("revised", search::<rows::revised::It>),
@@ -119,6 +153,9 @@ const VARIANTS: [(&str, Search); 8] = [
     ("soft_plain", search::<rows::soft_plain::It>),
     ("drawn", search::<rows::drawn::It>),
     ("drawn_kids", search::<rows::drawn_kids::It>),
+    ("items", search_keyed::<keyed::items::It>),
+    ("versioned_items", search_keyed::<keyed::versioned_items::It>),
+    ("drawn_items", search_keyed::<keyed::drawn_items::It>),
 ];
 
 fn given<T: std::str::FromStr>(name: &str) -> Option<T> {
@@ -132,7 +169,10 @@ pub(crate) fn try_histories() {
     let cases: Option<u32> = given("SPAKKY_FAULTS_CASES");
     let places = given("SPAKKY_FAULTS_ON").unwrap_or_else(|| "memory,sqlite,postgres".to_owned());
     let places: Vec<On> = places.split(',').map(On::named).collect();
+    let only: Option<String> = given("SPAKKY_FAULTS_ROWS");
     let searches = places.iter().flat_map(|&on| VARIANTS.map(|(name, search)| (on, name, search)));
+    let searches =
+        searches.filter(|(_, name, _)| only.as_ref().is_none_or(|only| only.split(',').any(|one| one == *name)));
     let left = Mutex::new(searches.collect::<Vec<_>>());
     let (total, failures) = (Mutex::new(Figures::default()), Mutex::new(Vec::new()));
     let start = Instant::now();

@@ -9,12 +9,14 @@ use futures_util::TryStreamExt as _;
 use spakky::prelude::*;
 use spakky::{Error, LockWait, MutationEvent, MutationKind, Propagation, RequestContext};
 
-use super::model::{GRAND, KID, Model, ONLY, ROOT, Row, Sent, Tree};
 use super::rows::{Aggregate, Grand, Held, Kid, LEVELS, Only, Stored, Tag, Variant};
 use super::step::{Edit, Form, History, Meanwhile, Step, Way, Work};
+use super::store::{GRAND, KID, Model, ONLY, ROOT, Row, Sent, Tree};
 
 const UNIT: TransactionOptions = TransactionOptions::new();
 const NESTED: TransactionOptions = TransactionOptions::new().propagation(Propagation::Nested);
+/// So many numbers has each history: what managers remember of rows is not to be that of the history before.
+const EACH: i64 = 100_000;
 /// No row has it.
 const NOBODY: Tag = 1 << 40;
 
@@ -40,6 +42,8 @@ const KNOWN_MOVE: u32 = 256;
 const KNOWN_DELETED_WHERE: u32 = 512;
 /// Reads and writes by the repository of the children.
 const KNOWN_KIDS: u32 = 1024;
+/// Values that hold a version, where a save of the row was undone before.
+const KNOWN_UNDONE: u32 = 2048;
 
 /// What histories leave out: what the sessions of today answer in other ways than the model.
 pub(super) const LEFT_OUT: u32 = KNOWN_STEAL
@@ -52,7 +56,8 @@ pub(super) const LEFT_OUT: u32 = KNOWN_STEAL
     | KNOWN_MARK
     | KNOWN_MOVE
     | KNOWN_DELETED_WHERE
-    | KNOWN_KIDS;
+    | KNOWN_KIDS
+    | KNOWN_UNDONE;
 
 /// A value in hand.
 #[derive(Debug, Clone)]
@@ -145,7 +150,13 @@ pub(super) struct World<V: Variant> {
     hands: [Option<Hand<V::Domain>>; 3],
     apart: BTreeMap<Tag, u64>,
     events: Arc<Mutex<Vec<MutationEvent>>>,
+    /// Below the numbers of this history.
+    origin: i64,
     next: i64,
+    /// The highest version that an undone scope may have given to a root.
+    undone: BTreeMap<Tag, i64>,
+    /// The roots that this transaction wrote, also to what they were and in scopes that were undone.
+    wrote_to: BTreeSet<Tag>,
     actor: i64,
     pub(super) trace: Vec<String>,
     pub(super) figures: Figures,
@@ -180,7 +191,10 @@ impl<V: Variant> World<V> {
             hands: [None, None, None],
             apart: BTreeMap::new(),
             events,
+            origin: 0,
             next: 1,
+            undone: BTreeMap::new(),
+            wrote_to: BTreeSet::new(),
             actor: 0,
             trace: Vec::new(),
             figures: Figures::default(),
@@ -202,7 +216,26 @@ impl<V: Variant> World<V> {
 
     fn say(&mut self, line: impl AsRef<str>) {
         let indent = "    ".repeat(self.depth);
-        self.trace.push(format!("{indent}{}", line.as_ref()));
+        self.trace.push(format!("{indent}{}", self.short(line.as_ref())));
+    }
+
+    /// The text with the numbers of this history made short.
+    pub(super) fn short(&self, text: &str) -> String {
+        let mut short = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(|letter: char| letter.is_ascii_digit()) {
+            let digits = rest[at..].find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len() - at);
+            let number = &rest[at..at + digits];
+            short.push_str(&rest[..at]);
+            match number.parse::<i64>() {
+                Ok(long) if long > self.origin && long < self.origin + EACH => {
+                    short.push_str(&(long - self.origin).to_string());
+                }
+                _ => short.push_str(number),
+            }
+            rest = &rest[at + digits..];
+        }
+        short + rest
     }
 
     /// Runs a history on empty tables.
@@ -213,7 +246,9 @@ impl<V: Variant> World<V> {
         self.model = Model::new(V::TRAITS);
         self.hands = [None, None, None];
         self.apart.clear();
-        self.next = 0;
+        self.origin += EACH;
+        self.next = self.origin;
+        self.undone.clear();
         self.dares = history.dares;
         self.figures.histories += 1;
         for work in &history.transactions {
@@ -228,6 +263,7 @@ impl<V: Variant> World<V> {
         self.wrote = false;
         self.overtaken.clear();
         self.deleted_where.clear();
+        self.wrote_to.clear();
         let since = self.next;
         let apart = self.apart.clone();
         self.actor += 1;
@@ -266,7 +302,7 @@ impl<V: Variant> World<V> {
             Err(Stop::Planned) => {
                 self.say("rollback");
                 self.depth = 0;
-                self.model = self.base.clone();
+                self.undo(self.base.clone());
                 self.apart = apart;
                 // What was loaded or saved in it is spent.
                 for hand in &mut self.hands {
@@ -296,6 +332,16 @@ impl<V: Variant> World<V> {
             self.model.rows[level].get_mut(&tag).unwrap().note = vec![note];
         }
         Ok(())
+    }
+
+    /// A scope was undone, which leaves `before`: its saves gave versions away.
+    fn undo(&mut self, before: Model) {
+        self.model = before;
+        for &root in &self.wrote_to {
+            let version = self.base.rows[ROOT].get(&root).map_or(0, |row| row.version);
+            let highest = self.undone.entry(root).or_default();
+            *highest = (version + 2).max(*highest);
+        }
     }
 
     fn steps<'a>(&'a mut self, session: &'a Session, steps: &'a [Step]) -> Steps<'a> {
@@ -571,6 +617,7 @@ impl<V: Variant> World<V> {
             "stale" if known && stale && !overtaken && held == Held::Revision => "stale copy",
             _ => return Ok(()),
         };
+        let same = self.model.tree(root) == Some(Tree::of(&hand.value));
         // A save that changes nothing is none.
         if expected == "conflict" {
             *hand.value.parts().n += 10;
@@ -583,6 +630,10 @@ impl<V: Variant> World<V> {
         match (expected, answer) {
             ("not loaded", Err(error)) if error.is_not_loaded() => Ok(()),
             ("stale copy", Err(error)) if error.is_stale_copy() => Ok(()),
+            // Nothing tells the two copies apart.
+            ("stale copy", Ok(())) if same => Ok(()),
+            // The session has nothing left of what came and went in it.
+            ("not loaded", Ok(())) if cause == "gone" => Err(Stop::Doomed),
             ("conflict", Ok(())) => Err(Stop::Doomed),
             (_, Ok(())) => Err(Stop::Differs(format!("expected {expected}, got Ok"))),
             (_, Err(error)) => Err(Stop::Differs(format!("expected {expected}, got {:?}: {error}", error.kind()))),
@@ -612,7 +663,7 @@ impl<V: Variant> World<V> {
             }
             Err(Stop::Planned) => {
                 self.say("undo nested");
-                self.model = before;
+                self.undo(before);
                 self.apart = apart;
                 // What was loaded or saved in it is spent.
                 for hand in &mut self.hands {
@@ -670,6 +721,7 @@ impl<V: Variant> World<V> {
     fn saved(&mut self, root: Tag) {
         let save = self.fresh() as u64;
         self.model.saves.insert(root, save);
+        self.wrote_to.insert(root);
     }
 
     async fn add(&mut self, hand: u8, kids: u8, form: Form) -> Result<(), Stop> {
@@ -1024,6 +1076,12 @@ impl<V: Variant> World<V> {
             if hand.blank && !known {
                 return Some("not loaded");
             }
+            let version = hand.value.version().unwrap_or(0);
+            if (self.model.traits.held == Held::Number || self.known & KNOWN_UNDONE != 0)
+                && self.undone.get(&root).is_some_and(|&highest| version <= highest)
+            {
+                return Some("undone version");
+            }
         } else if !known && !replaces {
             return Some("not loaded");
         }
@@ -1144,6 +1202,7 @@ impl<V: Variant> World<V> {
                 return Ok(());
             }
             let tree = Tree::of(&hand.value);
+            self.wrote_to.insert(tree.tag);
             let known = self.model.loaded.contains(&tree.tag);
             let changed = self.model.put(&tree);
             if changed || !known {
@@ -1198,6 +1257,11 @@ impl<V: Variant> World<V> {
             return Ok(());
         }
         let version = self.model.rows[ROOT][&root].version;
+        if self.undone.get(&root).is_some_and(|&highest| version <= highest) {
+            // The manager may take it for one that was undone.
+            self.figures.left_out += 1;
+            return Ok(());
+        }
         self.say(format!("save_if{}(h{at} root {}, {version})", form.name(), show(&hand.value)));
         let roots = self.sessions.repository::<V::Root>();
         match (form.all, form.now) {
