@@ -334,6 +334,10 @@ impl<K: Keyed> World<K> {
                 let mut some: Vec<Item> = Vec::new();
                 for (at, code) in codes.iter().enumerate() {
                     let code = name(*code);
+                    // What the database is yet to give an id is left out.
+                    if self.rows.get(&code).is_some_and(|row| row.id.is_none()) {
+                        continue;
+                    }
                     if !some.iter().any(|other| other.code == code) {
                         some.push(self.item(&code, (quantity + at as i64) % 5));
                     }

@@ -165,7 +165,7 @@ fn given<T: std::str::FromStr>(name: &str) -> Option<T> {
 
 /// Runs everything that the environment asks for, two at a time.
 pub(crate) fn try_histories() {
-    let seed: u64 = given("SPAKKY_FAULTS_SEED").unwrap_or(1);
+    let seed: u64 = given("SPAKKY_FAULTS_SEED").unwrap_or(3);
     let cases: Option<u32> = given("SPAKKY_FAULTS_CASES");
     let places = given("SPAKKY_FAULTS_ON").unwrap_or_else(|| "memory,sqlite,postgres".to_owned());
     let places: Vec<On> = places.split(',').map(On::named).collect();

@@ -20,7 +20,7 @@ const EACH: i64 = 100_000;
 /// No row has it.
 const NOBODY: Tag = 1 << 40;
 
-/// A child that moved to another aggregate, saved ahead of the one it came from.
+/// A child whose id the database assigns, moved to another aggregate that is saved ahead of the one it came from.
 const KNOWN_STEAL: u32 = 1;
 /// A grandchild that goes from child to child of an aggregate that is replaced as a whole.
 const KNOWN_SHIFT_REPLACED: u32 = 2;
@@ -45,19 +45,9 @@ const KNOWN_KIDS: u32 = 1024;
 /// Values that hold a version, where a save of the row was undone before.
 const KNOWN_UNDONE: u32 = 2048;
 
-/// What histories leave out: what the sessions of today answer in other ways than the model.
-pub(super) const LEFT_OUT: u32 = KNOWN_STEAL
-    | KNOWN_SHIFT_REPLACED
-    | KNOWN_SHIFT
-    | KNOWN_TWICE
-    | KNOWN_REVIVED
-    | KNOWN_MANY
-    | KNOWN_UPSERTED
-    | KNOWN_MARK
-    | KNOWN_MOVE
-    | KNOWN_DELETED_WHERE
-    | KNOWN_KIDS
-    | KNOWN_UNDONE;
+/// What histories leave out: what the sessions of today answer in other ways than the model. The other bits leave out more,
+/// to look for one kind of difference behind another.
+pub(super) const LEFT_OUT: u32 = KNOWN_STEAL | KNOWN_UPSERTED;
 
 /// A value in hand.
 #[derive(Debug, Clone)]
@@ -1063,7 +1053,7 @@ impl<V: Variant> World<V> {
             return Some("gone");
         }
         let known = self.model.loaded.contains(&root);
-        if hand.blank && self.known & KNOWN_UPSERTED != 0 && self.model.traits.stamped {
+        if hand.blank && self.known & KNOWN_UPSERTED != 0 {
             return Some("known");
         }
         if self.apart.get(&root).copied().unwrap_or(0) != hand.apart || self.overtaken.contains(&root) {
@@ -1125,13 +1115,17 @@ impl<V: Variant> World<V> {
                 let row = &self.model.rows[level][&tag];
                 let kid = tree.kids.iter().find(|(_, (_, grands))| grands.contains_key(&tag)).map(|(&kid, _)| kid);
                 let moves = level == KID && row.parent != root || level == GRAND && Some(row.parent) != kid;
-                if moves && (death.sent != Sent::No || replaces || self.known & KNOWN_STEAL != 0) {
+                if moves
+                    && (death.sent != Sent::No
+                        || replaces
+                        || self.known & KNOWN_STEAL != 0 && self.model.traits.drawn.contains(&true))
+                {
                     return Some("of another aggregate");
                 }
             } else if let Some(owner) = owner
                 && owner != root
             {
-                if self.known & KNOWN_STEAL != 0 {
+                if self.known & KNOWN_STEAL != 0 && self.model.traits.drawn.contains(&true) {
                     return Some("known");
                 }
                 let acquired = hand.acquired.get(&(level, tag)) == Some(&owner);
@@ -1344,7 +1338,11 @@ impl<V: Variant> World<V> {
         let Some(mut hand) = self.hands[slot].clone() else { return Ok(()) };
         let edited = self.model.tree(hand.value.tag()) != Some(Tree::of(&hand.value));
         hand.value.parts().kids.clear();
-        if !V::TRAITS.soft || edited && self.known & KNOWN_MARK != 0 || self.cause(&hand, false).is_some() {
+        if !V::TRAITS.soft
+            || hand.blank && self.known & KNOWN_UPSERTED != 0
+            || edited && self.known & KNOWN_MARK != 0
+            || self.cause(&hand, false).is_some()
+        {
             self.figures.left_out += 1;
             return Ok(());
         }
