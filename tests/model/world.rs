@@ -20,7 +20,8 @@ const EACH: i64 = 100_000;
 /// No row has it.
 const NOBODY: Tag = 1 << 40;
 
-/// A child whose id the database assigns, moved to another aggregate that is saved ahead of the one it came from.
+/// Children whose ids the database assigns: moved to another aggregate that is saved ahead of the one they came from, or
+/// added again with their row in the flush that deletes it.
 const KNOWN_STEAL: u32 = 1;
 /// A grandchild that goes from child to child of an aggregate that is replaced as a whole.
 const KNOWN_SHIFT_REPLACED: u32 = 2;
@@ -1207,8 +1208,11 @@ impl<V: Variant> World<V> {
                 self.saved(tree.tag);
             }
             seen.push(self.model.saves.get(&tree.tag).copied().unwrap_or(0));
-            if !known {
+            // Children that may have been soft-deleted before are replaced by the next save.
+            if !known || self.model.traits.soft && self.is_touched(&tree) {
                 self.touch(&tree);
+            }
+            if !known {
                 self.model.loaded.insert(tree.tag);
             }
             told.push(format!("h{at} root {}", show(&hand.value)));
@@ -1426,6 +1430,7 @@ impl<V: Variant> World<V> {
         if self.model.rows[ROOT].contains_key(&root)
             || self.model.traits.drawn[ROOT]
             || waits && self.depth > 1
+            || waits && self.known & KNOWN_STEAL != 0 && self.model.traits.drawn.contains(&true)
             || self.known & KNOWN_DELETED_WHERE != 0 && self.deleted_where.contains(&root)
             || self.cause_of_children(&hand, true).is_some()
         {

@@ -190,9 +190,13 @@ impl<Row: Table + Mappable> Repository<Row> {
         let session = self.place();
         let mut wanted = Vec::new();
         let mut seen = HashSet::new();
+        // Sending what is pending may have the session ask again for what it knows now.
+        let mut known = HashMap::new();
         for key in keys {
-            if self.known(session.as_ref(), key)?.is_none() && seen.insert(key) {
-                wanted.push(key.clone());
+            match self.known(session.as_ref(), key)? {
+                Some(row) => drop(known.insert(key, row)),
+                None if seen.insert(key) => wanted.push(key.clone()),
+                None => {}
             }
         }
         let mut loaded = HashMap::new();
@@ -213,7 +217,11 @@ impl<Row: Table + Mappable> Repository<Row> {
             .map(|key| match self.known(session.as_ref(), key)? {
                 Some(Known::Row(record, saves)) => self.domain(record, saves).map(Some),
                 Some(Known::Deleted) => Ok(None),
-                None => loaded.get(key).map(|record| self.take_in(session.as_ref(), record.clone())).transpose(),
+                None => match (loaded.get(key), known.get(key)) {
+                    (Some(record), _) => self.take_in(session.as_ref(), record.clone()).map(Some),
+                    (None, Some(Known::Row(record, saves))) => self.domain(record.clone(), *saves).map(Some),
+                    (None, _) => Ok(None),
+                },
             })
             .collect()
     }
