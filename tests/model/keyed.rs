@@ -10,6 +10,9 @@ use spakky::prelude::*;
 use spakky::schema::SchemaRegistry;
 use spakky::{Error, Propagation};
 
+/// A row as it is stored: id, code, quantity, note and version.
+type Stored = (i64, String, i64, i64, i64);
+
 /// A kind of such rows.
 pub(super) trait Keyed: 'static {
     type Row: Table<Id = i64> + Mappable<Domain = Item>;
@@ -19,8 +22,7 @@ pub(super) trait Keyed: 'static {
     const KEY: &'static str;
 
     fn schema() -> SchemaRegistry;
-    /// Id, code, quantity, note and version of every row.
-    fn stored(sessions: &SessionManager) -> impl Future<Output = Result<Vec<(i64, String, i64, i64, i64)>, Error>>;
+    fn stored(sessions: &SessionManager) -> impl Future<Output = Result<Vec<Stored>, Error>>;
     fn note(sessions: &SessionManager, code: &str, note: i64) -> impl Future<Output = Result<u64, Error>>;
     fn clear(sessions: &SessionManager) -> impl Future<Output = Result<u64, Error>>;
 }
@@ -76,7 +78,7 @@ macro_rules! keyed {
                     schema![ItemRow]
                 }
 
-                async fn stored(sessions: &SessionManager) -> Result<Vec<(i64, String, i64, i64, i64)>, Error> {
+                async fn stored(sessions: &SessionManager) -> Result<Vec<Stored>, Error> {
                     let rows = sessions.repository::<Raw>().query().all().await?;
                     Ok(rows.into_iter().map(|row| (row.id, row.code, row.quantity, row.note, row.version)).collect())
                 }
