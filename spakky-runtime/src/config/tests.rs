@@ -381,7 +381,10 @@ fn a_url_the_driver_does_not_understand_is_refused() {
             "postgres://db/shop?connect_timeout=s3cret",
             "`url` has a `connect_timeout` with a value it cannot have; it takes a span of time such as `20ms`, `5s` or `2m`",
         ),
-        ("postgres://a,b/shop?port=1,2,3", "`url` names 3 ports for 2 hosts; name one `port`, or one for each host"),
+        (
+            "postgres://a,b/shop?port=1,2,3",
+            "`url` names other numbers of ports and hosts; write each port behind its host, as in `host:5433`",
+        ),
         (
             "postgres://a,b/shop?hostaddr=::1",
             "`url` names 2 hosts and 1 `hostaddr`; name as many of one as of the other",

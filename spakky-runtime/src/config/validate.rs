@@ -233,8 +233,10 @@ fn check_postgres_url(text: &str) -> Option<String> {
         ));
     }
     let places = hosts.max(addresses);
-    (ports > 1 && ports != places)
-        .then(|| format!("`url` names {ports} ports for {places} hosts; name one `port`, or one for each host"))
+    // Each host of a URL has a port already, which `port` adds to.
+    (ports > 1 && ports != places).then(|| {
+        "`url` names other numbers of ports and hosts; write each port behind its host, as in `host:5433`".into()
+    })
 }
 
 /// Without the driver there is nothing to ask.
