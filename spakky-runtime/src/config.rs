@@ -19,6 +19,7 @@ mod validate;
 
 pub use credentials::{Credentials, CredentialsFuture, CredentialsProvider, SharedCredentials};
 pub(crate) use cursor_keys::CursorKeys;
+#[cfg(feature = "sqlite")]
 pub(crate) use file_mode::FileMode;
 pub use mode::{PoolKind, Pooler, SslMode};
 pub use settings::DatabaseConfig;
