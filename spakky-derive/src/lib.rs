@@ -196,7 +196,7 @@ pub fn derive_projection(input: TokenStream) -> TokenStream {
 /// | `tenant` | whose the row is: set from the context, and part of every statement's condition; a `String`, a `Uuid`, an integer or a newtype of one |
 /// | `references(CustomerRow, on_delete = cascade)` | a foreign key; `cascade`, `restrict`, `set_null`, or refused at the end of the statement |
 /// | `unique`, `index` | over this field alone |
-/// | `default = "now()"` | the column's default, as SQL |
+/// | `default = now` | what a row gets that is written without the column: `now`, `[]`, a number, `true`, `text("new")`, a variant or constant of the field's type, or SQL in quotes |
 /// | `length = 80` | the greatest length of a text |
 /// | `json` | any serializable type as JSON (an `Option` as JSON too: `Option<Json<T>>` is nullable) |
 /// | `flatten`, `flatten(prefix = "ship_")` | the columns of an embedded struct |

@@ -31,6 +31,16 @@ pub enum Backend {
 }
 
 impl Backend {
+    /// Gives a value the form in which the backend holds it: zero has no sign on SQLite.
+    pub(crate) fn settle(self, value: &mut Value) {
+        match (self, value) {
+            (Backend::Sqlite, Value::F64(number)) if *number == 0.0 => *number = 0.0,
+            (Backend::Sqlite, Value::F32(number)) if *number == 0.0 => *number = 0.0,
+            (Backend::Sqlite, Value::Array(items)) => items.iter_mut().for_each(|item| self.settle(item)),
+            _ => {}
+        }
+    }
+
     /// Refuses a value that the backend cannot hold.
     pub(crate) fn check(self, value: &Value) -> Result<(), ValueError> {
         match self {

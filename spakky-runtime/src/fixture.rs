@@ -4,7 +4,8 @@ use std::any::TypeId;
 use std::sync::LazyLock;
 
 use crate::schema::{
-    Check, ColumnDescriptor, ForeignKey, ForeignKeyAction, Index, IndexColumn, Role, TableDescriptor, UniqueKey,
+    Check, ColumnDefault, ColumnDescriptor, ForeignKey, ForeignKeyAction, Index, IndexColumn, Role, TableDescriptor,
+    UniqueKey,
 };
 use crate::value::{ColumnType, ColumnValue, ScalarType};
 
@@ -97,7 +98,9 @@ pub(crate) fn orders() -> &'static TableDescriptor {
         let mut table = TableDescriptor::fixture::<OrderRow>("orders")
             .id::<uuid::Uuid>("id")
             .column::<i64>("customer_id")
-            .column_of("status", ColumnType::scalar(ScalarType::Text), |column| column.default = Some("'draft'"))
+            .column_of("status", ColumnType::scalar(ScalarType::Text), |column| {
+                column.default = Some(ColumnDefault::sql("'draft'"))
+            })
             .column::<Option<String>>("note")
             .column::<i32>("stock")
             .column_of("version", i64::TYPE, |column| column.role = Role::Version)

@@ -268,8 +268,15 @@ impl MappingError {
     pub(crate) fn into_error<Row: Table>(self, key: &str) -> Error {
         let table = Row::descriptor().name;
         let message = match &self.column {
-            Some(column) => format!("map column `{column}` of `{table}` with key {key}: {}", self.source),
-            None => format!("map the row of `{table}` with key {key}: {}", self.source),
+            Some(column) => {
+                format!(
+                    "map column `{column}` of `{table}` with key {key}: its conversion refuses the value; why is the error's source"
+                )
+            }
+            None => format!(
+                "map the row of `{table}` with key {key}: the constructor of its domain type refuses it; why is the error's \
+                 source"
+            ),
         };
         let columns = self.column.into_iter().collect();
         Error::new(ErrorKind::Mapping, message)
@@ -283,8 +290,8 @@ impl MappingError {
 impl fmt::Display for MappingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.column {
-            Some(column) => write!(f, "map column `{column}`: {}", self.source),
-            None => write!(f, "map the row: {}", self.source),
+            Some(column) => write!(f, "map column `{column}`: its conversion refuses the value"),
+            None => f.write_str("map the row: the constructor of its domain type refuses it"),
         }
     }
 }

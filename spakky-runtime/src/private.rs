@@ -14,10 +14,10 @@ pub use crate::schema::spec::{
     ColumnName, ColumnSpec, ForeignKeySpec, IndexSpec, TableCell, TableSpec, describe, encode_key,
 };
 pub use crate::schema::{
-    ActorColumn, Check, ChildRows, Column, ColumnDescriptor, Columns, DeletedAtColumn, DeleterColumn, Embedded,
-    FieldPrefix, ForeignKey, ForeignKeyAction, Identity, Index, IndexColumn, MappingEntry, Nested, NoPrefix, Part,
-    Prefix, Record, RecordReader, RecordWriter, RequestField, Role, SoftDelete, StampColumn, Table, TableDescriptor,
-    TableEntry, TenantColumn, UniqueKey, VersionColumn,
+    ActorColumn, Check, ChildRows, Column, ColumnDefault, ColumnDescriptor, Columns, DeletedAtColumn, DeleterColumn,
+    Embedded, FieldPrefix, ForeignKey, ForeignKeyAction, Identity, Index, IndexColumn, MappingEntry, Nested, NoPrefix,
+    Part, Prefix, Record, RecordReader, RecordWriter, RequestField, Role, SoftDelete, StampColumn, Table,
+    TableDescriptor, TableEntry, TenantColumn, UniqueKey, VersionColumn, default_value,
 };
 pub use crate::session::{HasSessions, Session, SessionManager, SessionRegistry};
 pub use crate::transaction::{
@@ -34,8 +34,8 @@ pub mod native;
 pub mod testing;
 mod transactional;
 
-pub use column_value::{CatchAll, read_text, text, unknown_number, unknown_text};
-pub use json::JsonColumn;
+pub use column_value::{CatchAll, other_number, other_text, read_text, text, unknown_number, unknown_text};
+pub use json::{JsonColumn, JsonForm, NoOption};
 pub use mappable::{
     Checked, FromGetter, Inferred, IntoDomainField, IntoRowField, Literal, MappedCell, MappedSpec, NestedFns,
     NestedRow, NewRowDefault, ParentKey, RevisionGetter, SameAs, TryIntoDomainField, Wrapped, constructed, converted,

@@ -3,6 +3,7 @@
 mod check;
 mod column;
 pub(crate) mod ddl;
+pub(crate) mod default;
 mod descriptor;
 pub(crate) mod fit;
 mod handle;
@@ -22,6 +23,8 @@ mod tests;
 mod way;
 
 pub use column::Column;
+pub(crate) use default::Constant;
+pub use default::{ColumnDefault, DefaultFor, default_value};
 pub use descriptor::{
     Check, ColumnDescriptor, ForeignKey, ForeignKeyAction, Index, IndexColumn, Role, TableDescriptor, UniqueKey,
 };
@@ -96,6 +99,10 @@ pub trait Table: Columns + Clone {
     /// The column handles, which are `COLUMNS` of the type, too.
     #[doc(hidden)]
     const HANDLES: Self::Handles;
+
+    /// Whether rows can be soft-deleted.
+    #[doc(hidden)]
+    const SOFT_DELETED: bool = false;
 
     /// The table's description, made once.
     fn descriptor() -> &'static TableDescriptor;

@@ -12,6 +12,7 @@ mod pending;
 mod row_key;
 mod segment;
 mod siblings;
+mod version;
 
 pub(crate) use aggregate::{
     adopt, check, differs, draws_keys, keep, keep_unmapped, key_of, leave_out_deleted, mark_children, stamp_children,
@@ -25,3 +26,4 @@ pub(crate) use identity_map::{Entry, IdentityMap, version_of};
 pub(crate) use pending::{Change, PendingQueue, PendingWrite, Told};
 pub(crate) use row_key::{ByRow, RowKey};
 pub(crate) use segment::segments;
+pub(crate) use version::raised;

@@ -8,8 +8,10 @@ mod buried;
 mod conflict;
 mod constraint;
 mod drawn;
+mod fallback;
 mod in_order;
 mod limits;
+mod native_enum;
 mod page;
 mod query;
 mod random;
@@ -19,6 +21,7 @@ mod scope;
 mod stamped;
 mod undone;
 mod upsert_by;
+mod value;
 mod view;
 mod write_where;
 

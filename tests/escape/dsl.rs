@@ -178,7 +178,7 @@ fn a_value_that_does_not_fit_names_its_table_and_column() {
             Ok::<_, Error>(read.unwrap_err().to_string())
         });
         let error = work.await.unwrap();
-        assert_eq!(error, "read column `size` of `parcels`: `huge` is not a value of `Size`");
+        assert_eq!(error, "read column `size` of `parcels`: the value is none of `Size`");
     });
 }
 

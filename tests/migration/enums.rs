@@ -10,6 +10,7 @@ on_postgres![
     an_enum_is_made_with_its_values_and_goes_with_its_table,
     a_value_is_added_in_its_place_and_can_be_used_behind,
     a_value_that_the_program_does_not_have_is_noted_and_stays,
+    another_order_is_noted,
     a_type_that_is_no_enum_is_left_alone,
     an_enum_is_made_and_dropped_with_the_tables_that_share_it,
     an_enum_that_something_else_uses_stays,
@@ -138,6 +139,23 @@ async fn a_value_that_the_program_does_not_have_is_noted_and_stays(database: Dat
     let mut output = Vec::new();
     assert!(command.run(&registry, &mut output).await.unwrap());
     assert_eq!(String::from_utf8(output).unwrap(), diff.to_string());
+}
+
+async fn another_order_is_noted(database: Database) {
+    database.execute("CREATE TYPE task_state AS ENUM ('done', 'lost', 'open')").await;
+    let registry = schema![before::TaskRow];
+    migrate(&database, &registry.diff(&database.sessions).await.unwrap()).await;
+    let diff = registry.diff(&database.sessions).await.unwrap();
+    assert!(diff.is_empty());
+    assert_eq!(
+        diff.notes(),
+        [
+            "type `task_state` has the value `lost`, which the program does not have; PostgreSQL cannot take values away, so \
+             see that no row holds one",
+            "type `task_state` has its values in the order `done`, `open`, by which PostgreSQL sorts and compares them, and \
+             the program in another; declare them in that order, or make the type anew",
+        ]
+    );
 }
 
 async fn a_type_that_is_no_enum_is_left_alone(database: Database) {

@@ -4,6 +4,7 @@ mod changed;
 mod command;
 mod compare;
 mod data;
+mod default;
 mod enums;
 mod existing;
 pub(crate) mod folder;

@@ -6,7 +6,8 @@ use std::sync::{LazyLock, RwLock};
 
 use spakky::SchemaRegistry;
 use spakky::schema::{
-    Check, ColumnDescriptor, ForeignKey, ForeignKeyAction, Index, IndexColumn, Role, TableDescriptor, UniqueKey,
+    Check, ColumnDefault, ColumnDescriptor, ForeignKey, ForeignKeyAction, Index, IndexColumn, Role, TableDescriptor,
+    UniqueKey,
 };
 use spakky::value::{ColumnType, ScalarType};
 
@@ -144,7 +145,7 @@ impl TableModel {
             let ty = if array { ColumnType::scalar(scalar).array() } else { ColumnType::scalar(scalar) };
             columns.push(ColumnDescriptor {
                 length,
-                default: (column.default && !default.is_empty()).then_some(default),
+                default: (column.default && !default.is_empty()).then(|| ColumnDefault::sql(default)),
                 ..plain(COLUMNS[column.name], if column.nullable { ty.nullable() } else { ty })
             });
         }

@@ -3,6 +3,7 @@
 mod burst;
 pub(crate) mod capture;
 mod lent;
+mod message;
 mod metric;
 mod migration;
 mod secrecy;

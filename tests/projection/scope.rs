@@ -25,6 +25,17 @@ struct DeskRow {
     deleted_at: Option<DateTime<Utc>>,
 }
 
+/// The same table to those who know no soft deletion.
+#[derive(Debug, Clone, Table)]
+#[table(name = "desks", tenanted)]
+struct LastingDeskRow {
+    #[table(id)]
+    id: i64,
+    #[table(tenant)]
+    tenant: String,
+    label: String,
+}
+
 #[derive(Debug, Clone, Table)]
 #[table(name = "drawers", tenanted)]
 struct DrawerRow {
@@ -107,7 +118,7 @@ struct FloorView {
 #[derive(Debug, PartialEq, Projection)]
 #[projection(row = DrawerRow)]
 struct StrictDrawer {
-    #[projection(joined(DeskRow.label, by = desk_id))]
+    #[projection(joined(LastingDeskRow.label, by = desk_id))]
     desk: String,
 }
 

@@ -286,7 +286,7 @@ fn types_of_postgres_and_its_extensions_are_columns_there() {
         transaction(&sessions, async |session| session.sql("UPDATE machines SET backup = '::1'").execute().await)
             .await?;
         let error = repo.get(host(1)).await.unwrap_err();
-        assert_eq!(error.to_string(), "read column `backup` of `machines`: diesel cannot read it: no IPv4 network");
+        assert_eq!(error.to_string(), "read column `backup` of `machines`: diesel cannot read it");
         Ok(())
     });
 }

@@ -115,11 +115,11 @@ fn times_outside_of_what_both_databases_hold_are_refused() {
         let year = |year| Utc.with_ymd_and_hms(year, 6, 1, 0, 0, 0).unwrap();
         let refused = async |row: Plain, column, reason: &str| refused(sessions, plain(1), row, column, reason).await;
         for outside in [-1, 0, 10_000] {
-            let reason = format!("year {outside} cannot be stored; the range is 1 to 9999");
+            let reason = "a year outside of 1 to 9999 cannot be stored";
             let instant: DateTime<Utc> = year(outside);
-            refused(Plain { instant, ..plain(2) }, "instant", &reason).await?;
-            refused(Plain { local: instant.naive_utc(), ..plain(2) }, "local", &reason).await?;
-            refused(Plain { day: instant.date_naive(), ..plain(2) }, "day", &reason).await?;
+            refused(Plain { instant, ..plain(2) }, "instant", reason).await?;
+            refused(Plain { local: instant.naive_utc(), ..plain(2) }, "local", reason).await?;
+            refused(Plain { day: instant.date_naive(), ..plain(2) }, "day", reason).await?;
         }
         let leap = NaiveTime::from_hms_nano_opt(23, 59, 59, 1_000_000_000).unwrap();
         let local = NaiveDate::from_ymd_opt(2016, 12, 31).unwrap().and_time(leap);
@@ -140,14 +140,14 @@ fn what_rust_cannot_hold_is_an_error_that_names_table_and_column() {
                 ("instant", "'infinity'", "the stored timestamp is infinite, which no Rust type can hold"),
                 ("day", "'-infinity'", "the stored date is infinite, which no Rust type can hold"),
                 ("money", "'NaN'", "the stored numeric is NaN, which no exact decimal can hold"),
-                ("money", "1e29", "`100000000000000000000000000000` does not fit this decimal type"),
+                ("money", "1e29", "the number does not fit this decimal type"),
                 ("time", "'24:00'", "the stored time is out of the range of its Rust type"),
             ],
             _ => &[
-                ("instant", "'yesterday'", "the stored text `yesterday` is not a timestamptz"),
-                ("day", "'2026-02-30'", "the stored text `2026-02-30` is not a date"),
-                ("money", "'1e29'", "`1e29` does not fit this decimal type"),
-                ("small", "40000", "40000 does not fit int2"),
+                ("instant", "'yesterday'", "the stored text is not a timestamptz"),
+                ("day", "'2026-02-30'", "the stored text is not a date"),
+                ("money", "'1e29'", "the number does not fit this decimal type"),
+                ("small", "40000", "the number does not fit int2"),
                 ("flag", "2", "expected bool, found int8"),
                 ("uuid", "x'00'", "expected a uuid of 16 bytes, found 1 bytes"),
             ],

@@ -184,7 +184,10 @@ fn expand_text(ident: &Ident, made: &Enum<TextVariant>) -> Body {
     let to = made.variants.iter().map(|TextVariant { ident, text, .. }| quote!(Self::#ident => #text));
     let from = made.variants.iter().map(|TextVariant { ident, text, .. }| quote!(#text => Self::#ident));
     let (other_to, other_from) = match made.other.first() {
-        Some(other) => expand_other(other, &quote!(__p::String)),
+        Some(other) => {
+            let texts = made.variants.iter().map(|variant| &variant.text);
+            expand_other(other, &quote!(__p::String), &quote!(__p::other_text), &quote!(#name, &[#(#texts),*]))
+        }
         None => (TokenStream::new(), quote!(_ => return __p::unknown_text(#name, &__stored))),
     };
     Body {
@@ -208,7 +211,7 @@ fn expand_number(ident: &Ident, repr: ReprKey, made: &Enum<NumberVariant>) -> Bo
     let names: Vec<_> = (0..made.variants.len()).map(constant).collect();
     let variants: Vec<_> = made.variants.iter().map(|variant| &variant.ident).collect();
     let (other_to, other_from) = match made.other.first() {
-        Some(other) => expand_other(other, &number),
+        Some(other) => expand_other(other, &number, &quote!(__p::other_number), &quote!(#name, &[#(#names),*])),
         None => (TokenStream::new(), quote!(_ => return __p::unknown_number(#name, __stored))),
     };
     Body {
@@ -250,12 +253,17 @@ fn constants(number: &TokenStream, variants: &[NumberVariant]) -> TokenStream {
     quote!(#(#constants)*)
 }
 
-/// The arms of the catch-all variant.
-fn expand_other(other: &Other, stored: &TokenStream) -> (TokenStream, TokenStream) {
+/// The arms of the catch-all variant, which `checked` keeps from what other variants are stored as.
+fn expand_other(
+    other: &Other,
+    stored: &TokenStream,
+    checked: &TokenStream,
+    known: &TokenStream,
+) -> (TokenStream, TokenStream) {
     let Other { ident, member, ty, .. } = other;
     let kept = quote!(<#ty as __p::CatchAll<#stored>>);
     (
-        quote!(Self::#ident { #member: __other } => #kept::stored(__other)),
+        quote!(Self::#ident { #member: __other } => #checked(#known, #kept::stored(__other))?),
         quote!(_ => Self::#ident { #member: #kept::from_stored(__stored) }),
     )
 }

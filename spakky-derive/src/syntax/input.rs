@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::punctuated::Punctuated;
-use syn::{Data, DeriveInput, Field, Fields, Ident, Token, Type};
+use syn::{Data, DeriveInput, Field, Fields, GenericArgument, Ident, PathArguments, Token, Type};
 
 use crate::diagnostics::Diagnostics;
 
@@ -60,6 +60,21 @@ pub(crate) fn last_segment(ty: &Type) -> Option<&Ident> {
         Type::Path(path) if path.qself.is_none() => path.path.segments.last().map(|segment| &segment.ident),
         // What `macro_rules!` passed on as `$ty:ty`.
         Type::Group(group) => last_segment(&group.elem),
+        _ => None,
+    }
+}
+
+/// What an `Option` is of, for a type that is written as one.
+pub(crate) fn option_of(ty: &Type) -> Option<&Type> {
+    let path = match ty {
+        Type::Path(path) if path.qself.is_none() => &path.path,
+        Type::Group(group) => return option_of(&group.elem),
+        _ => return None,
+    };
+    let last = path.segments.last().filter(|last| last.ident == "Option")?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    match (arguments.args.first(), arguments.args.len()) {
+        (Some(GenericArgument::Type(inner)), 1) => Some(inner),
         _ => None,
     }
 }

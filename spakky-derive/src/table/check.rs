@@ -6,16 +6,17 @@ use proc_macro2::Span;
 use syn::{Ident, LitStr};
 
 use super::attr::FieldPath;
-use super::model::{Constraint, Diesel, FieldKind, Kind, Row, Stamp, Storage, Table};
+use super::model::{Column, Constraint, Diesel, FieldKind, Kind, Row, Stamp, Storage, Table};
 use super::name::MAX_LEN;
 use crate::diagnostics::{Diagnostics, suggestion};
 use crate::syntax::ident::plain;
-use crate::syntax::input::last_segment;
+use crate::syntax::input::{last_segment, option_of};
 
 pub(crate) fn check(table: &Table, diagnostics: &mut Diagnostics) {
     check_column_names(table, diagnostics);
     check_renames(table, diagnostics);
     check_roles(table, diagnostics);
+    check_options(table, diagnostics);
     match &table.kind {
         Kind::Row(row) => {
             check_table_name(row, diagnostics);
@@ -124,6 +125,18 @@ fn check_roles(table: &Table, diagnostics: &mut Diagnostics) {
         if let Some(first) = seen.insert(plain(at), &field.ident) {
             diagnostics
                 .error(at, format!("a row has one `{}` field, which is `{first}` already; remove one", plain(at)));
+        }
+    }
+}
+
+/// NULL cannot say which `None` it stands for. A type that hides an `Option` is caught by its column's type.
+fn check_options(table: &Table, diagnostics: &mut Diagnostics) {
+    let own = |column: &Column| matches!(column.storage, Storage::Plain | Storage::Json);
+    for (field, _) in table.columns().filter(|(_, column)| own(column)) {
+        if option_of(&field.ty).is_some_and(|inner| option_of(inner).is_some()) {
+            let message = "an `Option` of an `Option` cannot be stored, since NULL cannot say which `None` it is; use one \
+                           `Option`, or an enum that names the cases";
+            diagnostics.error(&field.ty, message);
         }
     }
 }

@@ -4,7 +4,10 @@ use proc_macro2::TokenStream;
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Ident, LitInt, LitStr, Path, Token};
 
+use std::rc::Rc;
+
 use super::attr::{FieldPath, parse_direction};
+use super::default::DefaultAttr;
 use crate::attr::{Entry, Spanned, parse_attributes, parse_keys, parse_word, set_once};
 use crate::diagnostics::Diagnostics;
 use crate::keys::{ColumnKey, FlattenKey, HasManyKey, HasOneKey, Keys, OnDeleteKey, ReferencesKey, TableKey};
@@ -28,7 +31,7 @@ pub(crate) struct ColumnAttrs {
     pub(crate) references: Option<Spanned<ReferencesAttr>>,
     pub(crate) unique: Option<Spanned<()>>,
     pub(crate) index: Option<Spanned<()>>,
-    pub(crate) default: Option<Spanned<LitStr>>,
+    pub(crate) default: Option<Spanned<Rc<DefaultAttr>>>,
     pub(crate) length: Option<Spanned<u32>>,
     pub(crate) json: Option<Spanned<()>>,
     pub(crate) flatten: Option<Spanned<Option<LitStr>>>,
@@ -110,7 +113,7 @@ impl ColumnAttrs {
                 return Ok(());
             }
             ColumnKey::Default => {
-                set_once(&mut self.default, &entry.key, entry.text()?, diagnostics);
+                set_once(&mut self.default, &entry.key, Rc::new(DefaultAttr::parse(entry)?), diagnostics);
                 return Ok(());
             }
             ColumnKey::Length => {

@@ -2,6 +2,7 @@
 
 pub(crate) mod attr;
 mod check;
+pub(crate) mod default;
 mod expand;
 mod fallback;
 pub(crate) mod field;

@@ -1,10 +1,13 @@
 //! One table, or one group of columns, as `#[derive(Table)]` understood it.
 
+use std::rc::Rc;
+
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{DeriveInput, Ident, LitStr, Path, Type, Visibility};
 
 use super::attr::{FieldPath, TableAttrs};
+use super::default::DefaultAttr;
 use super::field::{ColumnAttrs, exclude};
 use super::name::{constant_name, constraint_name, primary_key_name};
 use crate::attr::{CratePath, Spanned};
@@ -125,7 +128,7 @@ pub(crate) struct Column {
     pub(crate) storage: Storage,
     pub(crate) generated: Option<Ident>,
     pub(crate) references: Option<Reference>,
-    pub(crate) default: Option<LitStr>,
+    pub(crate) default: Option<Rc<DefaultAttr>>,
     pub(crate) length: Option<u32>,
     /// Keys that an embedded struct cannot have.
     pub(crate) table_keys: Vec<Ident>,
@@ -319,7 +322,7 @@ impl Column {
             storage,
             generated: key(&attrs.generated),
             references,
-            default: attrs.default.as_ref().map(|default| default.value.clone()),
+            default: attrs.default.as_ref().map(|default| Rc::clone(&default.value)),
             length: attrs.length.as_ref().map(|length| length.value),
             table_keys: attrs
                 .given

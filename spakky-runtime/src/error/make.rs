@@ -5,9 +5,18 @@ use crate::schema::TableDescriptor;
 use crate::value::ValueError;
 
 impl Error {
+    /// A value that could not be stored or read. What may show it is the source alone.
+    pub(crate) fn of_value(what: impl std::fmt::Display, error: ValueError) -> Self {
+        let made = Error::new(ErrorKind::Mapping, format!("{what}: {error}"));
+        match error.into_detail() {
+            Some(detail) => made.with_source(detail),
+            None => made,
+        }
+    }
+
     pub(crate) fn unstorable_value(table: &TableDescriptor, position: usize, error: ValueError) -> Self {
         let column = table.columns.get(position).map_or("?", |column| column.name.as_str());
-        Error::new(ErrorKind::Mapping, format!("store column `{column}` of `{}`: {error}", table.name))
+        Error::of_value(format!("store column `{column}` of `{}`", table.name), error)
             .with_table(table.name)
             .with_columns(vec![column.to_owned()])
             .with_given(true)
@@ -15,7 +24,7 @@ impl Error {
 
     pub(crate) fn unreadable_value(table: &TableDescriptor, position: usize, error: ValueError) -> Self {
         let column = table.columns.get(position).map_or("?", |column| column.name.as_str());
-        Error::new(ErrorKind::Mapping, format!("read column `{column}` of `{}`: {error}", table.name))
+        Error::of_value(format!("read column `{column}` of `{}`", table.name), error)
             .with_table(table.name)
             .with_columns(vec![column.to_owned()])
     }
@@ -54,7 +63,7 @@ impl Error {
                     "run the statement{on}: a table, column or type it names is not in the database; have the migrations run?"
                 )
             }
-            ErrorKind::Mapping => format!("store a value{on}: {}", error.message),
+            ErrorKind::Mapping => format!("store a value{on}: {}", refused_value(&error)),
             ErrorKind::RollbackOnly => "run a statement in a transaction that has failed before".into(),
             _ if error.code == crate::backend::IN_MEMORY => error.message.clone(),
             _ if error.code.is_empty() => "run the statement: the database refused it".into(),
@@ -72,4 +81,22 @@ impl Error {
         }
         made.with_source(error)
     }
+}
+
+/// Why a value was refused. The words of a server or of another library often show it, and are left to the source.
+fn refused_value(error: &DatabaseError) -> String {
+    match error.code.as_str() {
+        "" if error.source.is_none() => return error.message.clone(),
+        "" => "it does not convert; the reason is the error's source",
+        // PostgreSQL.
+        "22001" => "a text is longer than its column takes",
+        "22003" => "a number is out of the range of its column",
+        "22007" | "22008" => "a date or time is none that the database can hold",
+        "22021" | "22P05" => "a text has a character that the database cannot hold",
+        "22P02" | "22P03" => "a value is none of its column's type",
+        // SQLite: a value in a STRICT table, an id that is no integer.
+        "3091" | "20" => "a value is of another type than its column",
+        code => return format!("the database refused it with code {code}; its words are the error's source"),
+    }
+    .to_owned()
 }

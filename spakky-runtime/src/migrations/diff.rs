@@ -175,6 +175,7 @@ struct Comparison<'a> {
 impl Comparison<'_> {
     #[cfg(feature = "sqlite")]
     async fn on_sqlite(self, sessions: &SessionManager) -> Result<SchemaDiff, Error> {
+        sessions.check_defaults(&self.tables).await?;
         let live = super::live::sqlite::tables(sessions, &self.wanted).await?;
         let live = live.into_iter().filter(|table| !self.options.ignores(&table.name)).collect();
         Ok(self.finish(live, Made::default()))
@@ -244,6 +245,7 @@ impl Comparison<'_> {
                     }
                     labels.extend(added);
                     notes.extend(unknown_labels(name, wanted, there));
+                    notes.extend(other_order(name, wanted, there));
                 }
             }
         }
@@ -321,6 +323,21 @@ fn add_labels(name: &str, wanted: &[&'static str], there: &[String]) -> Vec<Chan
     added
 }
 
+/// That the values are in another order than those of their enum, in words.
+fn other_order(name: &str, wanted: &[&'static str], there: &[String]) -> Option<String> {
+    let known: Vec<&str> = there.iter().map(String::as_str).filter(|label| wanted.contains(label)).collect();
+    let expected = wanted.iter().filter(|label| known.contains(label));
+    let differs = !expected.eq(known.iter());
+    let listed = || known.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+    differs.then(|| {
+        format!(
+            "type `{name}` has its values in the order {}, by which PostgreSQL sorts and compares them, and the program in \
+             another; declare them in that order, or make the type anew",
+            listed()
+        )
+    })
+}
+
 /// The values that a type has and its enum has not, in words.
 fn unknown_labels(name: &str, wanted: &[&'static str], there: &[String]) -> Option<String> {
     let unknown = there.iter().filter(|label| !wanted.contains(&label.as_str()));
@@ -348,8 +365,8 @@ impl SchemaDiff {
         changes.map(|change| DiffStep { text: change.to_string(), danger: change.danger(self.backend) }).collect()
     }
 
-    /// What differs and no statement can change: values of a PostgreSQL enum that the program does not have. They are no
-    /// steps, and a difference that consists of nothing else [`is_empty`](Self::is_empty).
+    /// What differs and no statement can change: values of a PostgreSQL enum that the program does not have, or has in
+    /// another order. They are no steps, and a difference that consists of nothing else [`is_empty`](Self::is_empty).
     pub fn notes(&self) -> &[String] {
         &self.notes
     }

@@ -3,6 +3,7 @@
 use super::shape::{CheckShape, ColumnShape, Expression, ForeignKeyShape, IndexShape, KeyShape, TableName, TableShape};
 use crate::backend::Backend;
 use crate::schema::ddl::{self, quoted};
+use crate::schema::default::default_of;
 use crate::schema::{ColumnDescriptor, ForeignKeyAction, TableDescriptor, TableOrder};
 
 /// A table's name on a backend.
@@ -18,7 +19,7 @@ pub(crate) fn shape_of(table: &TableDescriptor, order: &TableOrder, backend: Bac
         name: column.name.clone(),
         ty: Expression::new(ddl::type_name(column, backend)),
         nullable: column.ty.nullable && !keys.contains(&column.name),
-        default: ddl::default_of(column, backend).filter(|_| !column.generated).map(Expression::new),
+        default: default_of(column, backend).filter(|_| !column.generated).map(Expression::new),
         generated: column.generated,
         collation: None,
         computed: None,

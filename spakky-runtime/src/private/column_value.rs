@@ -63,3 +63,36 @@ pub fn unknown_text<E>(rust_type: &str, stored: &str) -> Result<E, ValueError> {
 pub fn unknown_number<E>(rust_type: &str, stored: impl std::fmt::Display) -> Result<E, ValueError> {
     Err(ValueError::unknown(rust_type, &stored.to_string()))
 }
+
+/// What a catch-all variant holds, unless another variant is stored as the same text, as which it would be read back.
+///
+/// # Errors
+/// When there is such a variant.
+pub fn other_text<'a>(rust_type: &str, known: &[&str], other: &'a String) -> Result<&'a String, ValueError> {
+    if known.contains(&other.as_str()) {
+        return Err(taken_by_a_variant(rust_type).with_detail(format!("`{other}` is a variant of its own")));
+    }
+    Ok(other)
+}
+
+/// What a catch-all variant holds, unless another variant is stored as the same number, as which it would be read back.
+///
+/// # Errors
+/// When there is such a variant.
+pub fn other_number<'a, N: PartialEq + std::fmt::Display>(
+    rust_type: &str,
+    known: &[N],
+    other: &'a N,
+) -> Result<&'a N, ValueError> {
+    if known.contains(other) {
+        return Err(taken_by_a_variant(rust_type).with_detail(format!("{other} is a variant of its own")));
+    }
+    Ok(other)
+}
+
+fn taken_by_a_variant(rust_type: &str) -> ValueError {
+    ValueError::new(format!(
+        "the catch-all variant of `{rust_type}` holds what another variant is stored as, and would be read back as that \
+         one; use that variant"
+    ))
+}

@@ -84,7 +84,7 @@ impl<'a> Cells<'a> {
             },
             _ => return F::not_loaded().ok_or_else(|| self.not_loaded(position)),
         };
-        F::from_scalar(value).map_err(|error| self.unreadable(position, &error))
+        F::from_scalar(value).map_err(|error| self.unreadable(position, error))
     }
 
     pub(super) fn given<F: ProjectedLoad>(&self, position: usize) -> Result<F, Error> {
@@ -149,9 +149,9 @@ impl<'a> Cells<'a> {
         Error::new(ErrorKind::Mapping, format!("load `{field}` of `{name}`: the profile leaves it out"))
     }
 
-    fn unreadable(&self, position: usize, error: &ValueError) -> Error {
+    fn unreadable(&self, position: usize, error: ValueError) -> Error {
         let (field, name) = (self.field(position), self.view.spec.name);
-        Error::new(ErrorKind::Mapping, format!("load `{field}` of `{name}`: {error}"))
+        Error::of_value(format!("load `{field}` of `{name}`"), error)
     }
 }
 

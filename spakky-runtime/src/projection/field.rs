@@ -186,6 +186,7 @@ impl<F> Field<F> {
         Target::Id: LinkKey,
     {
         check_link(K::TYPE, <Target::Id as LinkKey>::TYPE);
+        check_seen(Target::SOFT_DELETED, F::OPTIONAL);
         let source = Source::Joined { by: by.parts(), table: Target::descriptor, column: column.parts() };
         Field::new(name, source, |cells, at| cells.joined::<F, T>(at))
     }
@@ -256,13 +257,18 @@ impl<F> Field<F> {
 #[derive(Debug)]
 pub struct OneMaker<F, V, R> {
     view: fn() -> &'static ProjectionSpec,
+    optional: bool,
     read: fn(&Cells<'_>, usize) -> Result<F, Error>,
     marker: PhantomData<fn() -> (V, R)>,
 }
 
 impl<F: ProjectedOne> OneMaker<F, F::View, F::Row> {
-    pub(super) const NEW: Self =
-        OneMaker { view: F::View::spec, read: |cells, at| cells.one::<F>(at), marker: PhantomData };
+    pub(super) const NEW: Self = OneMaker {
+        view: F::View::spec,
+        optional: F::OPTIONAL,
+        read: |cells, at| cells.one::<F>(at),
+        marker: PhantomData,
+    };
 }
 
 impl<F, V, R> OneMaker<F, V, R> {
@@ -279,6 +285,7 @@ impl<F, V, R> OneMaker<F, V, R> {
         R::Id: LinkKey,
     {
         check_link(K::TYPE, <R::Id as LinkKey>::TYPE);
+        check_seen(R::SOFT_DELETED, self.optional);
         let view = View { spec: self.view, mask: profile.mask };
         Field::new(name, Source::BelongsTo { by: by.parts(), view }, self.read)
     }
@@ -292,9 +299,11 @@ impl<F, V, R> OneMaker<F, V, R> {
         profile: Profile<V>,
     ) -> Field<F>
     where
+        R: Table,
         Row::Id: LinkKey,
     {
         check_link(K::TYPE, <Row::Id as LinkKey>::TYPE);
+        check_seen(R::SOFT_DELETED, self.optional);
         let view = View { spec: self.view, mask: profile.mask };
         Field::new(name, Source::Has { by: by.parts(), which: Which::ALL, view }, self.read)
     }
@@ -395,5 +404,14 @@ const fn check_link(ty: ColumnType, key: ColumnType) {
     assert!(
         ty.scalar.number() == key.scalar.number() && !ty.array,
         "the column is not stored as the key of the rows that it refers to"
+    );
+}
+
+/// A row that is soft-deleted is not to be seen, and would make every list with it fail.
+#[track_caller]
+const fn check_seen(soft_deleted: bool, optional: bool) {
+    assert!(
+        !soft_deleted || optional,
+        "the row that this field comes from can be soft-deleted, and is not to be seen then; make the field an `Option`"
     );
 }

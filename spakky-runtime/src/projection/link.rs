@@ -32,6 +32,9 @@ pub trait ProjectedColumn<Stored>: Sized {
     /// When the value cannot be read.
     fn from_column(value: Value) -> Result<Self, ValueError>;
 
+    /// Whether the field can be without a value.
+    const OPTIONAL: bool;
+
     /// The field, if it was not loaded.
     fn not_loaded() -> Option<Self> {
         None
@@ -40,6 +43,8 @@ pub trait ProjectedColumn<Stored>: Sized {
 
 #[diagnostic::do_not_recommend]
 impl<T: ColumnValue> ProjectedColumn<T> for T {
+    const OPTIONAL: bool = T::TYPE.nullable;
+
     fn from_column(value: Value) -> Result<Self, ValueError> {
         T::from_value(value)
     }
@@ -47,6 +52,8 @@ impl<T: ColumnValue> ProjectedColumn<T> for T {
 
 #[diagnostic::do_not_recommend]
 impl<T: ColumnValue> ProjectedColumn<T> for Option<T> {
+    const OPTIONAL: bool = true;
+
     fn from_column(value: Value) -> Result<Self, ValueError> {
         if value.is_null() { Ok(None) } else { T::from_value(value).map(Some) }
     }
@@ -54,6 +61,8 @@ impl<T: ColumnValue> ProjectedColumn<T> for Option<T> {
 
 #[diagnostic::do_not_recommend]
 impl<T: ColumnValue> ProjectedColumn<T> for Loaded<T> {
+    const OPTIONAL: bool = T::TYPE.nullable;
+
     fn from_column(value: Value) -> Result<Self, ValueError> {
         T::from_value(value).map(Loaded::Loaded)
     }
@@ -65,6 +74,8 @@ impl<T: ColumnValue> ProjectedColumn<T> for Loaded<T> {
 
 #[diagnostic::do_not_recommend]
 impl<T: ColumnValue> ProjectedColumn<T> for Loaded<Option<T>> {
+    const OPTIONAL: bool = true;
+
     fn from_column(value: Value) -> Result<Self, ValueError> {
         <Option<T> as ProjectedColumn<T>>::from_column(value).map(Loaded::Loaded)
     }
@@ -77,13 +88,40 @@ impl<T: ColumnValue> ProjectedColumn<T> for Loaded<Option<T>> {
 /// The row's field is marked `#[table(json)]`.
 #[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned> ProjectedColumn<Json<T>> for T {
+    const OPTIONAL: bool = false;
+
     fn from_column(value: Value) -> Result<Self, ValueError> {
         Json::<()>::decode(value)
     }
 }
 
+/// The row's field is an `Option`, marked `#[table(json)]`.
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned> ProjectedColumn<Option<Json<T>>> for Option<T> {
+    const OPTIONAL: bool = true;
+
+    fn from_column(value: Value) -> Result<Self, ValueError> {
+        if value.is_null() { Ok(None) } else { Json::<()>::decode(value) }
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned> ProjectedColumn<Option<Json<T>>> for Loaded<Option<T>> {
+    const OPTIONAL: bool = true;
+
+    fn from_column(value: Value) -> Result<Self, ValueError> {
+        <Option<T> as ProjectedColumn<Option<Json<T>>>>::from_column(value).map(Loaded::Loaded)
+    }
+
+    fn not_loaded() -> Option<Self> {
+        Some(Loaded::NotLoaded)
+    }
+}
+
 #[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned> ProjectedColumn<Json<T>> for Loaded<T> {
+    const OPTIONAL: bool = false;
+
     fn from_column(value: Value) -> Result<Self, ValueError> {
         Json::<()>::decode(value).map(Loaded::Loaded)
     }
@@ -166,6 +204,10 @@ pub trait ProjectedOne: Sized {
     #[doc(hidden)]
     const PROFILES: <Self::View as Projection>::Profiles;
 
+    /// Whether the field can be without a row.
+    #[doc(hidden)]
+    const OPTIONAL: bool = false;
+
     /// The field of a row, or `None` if it cannot be without one.
     fn from_view(view: Option<Self::View>) -> Option<Self>;
 
@@ -192,6 +234,8 @@ impl<V: Projection> ProjectedOne for V {
 
 #[diagnostic::do_not_recommend]
 impl<V: Projection> ProjectedOne for Option<V> {
+    const OPTIONAL: bool = true;
+
     type View = V;
     type Row = V::Row;
     type Maker = OneMaker<Self, V, V::Row>;
@@ -226,6 +270,8 @@ impl<V: Projection> ProjectedOne for Loaded<V> {
 
 #[diagnostic::do_not_recommend]
 impl<V: Projection> ProjectedOne for Loaded<Option<V>> {
+    const OPTIONAL: bool = true;
+
     type View = V;
     type Row = V::Row;
     type Maker = OneMaker<Self, V, V::Row>;

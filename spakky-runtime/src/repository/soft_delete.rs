@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind};
 use crate::mappable::{Mappable, Mapping, Revision};
 use crate::schema::{Record, SoftDelete, Table};
 use crate::scope::{Mark, is_deleted, tenant_of};
-use crate::unit_of_work::{Change, Entry, PendingWrite, RowKey, mark_children, show_key};
+use crate::unit_of_work::{Change, Entry, PendingWrite, RowKey, mark_children, raised, show_key};
 use crate::value::Value;
 
 impl<Row: Table + Mappable> Repository<Row> {
@@ -210,7 +210,7 @@ fn plan_mark<Row: Table + Mappable>(
     scope.mark(table, &mut record, mark)?;
     let now = table.deleted_at().map_or(Value::Null, |at| record[at].clone());
     mark_children(&scope, table, mark, if mark == Mark::Deleted { &now } else { &before }, &mut record)?;
-    let next = entry.version.map(|version| version + 1);
+    let next = entry.version.map(|version| raised(table, version, true)).transpose()?;
     if let Some(next) = next {
         set_version(table, &mut record, next);
     }

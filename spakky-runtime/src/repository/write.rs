@@ -12,7 +12,7 @@ use crate::schema::{Record, RecordReader, Table, TableDescriptor};
 use crate::scope::{Scope, tenant_of};
 use crate::session::Session;
 use crate::unit_of_work::{
-    Change, Entry, PendingWrite, RowKey, Told, adopt, check, differs, keep, keep_unmapped, recognize, show_key,
+    Change, Entry, PendingWrite, RowKey, Told, adopt, check, differs, keep, keep_unmapped, raised, recognize, show_key,
     stamp_children, version_of,
 };
 use crate::value::Value;
@@ -249,7 +249,7 @@ pub(super) fn plan_add<Row: Table + Mappable>(
         Some(known) if known.queued.is_any() => match batch.pending(&key) {
             Some(Change::Delete { must_exist: true }) => {
                 if let Some(version) = known.version {
-                    set_version(table, &mut record, version + 1);
+                    set_version(table, &mut record, raised(table, version, true)?);
                 }
                 entry = Entry { stored: known.stored, version: known.version, saves: known.saves + 1, ..entry };
             }
@@ -333,13 +333,14 @@ pub(super) fn plan_save<Row: Table + Mappable>(
     }
     scope.touch(table, &mut record)?;
     // A change of children that count for themselves is none of the row.
-    let raised =
+    let is_raised =
         |version: i64| entry.current.as_ref().is_some_and(|current| version_of(table, current) != Some(version));
     let next = entry.version.map(|version| {
-        let rises = raised(version)
+        let rises = is_raised(version)
             || entry.stored.as_ref().is_none_or(|stored| differs(table, columns, stored, &record, true));
-        version + i64::from(rises)
+        raised(table, version, rises)
     });
+    let next = next.transpose()?;
     if let Some(next) = next {
         set_version(table, &mut record, next);
     }
@@ -396,7 +397,7 @@ pub(super) fn plan_upsert<Row: Table + Mappable>(
                 scope.keep(table, &mut record, Some(current))?;
                 scope.touch(table, &mut record)?;
             }
-            set_version(table, &mut record, known.version.unwrap_or_default() + 1);
+            set_version(table, &mut record, raised(table, known.version.unwrap_or_default(), true)?);
             (true, Entry { saves: known.saves + 1, deleted: false, ..known })
         }
         // What the row becomes is the database's to say: ask when it is next needed.
@@ -588,7 +589,7 @@ fn check_copy(
 /// The record of an aggregate, its children in their place.
 pub(super) fn whole(session: &Session, table: &'static TableDescriptor, mut record: Record) -> Result<Record, Error> {
     adopt(table, &mut record);
-    checked(session, table, &record)?;
+    checked(session, table, &mut record)?;
     Ok(record)
 }
 
@@ -601,10 +602,11 @@ fn readable(table: &TableDescriptor, record: &Record) -> Record {
     record
 }
 
-/// Refuses at once what the backend cannot hold.
-fn checked(session: &Session, table: &TableDescriptor, record: &Record) -> Result<(), Error> {
+/// Refuses at once what the backend cannot hold, and gives the other values the form in which it does.
+fn checked(session: &Session, table: &TableDescriptor, record: &mut Record) -> Result<(), Error> {
     let manager = session.manager();
-    for (at, value) in record.iter().enumerate() {
+    for (at, value) in record.iter_mut().enumerate() {
+        manager.backend().settle(value);
         manager.backend().check(value).map_err(|error| Error::unstorable_value(table, at, error))?;
         table.columns[at].check_length(value).map_err(|error| Error::unstorable_value(table, at, error))?;
         if value.is_null() && !table.columns[at].ty.nullable && !table.columns[at].generated {
@@ -612,8 +614,8 @@ fn checked(session: &Session, table: &TableDescriptor, record: &Record) -> Resul
             return Err(Error::unstorable_value(table, at, error));
         }
     }
-    for (relation, rows) in table.relations.iter().zip(record.children().unwrap_or_default()) {
-        rows.iter().try_for_each(|row| checked(session, relation.child(), row))?;
+    for (relation, rows) in table.relations.iter().zip(record.children_mut()) {
+        rows.iter_mut().try_for_each(|row| checked(session, relation.child(), row))?;
     }
     Ok(())
 }

@@ -111,7 +111,7 @@ impl Fields<'_> {
                 return Ok(Value::Null);
             }
             let value = read(column.ty.scalar, raw).map_err(wrong)?;
-            (allowed.read)(value).map_err(|error| wrong(error.to_string()))
+            (allowed.read)(value).map_err(|error| wrong(error.told_to_giver()))
         };
         let compare = |comparison: Comparison, raw: &Json| {
             if raw.is_null() && comparison.is_ordering() {

@@ -4,10 +4,10 @@
 //! storage class is refused there as it is on PostgreSQL. A native type of PostgreSQL (`pg_type`) is made where it is an enum
 //! whose values are known; any other must exist before, since a column does not say what it consists of.
 
-use super::{ColumnDescriptor, ForeignKey, ForeignKeyAction, Index, Role, TableDescriptor, TableOrder, UniqueKey};
+use super::default::default_of;
+use super::{ColumnDescriptor, ForeignKey, ForeignKeyAction, Index, TableDescriptor, TableOrder, UniqueKey};
 use crate::backend::Backend;
-use crate::statement::{clock, quote_identifier};
-use crate::value::ScalarType;
+use crate::statement::quote_identifier;
 
 /// Whether a statement accepts that what it makes is there, and what it drops is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,29 +136,6 @@ fn define_column(table: &TableDescriptor, column: &ColumnDescriptor, backend: Ba
         sql.push_str(&format!(" DEFAULT ({default})"));
     }
     sql
-}
-
-/// The column's default as SQL text.
-pub(crate) fn default_of(column: &ColumnDescriptor, backend: Backend) -> Option<&'static str> {
-    column.default.or_else(|| default_of_role(column, backend))
-}
-
-/// What a row written by other means than the library gets.
-fn default_of_role(column: &ColumnDescriptor, backend: Backend) -> Option<&'static str> {
-    match column.role {
-        Role::Version => Some("1"),
-        Role::CreatedAt | Role::UpdatedAt => {
-            let timestamp = matches!(column.ty.scalar, ScalarType::TimestampTz | ScalarType::Timestamp);
-            timestamp.then(|| clock(column.ty.scalar, backend))
-        }
-        Role::Plain
-        | Role::Id
-        | Role::CreatedBy
-        | Role::UpdatedBy
-        | Role::DeletedAt
-        | Role::DeletedBy
-        | Role::Tenant => None,
-    }
 }
 
 pub(crate) fn type_name(column: &ColumnDescriptor, backend: Backend) -> String {

@@ -2,7 +2,7 @@
 
 use std::any::TypeId;
 
-use super::{Relation, RequestField};
+use super::{ColumnDefault, Relation, RequestField};
 use crate::value::{ColumnType, Value, ValueError};
 
 /// One table: name, columns, keys and constraints.
@@ -57,8 +57,8 @@ pub struct ColumnDescriptor {
     pub role: Role,
     /// The database assigns the value (identity column, rowid): left out of an INSERT.
     pub generated: bool,
-    /// The default as SQL text, used in DDL.
-    pub default: Option<&'static str>,
+    /// What it gets that is not given.
+    pub default: Option<ColumnDefault>,
     /// The greatest length of a text, in characters: `varchar(n)` on PostgreSQL, a check on SQLite.
     pub length: Option<u32>,
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::check::{check_for_sqlite, check_native_types, check_tables, qualified};
 use super::ddl::{self, Existing};
+use super::default::check_defaults;
 use super::{MappingEntry, TableDescriptor, TableEntry, TableOrder, native_enum, raise};
 use crate::backend::Backend;
 use crate::error::{Error, ErrorKind};
@@ -153,6 +154,7 @@ impl SchemaRegistry {
     pub(crate) fn ordered(&self, backend: Backend) -> Result<&TableOrder, Error> {
         let tables = self.tables()?;
         check_native_types(tables, backend).map_err(|problem| refused(&problem))?;
+        check_defaults(tables).map_err(|problem| refused(&problem))?;
         if backend == Backend::Sqlite {
             check_for_sqlite(tables).map_err(|problem| refused(&problem))?;
         }
@@ -162,6 +164,7 @@ impl SchemaRegistry {
     fn create(&self, backend: Backend, existing: Existing) -> Result<Vec<String>, Error> {
         let tables = self.tables()?;
         check_native_types(tables, backend).map_err(|problem| refused(&problem))?;
+        check_defaults(tables).map_err(|problem| refused(&problem))?;
         let mut statements = Vec::new();
         match backend {
             Backend::Postgres => {

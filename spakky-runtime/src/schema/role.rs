@@ -141,6 +141,15 @@ pub mod check {
         assert!(!ty.array, "an `#[table(id)]` field cannot be an array");
     }
 
+    /// NULL can be one `None` alone.
+    #[track_caller]
+    pub const fn optional(ty: ColumnType) {
+        assert!(
+            !ty.twice_nullable,
+            "an `Option` of what is an `Option` itself cannot be stored: NULL cannot say which `None` it is; use one `Option`"
+        );
+    }
+
     /// A database assigns integers.
     #[track_caller]
     pub const fn generated(ty: ColumnType) {
@@ -154,6 +163,60 @@ pub mod check {
     #[track_caller]
     pub const fn length(ty: ColumnType) {
         assert!(matches!(ty.scalar, ScalarType::Text) && !ty.array, "`length` needs a field that is stored as text");
+    }
+
+    /// The time is the default of columns that hold a time.
+    #[track_caller]
+    pub const fn default_now(ty: ColumnType) {
+        let is_time =
+            matches!(ty.scalar, ScalarType::TimestampTz | ScalarType::Timestamp | ScalarType::Date | ScalarType::Time);
+        assert!(is_time && !ty.array, "`default = now` needs a field that holds a time or a date");
+    }
+
+    /// An empty list is the default of lists.
+    #[track_caller]
+    pub const fn default_list(ty: ColumnType) {
+        assert!(
+            ty.array || matches!(ty.scalar, ScalarType::Json),
+            "`default = []` needs a field that holds a list: a `Vec` of scalars, or one stored as JSON"
+        );
+    }
+
+    /// A truth value is the default of its like.
+    #[track_caller]
+    pub const fn default_bool(ty: ColumnType) {
+        let is_bool = matches!(ty.scalar, ScalarType::Bool) && !ty.array;
+        assert!(is_bool, "the default is `true` or `false`, but the field is not stored as a `bool`");
+    }
+
+    /// A whole number is the default of numbers that have room for it.
+    #[track_caller]
+    pub const fn default_integer(ty: ColumnType, value: i128) {
+        let (least, most) = match ty.scalar {
+            ScalarType::I16 => (i16::MIN as i128, i16::MAX as i128),
+            ScalarType::I32 => (i32::MIN as i128, i32::MAX as i128),
+            ScalarType::I64 => (i64::MIN as i128, i64::MAX as i128),
+            ScalarType::F32 | ScalarType::F64 | ScalarType::Decimal => (i128::MIN, i128::MAX),
+            _ => panic!("the default is a number, but the field is not stored as one"),
+        };
+        assert!(!ty.array, "the default is a number, but the field is not stored as one");
+        assert!(least <= value && value <= most, "the default is out of the range of the field's type");
+    }
+
+    /// A number with a fraction is the default of those that have one.
+    #[track_caller]
+    pub const fn default_float(ty: ColumnType) {
+        let has_fraction = matches!(ty.scalar, ScalarType::F32 | ScalarType::F64 | ScalarType::Decimal) && !ty.array;
+        assert!(has_fraction, "the default is a number with a fraction, but the field is not stored as one");
+    }
+
+    /// A text is the default of texts.
+    #[track_caller]
+    pub const fn default_text(ty: ColumnType) {
+        assert!(
+            matches!(ty.scalar, ScalarType::Text) && !ty.array,
+            "the default is a text, but the field is not stored as one"
+        );
     }
 
     /// A foreign key is stored as the key it refers to.

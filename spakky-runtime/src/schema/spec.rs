@@ -6,9 +6,10 @@ use std::any::TypeId;
 use std::sync::OnceLock;
 
 use super::relation::RelationSpec;
+use super::role::check;
 use super::{
-    Check, ColumnDescriptor, ForeignKey, ForeignKeyAction, Index, IndexColumn, RequestField, Role, Table,
-    TableDescriptor, UniqueKey,
+    Check, ColumnDefault, ColumnDescriptor, ForeignKey, ForeignKeyAction, Index, IndexColumn, RequestField, Role,
+    Table, TableDescriptor, UniqueKey,
 };
 use crate::error::Error;
 use crate::value::{ColumnType, Value, ValueError};
@@ -27,7 +28,7 @@ enum SpecKind {
         ty: ColumnType,
         role: Role,
         generated: bool,
-        default: Option<&'static str>,
+        default: Option<ColumnDefault>,
         length: Option<u32>,
         renamed_from: Option<&'static str>,
     },
@@ -39,7 +40,12 @@ enum SpecKind {
 
 impl ColumnSpec {
     /// A plain column named as its field.
+    ///
+    /// # Panics
+    /// For a type that NULL cannot be read as: which `None` is it?
+    #[track_caller]
     pub const fn column(name: &'static str, ty: ColumnType) -> Self {
+        check::optional(ty);
         let kind = SpecKind::Column {
             name,
             ty,
@@ -83,10 +89,10 @@ impl ColumnSpec {
         self
     }
 
-    /// The default as SQL text.
-    pub const fn default(mut self, sql: &'static str) -> Self {
+    /// What it gets that is not given.
+    pub const fn default(mut self, value: ColumnDefault) -> Self {
         if let SpecKind::Column { default, .. } = &mut self.kind {
-            *default = Some(sql);
+            *default = Some(value);
         }
         self
     }

@@ -113,7 +113,7 @@ fn decode<T: DeserializeOwned>(kind: String, data: Option<Document>) -> Result<T
         Some(data) => Document::Object([(kind, data)].into_iter().collect()),
     };
     serde_json::from_value(document)
-        .map_err(|error| ValueError::new(format!("the stored variant does not have the expected shape: {error}")))
+        .map_err(|error| ValueError::new("the stored variant does not have the expected shape").with_detail(error))
 }
 
 fn not_an_enum() -> ValueError {

@@ -62,9 +62,7 @@ impl PlainSql {
         let storable = |value: Value| self.manager.backend().check(&value).map(|()| value);
         self.binds.push(match value.to_value().and_then(storable) {
             Ok(value) => Ok(Bind { ty: T::TYPE, value }),
-            Err(error) => {
-                Err(Error::new(ErrorKind::Mapping, format!("bind value `${number}`: {error}")).with_given(true))
-            }
+            Err(error) => Err(Error::of_value(format!("bind value `${number}`"), error).with_given(true)),
         });
         self
     }
@@ -211,7 +209,12 @@ fn read_column<T: ColumnValue>(position: usize, value: Value) -> Result<T, Error
         _ => "; cast it in the statement, or ask for another type",
     };
     T::from_value(value).map_err(|error| {
-        Error::new(ErrorKind::Mapping, format!("read column {} of the result: {error}{advice}", position + 1))
+        let message = format!("read column {} of the result: {error}{advice}", position + 1);
+        let made = Error::new(ErrorKind::Mapping, message);
+        match error.into_detail() {
+            Some(detail) => made.with_source(detail),
+            None => made,
+        }
     })
 }
 

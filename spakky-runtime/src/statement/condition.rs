@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind};
 use crate::query::NullsPlace;
 use crate::query::{Comparison, Condition, Ordering, Pattern, Term};
 use crate::schema::{ColumnDescriptor, Lineage, TableDescriptor, Way};
-use crate::value::{ColumnType, ScalarType, Value};
+use crate::value::{ColumnType, ScalarType, Value, rank_of};
 
 /// How many parts are written one behind the other on SQLite.
 const LONGEST_CHAIN: usize = 100;
@@ -137,7 +137,7 @@ impl SqlWriter {
             if self.backend() == Backend::Postgres && column.ty.pg_type.is_some() {
                 self.push_identifier(name).push_sql(".");
             }
-            self.push_column(column);
+            self.push_ordered(column);
             if ordering.descending {
                 self.push_sql(" DESC");
             }
@@ -182,6 +182,20 @@ impl SqlWriter {
             }
             return Ok(());
         }
+        if comparison.is_ordering() && self.ranks(column.ty).is_some() {
+            self.push_ordered(column).push_sql(" ").push_sql(comparison.sql()).push_sql(" ");
+            match term {
+                Term::Value(value) => {
+                    self.check_storable(table, column, value)?;
+                    self.push_ordered_bind(column.ty, value);
+                }
+                Term::Column(name) => {
+                    self.push_ordered(find(table, name)?);
+                }
+                term @ Term::Arithmetic(..) => self.push_term(table, column, term)?,
+            }
+            return Ok(());
+        }
         self.push_column(column).push_sql(" ").push_sql(comparison.sql()).push_sql(" ");
         self.push_term(table, column, term)
     }
@@ -195,11 +209,11 @@ impl SqlWriter {
     ) -> Result<(), Error> {
         let columns = columns.iter().map(|name| find(table, name)).collect::<Result<Vec<_>, _>>()?;
         self.push_sql("(").push_list(&columns, |sql, column| {
-            sql.push_column(column);
+            sql.push_ordered(column);
         });
         self.push_sql(") ").push_sql(comparison.sql()).push_sql(" (");
         self.push_list(columns.iter().zip(values), |sql, (column, value)| {
-            sql.push_bind(column.ty, value.clone());
+            sql.push_ordered_bind(column.ty, value);
         });
         self.push_sql(")");
         Ok(())
@@ -340,6 +354,30 @@ impl SqlWriter {
             }
         }
         Ok(())
+    }
+
+    /// The values of a native enum, in order, where the backend stores it as text, whose order is another.
+    fn ranks(&self, ty: ColumnType) -> Option<&'static [&'static str]> {
+        ty.ranks().filter(|_| self.backend() == Backend::Sqlite)
+    }
+
+    /// Appends a column as its order wants it: `CASE "size" WHEN 'small' THEN 0 WHEN 'large' THEN 1 ELSE "size" END`.
+    fn push_ordered(&mut self, column: &ColumnDescriptor) -> &mut Self {
+        let Some(labels) = self.ranks(column.ty) else { return self.push_column(column) };
+        self.push_sql("CASE ").push_column(column);
+        for (place, label) in labels.iter().enumerate() {
+            self.push_sql(&format!(" WHEN '{}' THEN {place}", label.replace('\'', "''")));
+        }
+        self.push_sql(" ELSE ").push_column(column).push_sql(" END")
+    }
+
+    /// Appends a value that the order of a column is compared with.
+    fn push_ordered_bind(&mut self, ty: ColumnType, value: &Value) -> &mut Self {
+        let Some(labels) = self.ranks(ty) else { return self.push_bind(ty, value.clone()) };
+        match rank_of(labels, value) {
+            place @ Value::I64(_) => self.push_bind(ColumnType::scalar(ScalarType::I64), place),
+            other => self.push_bind(ty, other),
+        }
     }
 
     /// What the backend cannot hold, it cannot compare with either.

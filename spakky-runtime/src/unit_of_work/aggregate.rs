@@ -2,7 +2,7 @@
 
 use super::flush::changed;
 use super::siblings::Siblings;
-use super::{show_key, version_of};
+use super::{raised, show_key, version_of};
 use crate::error::{Error, ErrorKind};
 use crate::mappable::Mapping;
 use crate::schema::{Record, Relation, Role, TableDescriptor};
@@ -139,7 +139,7 @@ pub(crate) fn stamp_children(
                     if next {
                         scope.touch(child, row)?;
                     }
-                    version_of(child, before).unwrap_or_default() + i64::from(next)
+                    raised(child, version_of(child, before).unwrap_or_default(), next)?
                 }
                 None => {
                     scope.stamp_new(child, row)?;

@@ -386,7 +386,7 @@ impl FlushPlan {
                 let Some(key) = row.key.as_deref() else { continue };
                 let version = match &row.effect {
                     Some(Effect::Stored { version, .. }) => *version,
-                    _ => row.expected.map(|expected| expected + 1),
+                    _ => row.expected.map(|expected| expected.saturating_add(1)),
                 };
                 made.push(key, version, &self.drawn);
             }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{NativeType, TypeName};
+use super::{NativeType, Recode, TypeName, Value};
 use crate::backend::Backend;
 use crate::statement::quote_identifier;
 
@@ -60,17 +60,48 @@ pub struct ColumnType {
     pub pg_type: Option<&'static str>,
     /// The values of that type, in order, where it is an enum of which they are known: a migration makes it.
     pub pg_labels: &'static [&'static str],
+    /// Whether NULL could be one of several `None`s, so that no column can have the type.
+    pub(crate) twice_nullable: bool,
+    /// How documents of the column are read as their Rust type and written again, where it has one of its own.
+    pub(crate) recode: Option<Recode>,
 }
 
 impl ColumnType {
     /// A required scalar.
     pub const fn scalar(scalar: ScalarType) -> Self {
-        ColumnType { scalar, array: false, nullable: false, nullable_elements: false, pg_type: None, pg_labels: &[] }
+        ColumnType {
+            scalar,
+            array: false,
+            nullable: false,
+            nullable_elements: false,
+            pg_type: None,
+            pg_labels: &[],
+            twice_nullable: false,
+            recode: None,
+        }
     }
 
     /// The same type with a place for NULL.
     pub const fn nullable(mut self) -> Self {
         self.nullable = true;
+        self
+    }
+
+    /// The same type with a place for NULL, if `yes`.
+    pub const fn nullable_if(mut self, yes: bool) -> Self {
+        self.nullable |= yes;
+        self
+    }
+
+    /// The type of an `Option` of this type. Of one that has a place for NULL itself it can be no column's.
+    pub(crate) const fn optional(mut self) -> Self {
+        self.twice_nullable |= self.nullable;
+        self.nullable()
+    }
+
+    /// The same type, whose documents are read and written again by this.
+    pub(crate) const fn with_recode(mut self, recode: Recode) -> Self {
+        self.recode = Some(recode);
         self
     }
 
@@ -226,6 +257,19 @@ impl ColumnType {
     /// The storage class on SQLite.
     pub(crate) fn sqlite_name(self) -> &'static str {
         if self.array { "TEXT" } else { self.scalar.sqlite_name() }
+    }
+
+    /// A value as SQLite stores it in a column of this type, whatever it was given as: `'5'` is a number in a column of
+    /// numbers.
+    pub(crate) fn by_affinity(self, value: Value) -> Value {
+        match (self.sqlite_name(), value) {
+            ("INTEGER", Value::Text(text)) => text.trim().parse().map_or(Value::Text(text), Value::I64),
+            ("REAL", Value::Text(text)) => text.trim().parse().map_or(Value::Text(text), Value::F64),
+            ("REAL", Value::I64(number)) => Value::F64(number as f64),
+            ("TEXT", Value::I64(number)) => Value::Text(number.to_string()),
+            ("TEXT", Value::F64(number)) => Value::Text(format!("{number:?}")),
+            (_, value) => value,
+        }
     }
 
     /// Whether a value may come back as another than the one by which it was found: equal to the database, and not to us.

@@ -17,7 +17,8 @@ macro_rules! decimal {
                 match value {
                     crate::value::Value::Decimal(text) | crate::value::Value::Text(text) => {
                         parsed(&text).ok_or_else(|| {
-                            crate::value::ValueError::new(format!("`{text}` does not fit this decimal type"))
+                            crate::value::ValueError::new("the number does not fit this decimal type")
+                                .with_detail(format!("`{text}` does not fit this decimal type"))
                         })
                     }
                     other => Err(crate::value::ValueError::mismatch("numeric", &other)),

@@ -1,9 +1,12 @@
 //! JSON documents.
 
 mod finite;
+mod same;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+pub use same::Recode;
 
 use super::{ColumnType, ColumnValue, ScalarType, Value, ValueError};
 
@@ -13,16 +16,23 @@ pub struct Json<T>(pub T);
 
 impl<T> Json<T> {
     pub(crate) fn encode<U: Serialize>(value: &U) -> Result<Value, ValueError> {
-        let failed =
-            |error: &dyn std::fmt::Display| ValueError::new(format!("the value does not serialize to JSON: {error}"));
-        finite::check(value).map_err(|error| failed(&error))?;
-        stored(serde_json::to_value(value).map_err(|error| failed(&error))?)
+        finite::check(value).map_err(finite::Refusal::into_error)?;
+        stored(serde_json::to_value(value).map_err(|error| unserializable().with_detail(error))?)
+    }
+
+    /// The type of a column of such documents.
+    pub(crate) const fn column_type<U: Serialize + DeserializeOwned>() -> ColumnType {
+        ColumnType::scalar(ScalarType::Json).with_recode(Recode::of::<U>())
     }
 
     pub(crate) fn decode<U: DeserializeOwned>(value: Value) -> Result<U, ValueError> {
         serde_json::from_value(document(value)?)
-            .map_err(|error| ValueError::new(format!("the stored JSON does not have the expected shape: {error}")))
+            .map_err(|error| ValueError::new("the stored JSON does not have the expected shape").with_detail(error))
     }
+}
+
+fn unserializable() -> ValueError {
+    ValueError::new("the value does not serialize to JSON")
 }
 
 /// The document itself, from either backend's form.
@@ -30,7 +40,7 @@ fn document(value: Value) -> Result<serde_json::Value, ValueError> {
     match value {
         Value::Json(document) => Ok(document),
         Value::Text(text) => serde_json::from_str(&text)
-            .map_err(|error| ValueError::new(format!("the stored text is not JSON: {error}"))),
+            .map_err(|error| ValueError::new("the stored text is not JSON").with_detail(error)),
         // SQLite keeps a document that is no more than a number as one, in a column that is declared `JSON`.
         Value::I64(number) => Ok(number.into()),
         Value::F64(number) => Ok(number.into()),
@@ -91,7 +101,7 @@ impl ColumnValue for serde_json::Value {
 }
 
 impl<T: Serialize + DeserializeOwned> ColumnValue for Json<T> {
-    const TYPE: ColumnType = ColumnType::scalar(ScalarType::Json);
+    const TYPE: ColumnType = Json::<T>::column_type::<T>();
 
     fn to_value(&self) -> Result<Value, ValueError> {
         Json::<T>::encode(&self.0)

@@ -38,7 +38,7 @@ macro_rules! integer {
                     Value::I64(value) => value,
                     other => return Err(ValueError::mismatch($name, &other)),
                 };
-                <$ty>::try_from(wide).map_err(|_| ValueError::new(format!(concat!("{} does not fit ", $name), wide)))
+                <$ty>::try_from(wide).map_err(|_| ValueError::new(concat!("the number does not fit ", $name)).with_detail(format!(concat!("{} does not fit ", $name), wide)))
             }
         }
     )+};
@@ -48,6 +48,11 @@ integer! {
     i16 => I16, "int2";
     i32 => I32, "int4";
     i64 => I64, "int8";
+}
+
+/// A number that the type cannot hold exactly.
+fn unfit(number: impl std::fmt::Display, ty: &str) -> ValueError {
+    ValueError::new(format!("the number does not fit {ty}")).with_detail(format!("{number} does not fit {ty}"))
 }
 
 impl ColumnValue for f32 {
@@ -62,10 +67,10 @@ impl ColumnValue for f32 {
             Value::F32(value) => Ok(value),
             // SQLite keeps every real as 64 bits; what was stored as 32 comes back exactly.
             Value::F64(value) if f64::from(value as f32) == value => Ok(value as f32),
-            Value::F64(value) => Err(ValueError::new(format!("{value} does not fit float4"))),
+            Value::F64(value) => Err(unfit(value, "float4")),
             // So does SQLite keep one that is whole, in a column for numbers of any kind.
             Value::I64(value) if i128::from(value) == (value as f32) as i128 => Ok(value as f32),
-            Value::I64(value) => Err(ValueError::new(format!("{value} does not fit float4"))),
+            Value::I64(value) => Err(unfit(value, "float4")),
             other => Err(ValueError::mismatch("float4", &other)),
         }
     }
@@ -84,7 +89,7 @@ impl ColumnValue for f64 {
             Value::F32(value) => Ok(f64::from(value)),
             // SQLite keeps one that is whole as an integer, in a column for numbers of any kind.
             Value::I64(value) if i128::from(value) == (value as f64) as i128 => Ok(value as f64),
-            Value::I64(value) => Err(ValueError::new(format!("{value} does not fit float8"))),
+            Value::I64(value) => Err(unfit(value, "float8")),
             other => Err(ValueError::mismatch("float8", &other)),
         }
     }
@@ -141,7 +146,7 @@ impl ColumnValue for Uuid {
 }
 
 impl<T: ColumnValue> ColumnValue for Option<T> {
-    const TYPE: ColumnType = T::TYPE.nullable();
+    const TYPE: ColumnType = T::TYPE.optional();
 
     fn to_value(&self) -> Result<Value, ValueError> {
         self.as_ref().map_or(Ok(Value::Null), T::to_value)

@@ -35,7 +35,8 @@ fn check_year(year: i32) -> Result<(), ValueError> {
     if (1..=9999).contains(&year) {
         return Ok(());
     }
-    Err(ValueError::new(format!("year {year} cannot be stored; the range is 1 to 9999")))
+    let message = "a year outside of 1 to 9999 cannot be stored";
+    Err(ValueError::new(message).with_detail(format!("year {year} cannot be stored; the range is 1 to 9999")))
 }
 
 /// The text in which SQLite stores a date or time.
@@ -61,7 +62,8 @@ impl Value {
 }
 
 fn parsed<T>(text: &str, expected: &str, result: Result<T, chrono::ParseError>) -> Result<T, ValueError> {
-    result.map_err(|_| ValueError::new(format!("the stored text `{text}` is not a {expected}")))
+    let refused = |_| ValueError::new(format!("the stored text is not a {expected}"));
+    result.map_err(|error| refused(error).with_detail(format!("the stored text `{text}` is not a {expected}")))
 }
 
 impl ColumnValue for DateTime<Utc> {

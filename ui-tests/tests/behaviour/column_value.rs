@@ -89,7 +89,7 @@ fn an_enum_is_stored_as_text_in_snake_case() {
     round_trip(Status::PartlyPaid, Value::Text("partly_paid".into()));
     round_trip(Status::Cancelled, Value::Text("void".into()));
     let error = Status::from_value(Value::Text("Draft".into())).unwrap_err();
-    assert_eq!(error.to_string(), "`Draft` is not a value of `Status`");
+    assert_eq!(error.to_string(), "the value is none of `Status`");
     let error = Status::from_value(Value::I64(1)).unwrap_err();
     assert_eq!(error.to_string(), "expected text, found int8");
 }
@@ -110,7 +110,7 @@ fn an_enum_with_a_repr_is_stored_as_its_number() {
     round_trip(Level::High, Value::I16(11));
     round_trip(Level::Negative, Value::I16(-3));
     assert_eq!(Level::from_value(Value::I64(10)).unwrap(), Level::Middle);
-    assert_eq!(Level::from_value(Value::I16(1)).unwrap_err().to_string(), "`1` is not a value of `Level`");
+    assert_eq!(Level::from_value(Value::I16(1)).unwrap_err().to_string(), "the value is none of `Level`");
     round_trip(Code::Fine, Value::I32(200));
     round_trip(Code::Lost, Value::I32(-1));
 }

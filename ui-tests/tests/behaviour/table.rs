@@ -159,7 +159,7 @@ fn the_descriptor_holds_keys_roles_and_types() {
     assert_eq!(table.version, Some(11));
     let roles: Vec<_> = table.columns.iter().map(|column| column.role).filter(|role| *role != Role::Plain).collect();
     assert_eq!(roles, [Role::Id, Role::Version, Role::CreatedAt, Role::UpdatedAt]);
-    assert_eq!(table.columns[8].default, Some("0"));
+    assert_eq!(table.columns[8].default.and_then(|default| default.given_sql()), Some("0"));
     assert_eq!(table.columns[9].ty.scalar, ScalarType::Json);
     assert!(table.columns[10].ty.array);
     assert!(table.columns[5].ty.nullable);

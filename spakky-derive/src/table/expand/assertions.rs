@@ -6,8 +6,9 @@ use syn::Ident;
 
 use super::column;
 use super::row::request_column;
-use crate::syntax::input::span_of;
+use crate::syntax::input::{option_of, span_of};
 use crate::table::attr::FieldPath;
+use crate::table::default::{DefaultAttr, check_of};
 use crate::table::model::{Column, Field, Kind, Row, Storage, Table};
 
 pub(super) fn expand(table: &Table) -> TokenStream {
@@ -36,6 +37,10 @@ fn of_column(field: &Field, column: &Column) -> Vec<TokenStream> {
     let span = span_of(&field.ty);
     let ty = column::ty(field, column);
     let mut assertions = Vec::new();
+    // Any other field of such a type is refused by its description, once that is compiled.
+    if option_of(&field.ty).is_some() {
+        assertions.push(quote_spanned!(span=> __p::check::optional(#ty)));
+    }
     if let Storage::Id = column.storage {
         assertions.push(quote_spanned!(span=> __p::check::id(#ty)));
     }
@@ -44,6 +49,18 @@ fn of_column(field: &Field, column: &Column) -> Vec<TokenStream> {
     }
     if column.length.is_some() {
         assertions.push(quote_spanned!(span=> __p::check::length(#ty)));
+    }
+    if let Some(default) = &column.default
+        && let Some(check) = check_of(default, span)
+    {
+        let number = match &**default {
+            DefaultAttr::Integer { value, .. } => {
+                let value = proc_macro2::Literal::i128_suffixed(*value);
+                quote!(, #value)
+            }
+            _ => TokenStream::new(),
+        };
+        assertions.push(quote_spanned!(span=> __p::check::#check(#ty #number)));
     }
     if let Some(references) = &column.references {
         let target = &references.row;

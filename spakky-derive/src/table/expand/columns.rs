@@ -65,7 +65,7 @@ fn spec(table: &Table, field: &Field, position: usize) -> Option<TokenStream> {
 fn column_spec(field: &Field, column: &Column) -> TokenStream {
     let name = &column.name;
     let ty = column::ty(field, column);
-    let mut spec = quote!(__p::ColumnSpec::column(#name, #ty));
+    let mut spec = quote_spanned!(span_of(&field.ty)=> __p::ColumnSpec::column(#name, #ty));
     let field_name = plain(&field.ident);
     if field_name != *name {
         spec.extend(quote!(.field(#field_name)));
@@ -83,6 +83,7 @@ fn column_spec(field: &Field, column: &Column) -> TokenStream {
         spec.extend(quote!(.generated()));
     }
     if let Some(default) = &column.default {
+        let default = column::default(field, column, default);
         spec.extend(quote!(.default(#default)));
     }
     if let Some(length) = column.length {

@@ -27,6 +27,11 @@ pub(super) fn expand(table: &Table, row: &Row) -> TokenStream {
     let id_type = id_type(&ids);
     let id = id(&ids);
     let encode_id = encode_id(&ids);
+    let soft_deleted = table.has_stamp(Stamp::DeletedAt).then(|| {
+        quote!(
+            const SOFT_DELETED: __p::bool = true;
+        )
+    });
     quote! {
         #prefixes
         static __TABLE: __p::TableCell = __p::TableCell::new(#spec);
@@ -34,6 +39,7 @@ pub(super) fn expand(table: &Table, row: &Row) -> TokenStream {
         impl __p::Table for #ident {
             type Id = #id_type;
             #handles
+            #soft_deleted
             fn descriptor() -> &'static __p::TableDescriptor {
                 __TABLE.get()
             }

@@ -3,10 +3,21 @@
 use std::cmp::Ordering;
 
 use crate::query::{Comparison, NullsPlace};
-use crate::value::Value;
+use crate::value::{ColumnType, Value, rank_of};
 
-/// The order of two values that are not NULL; none where they are of kinds that have none between them.
-pub(super) fn order(left: &Value, right: &Value) -> Option<Ordering> {
+/// The order of two values of a column that are not NULL; none where they are of kinds that have none between them.
+pub(super) fn order(ty: ColumnType, left: &Value, right: &Value) -> Option<Ordering> {
+    match ty.ranks() {
+        Some(labels) => Some(match (rank_of(labels, left), rank_of(labels, right)) {
+            (Value::I64(_), Value::Text(_)) => Ordering::Less,
+            (Value::Text(_), Value::I64(_)) => Ordering::Greater,
+            (left, right) => plain_order(&left, &right)?,
+        }),
+        None => plain_order(left, right),
+    }
+}
+
+fn plain_order(left: &Value, right: &Value) -> Option<Ordering> {
     Some(match (left, right) {
         (Value::Bool(left), Value::Bool(right)) => left.cmp(right),
         (Value::Text(left), Value::Text(right)) => left.cmp(right),
@@ -28,22 +39,25 @@ pub(super) fn order(left: &Value, right: &Value) -> Option<Ordering> {
 
 /// Whether two values that are not NULL are the same to a database.
 pub(super) fn same(left: &Value, right: &Value) -> bool {
-    match order(left, right) {
+    match plain_order(left, right) {
         Some(order) => order.is_eq(),
         None => key_form(left) == key_form(right),
     }
 }
 
-/// A comparison; none where a side is NULL.
-pub(super) fn compare(left: &Value, comparison: Comparison, right: &Value) -> Option<bool> {
-    if left.is_null() || right.is_null() {
-        return None;
+/// A comparison of values of a column; none where a side is NULL.
+pub(super) fn compare(ty: ColumnType, left: &Value, comparison: Comparison, right: &Value) -> Option<bool> {
+    match comparison {
+        Comparison::Eq => equal(left, right),
+        Comparison::Ne => equal(left, right).map(|equal| !equal),
+        _ if left.is_null() || right.is_null() => None,
+        comparison => Some(fits(order(ty, left, right)?, comparison)),
     }
-    Some(match comparison {
-        Comparison::Eq => same(left, right),
-        Comparison::Ne => !same(left, right),
-        comparison => fits(order(left, right)?, comparison),
-    })
+}
+
+/// Whether two values are the same; none where a side is NULL.
+pub(super) fn equal(left: &Value, right: &Value) -> Option<bool> {
+    (!left.is_null() && !right.is_null()).then(|| same(left, right))
 }
 
 /// Whether an order is what a comparison asks for.
@@ -59,7 +73,13 @@ pub(super) fn fits(order: Ordering, comparison: Comparison) -> bool {
 }
 
 /// The order of rows by one column, NULL first or last.
-pub(super) fn rank(left: &Value, right: &Value, descending: bool, nulls: Option<NullsPlace>) -> Ordering {
+pub(super) fn rank(
+    ty: ColumnType,
+    left: &Value,
+    right: &Value,
+    descending: bool,
+    nulls: Option<NullsPlace>,
+) -> Ordering {
     let nulls = nulls.unwrap_or(if descending { NullsPlace::First } else { NullsPlace::Last });
     let null = if nulls == NullsPlace::First { Ordering::Less } else { Ordering::Greater };
     match (left.is_null(), right.is_null()) {
@@ -67,7 +87,7 @@ pub(super) fn rank(left: &Value, right: &Value, descending: bool, nulls: Option<
         (true, false) => null,
         (false, true) => null.reverse(),
         (false, false) => {
-            let order = order(left, right).unwrap_or(Ordering::Equal);
+            let order = order(ty, left, right).unwrap_or(Ordering::Equal);
             if descending { order.reverse() } else { order }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::compare::{compare, fits, float, integer, order, same};
+use super::compare::{compare, equal, fits, float, integer, order, same};
 use super::refused;
 use super::table::{Row, State, Table};
 use crate::error::DatabaseError;
@@ -20,7 +20,8 @@ pub(super) fn holds(
     Ok(match condition {
         Condition::Constant(always) => Some(*always),
         Condition::Compare { column, comparison, term } => {
-            compare(&row[table.at(column)?], *comparison, &value(table, row, term)?)
+            let at = table.at(column)?;
+            compare(table.descriptor.columns[at].ty, &row[at], *comparison, &value(table, row, term)?)
         }
         Condition::In { values, negated, .. } if values.is_empty() => Some(*negated),
         Condition::In { column, values, negated } => {
@@ -29,7 +30,7 @@ pub(super) fn holds(
         }
         Condition::Keys(keys) => Some(keys.iter().any(|key| {
             let columns = table.descriptor.key.iter();
-            columns.zip(key).all(|(&at, value)| compare(&row[at], crate::query::Comparison::Eq, value) == Some(true))
+            columns.zip(key).all(|(&at, value)| equal(&row[at], value) == Some(true))
         })),
         Condition::InSelect { column, table: other, condition } => {
             let found = &row[table.at(column)?];
@@ -48,7 +49,8 @@ pub(super) fn holds(
         Condition::Row { columns, comparison, values } => {
             let mut all = Some(Ordering::Equal);
             for (column, value) in columns.iter().zip(values) {
-                all = order(&row[table.at(column)?], value);
+                let at = table.at(column)?;
+                all = order(table.descriptor.columns[at].ty, &row[at], value);
                 if all != Some(Ordering::Equal) {
                     break;
                 }
@@ -58,7 +60,7 @@ pub(super) fn holds(
         Condition::Exists { way, condition } => Some(leads(state, table, row, way, condition)?),
         Condition::DeletedWith(lineage) => {
             let stamp = stamp_above(state, table, row, lineage)?;
-            table.descriptor.deleted_at().and_then(|at| compare(&row[at], crate::query::Comparison::Eq, &stamp))
+            table.descriptor.deleted_at().and_then(|at| equal(&row[at], &stamp))
         }
         Condition::All(parts) => every(parts, false, |part| holds(state, table, row, part))?,
         Condition::Any(parts) => every(parts, true, |part| holds(state, table, row, part))?,
@@ -162,7 +164,7 @@ fn leads(state: &State, table: &Table, row: &[Value], way: &Way, condition: &Con
         };
     }
     for row in target.rows.values() {
-        let reached = compare(&row[to], crate::query::Comparison::Eq, from) == Some(true);
+        let reached = equal(&row[to], from) == Some(true);
         if reached && holds(state, target, row, condition)? == Some(true) {
             return Ok(true);
         }

@@ -89,7 +89,7 @@ fn insert(state: &mut State, insertion: &Insertion, drawn: &Drawn) -> Result<Ans
             }
         }
         for &(at, kind) in &filled {
-            fill(descriptor, &mut row, at, kind);
+            fill(descriptor, &mut row, at, kind)?;
         }
         let there = insertion.merge.as_ref().and_then(|merge| table.twin(merge.by.as_deref(), &row));
         let number = match (&insertion.merge, there) {
@@ -159,7 +159,7 @@ fn merge_into(
             row[at] = new[at].clone();
         }
         for &(at, kind) in &filled {
-            fill(descriptor, row, at, kind);
+            fill(descriptor, row, at, kind)?;
         }
         Ok(())
     })?;
@@ -220,7 +220,7 @@ fn update(
                 row[at] = value.clone();
             }
             for &(at, kind) in &filled {
-                fill(descriptor, row, at, kind);
+                fill(descriptor, row, at, kind)?;
             }
             Ok(())
         })?;
@@ -263,7 +263,7 @@ fn update_where(
                 row[at] = value;
             }
             for &(at, kind) in &filled {
-                fill(descriptor, row, at, kind);
+                fill(descriptor, row, at, kind)?;
             }
             if let (Some(at), Some(stamp)) = (descriptor.deleted_at(), stamp) {
                 row[at] = stamp;

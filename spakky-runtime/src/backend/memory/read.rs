@@ -45,7 +45,10 @@ pub(super) fn sorted<'s>(state: &'s State, selection: &Selection) -> Result<Vec<
         order.push((table.at(&ordering.column)?, ordering));
     }
     rows.sort_by(|left, right| {
-        let ranks = order.iter().map(|(at, by)| rank(&left[*at], &right[*at], by.descending, by.nulls));
+        let ranks = order.iter().map(|(at, by)| {
+            let ty = table.descriptor.columns[*at].ty;
+            rank(ty, &left[*at], &right[*at], by.descending, by.nulls)
+        });
         ranks.into_iter().find(|rank| rank.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
     });
     Ok(rows)

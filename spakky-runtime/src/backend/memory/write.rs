@@ -54,16 +54,21 @@ pub(super) fn remove(state: &mut State, name: &str, numbers: &[u64]) -> Result<V
 }
 
 /// Writes what the database itself fills in.
-pub(super) fn fill(table: &TableDescriptor, row: &mut [Value], at: usize, fill: Fill) {
+///
+/// # Errors
+/// When there is no next version.
+pub(super) fn fill(table: &TableDescriptor, row: &mut [Value], at: usize, fill: Fill) -> Result<(), DatabaseError> {
+    let last = || DatabaseError::new(ErrorKind::Mapping, "", "a number is out of the range of its column");
     row[at] = match (fill, &row[at]) {
         (Fill::One, _) => table.columns[at].ty.canonical(Value::I64(1), Backend::Sqlite).unwrap_or(Value::I64(1)),
         (Fill::Clock, _) => clock(table.columns[at].ty),
         (Fill::Null, _) => Value::Null,
-        (Fill::Next, Value::I16(value)) => Value::I16(value.saturating_add(1)),
-        (Fill::Next, Value::I32(value)) => Value::I32(value.saturating_add(1)),
-        (Fill::Next, Value::I64(value)) => Value::I64(value.saturating_add(1)),
+        (Fill::Next, Value::I16(value)) => Value::I16(value.checked_add(1).ok_or_else(last)?),
+        (Fill::Next, Value::I32(value)) => Value::I32(value.checked_add(1).ok_or_else(last)?),
+        (Fill::Next, Value::I64(value)) => Value::I64(value.checked_add(1).ok_or_else(last)?),
         (Fill::Next, other) => other.clone(),
     };
+    Ok(())
 }
 
 /// A calculated value as one of its column.

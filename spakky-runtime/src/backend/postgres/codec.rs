@@ -56,7 +56,7 @@ where
     let mut asked = Asked::default();
     let mut collector = RawBytesBindCollector::<Pg>::new();
     let written = collector.push_bound_value::<ST, T>(value, &mut asked);
-    written.map_err(|error| ValueError::new(format!("diesel cannot write it: {error}")))?;
+    written.map_err(|error| ValueError::new("diesel cannot write it").with_detail(error))?;
     Ok(collector.binds.pop().flatten().map_or(Value::Null, Value::Bytes))
 }
 
@@ -77,7 +77,7 @@ where
         (_, _, bytes) => bytes,
     };
     let oid = NonZeroU32::new(oid).or(NonZeroU32::new(own)).unwrap_or(UNKNOWN);
-    T::from_sql(PgValue::new(bytes, &oid)).map_err(|error| ValueError::new(format!("diesel cannot read it: {error}")))
+    T::from_sql(PgValue::new(bytes, &oid)).map_err(|error| ValueError::new("diesel cannot read it").with_detail(error))
 }
 
 /// The number of a type whose number is not known: that of PostgreSQL's own `unknown`.

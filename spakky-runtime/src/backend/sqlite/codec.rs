@@ -46,7 +46,7 @@ where
     T: ToSql<ST, Sqlite>,
 {
     let taken = repeat(Repeat::<ST, T>(value, PhantomData), taken_value);
-    taken.map_err(|error| ValueError::new(format!("diesel cannot write it: {error}")))
+    taken.map_err(|error| ValueError::new("diesel cannot write it").with_detail(error))
 }
 
 /// A value by the storage class that it has.
@@ -63,7 +63,9 @@ fn taken_value(value: Option<SqliteValue<'_, '_, '_>>) -> Result<Value, BoxError
 
 /// What a column of a result holds.
 pub(crate) fn column_value(value: Option<SqliteValue<'_, '_, '_>>) -> Value {
-    taken_value(value).unwrap_or_else(|error| Value::Unreadable(ValueError::new(error.to_string())))
+    taken_value(value).unwrap_or_else(|error| {
+        Value::Unreadable(ValueError::new("SQLite gave a value that cannot be read").with_detail(error))
+    })
 }
 
 /// Writes a parameter of diesel's queries.
@@ -94,7 +96,7 @@ where
         Value::Bytes(value) => repeat::<Binary, Vec<u8>, T>(Repeat(value, PhantomData), take),
         other => return Err(ValueError::mismatch("one of SQLite's storage classes", other)),
     };
-    taken.map_err(|error| ValueError::new(format!("diesel cannot read it: {error}")))
+    taken.map_err(|error| ValueError::new("diesel cannot read it").with_detail(error))
 }
 
 /// `SELECT ?1`.

@@ -115,7 +115,7 @@ impl ChildWrites {
 
     /// The version that a child has in the database when its own write comes.
     fn expected(&self, child: &TableDescriptor, row: &Record) -> Option<i64> {
-        version_of(child, row).map(|version| version + i64::from(self.is_restored(child, row)))
+        version_of(child, row).map(|version| version.saturating_add(i64::from(self.is_restored(child, row))))
     }
 
     /// The rows below a row that is new. `there` if the row may be there, soft-deleted.

@@ -15,6 +15,7 @@ use crate::scope::Scope;
 use crate::unit_of_work::aggregate::{is_unassigned, keep_child, key_of, stamp_children};
 use crate::unit_of_work::identity_map::{IdentityMap, version_of};
 use crate::unit_of_work::pending::Change;
+use crate::unit_of_work::raised;
 use crate::unit_of_work::row_key::RowKey;
 use crate::unit_of_work::siblings::Siblings;
 use crate::value::Value;
@@ -133,7 +134,7 @@ impl Moves {
                 if let (None, Some(moved)) = (before, self.get(child, row)) {
                     keep_child(relation, mapping, row, moved);
                     if let (Some(at), Some(version)) = (child.version, version_of(child, moved)) {
-                        row[at] = Value::I64(version + 1);
+                        row[at] = Value::I64(raised(child, version, true)?);
                     }
                     scope.touch(child, row)?;
                     stamp_children(scope, child, mapping, Some(moved), row)?;

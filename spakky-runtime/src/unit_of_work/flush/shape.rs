@@ -162,7 +162,7 @@ pub(crate) fn changed(
     base: &Record,
     record: &Record,
 ) -> impl Iterator<Item = usize> {
-    writable(table, columns).filter(|&at| base[at] != record[at])
+    writable(table, columns).filter(|&at| !table.columns[at].ty.is_same(&base[at], &record[at]))
 }
 
 /// The columns of a new row that are given: not those the database assigns, unless they are part of the key, which is drawn

@@ -8,6 +8,8 @@ use serde::ser::{
     SerializeTupleVariant, Serializer,
 };
 
+use crate::value::ValueError;
+
 /// Whether every float in `value` is a number to JSON.
 ///
 /// # Errors
@@ -18,11 +20,30 @@ pub(super) fn check<T: ?Sized + Serialize>(value: &T) -> Result<(), Refusal> {
 
 /// Why the value is not JSON.
 #[derive(Debug)]
-pub(super) struct Refusal(String);
+pub(super) enum Refusal {
+    NotFinite,
+    /// In the words of the value's own type.
+    Other(String),
+}
+
+impl Refusal {
+    /// The same for whoever stores the value.
+    pub(super) fn into_error(self) -> ValueError {
+        match self {
+            Refusal::NotFinite => {
+                ValueError::new(format!("the value does not serialize to JSON: {}", Refusal::NotFinite))
+            }
+            Refusal::Other(words) => super::unserializable().with_detail(words),
+        }
+    }
+}
 
 impl Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(match self {
+            Refusal::NotFinite => "a float in it is NaN or infinite, which JSON has no numbers for",
+            Refusal::Other(words) => words,
+        })
     }
 }
 
@@ -30,7 +51,7 @@ impl std::error::Error for Refusal {}
 
 impl ser::Error for Refusal {
     fn custom<T: Display>(message: T) -> Self {
-        Refusal(message.to_string())
+        Refusal::Other(message.to_string())
     }
 }
 
@@ -42,7 +63,7 @@ fn number(is_finite: bool) -> Result<(), Refusal> {
     if is_finite {
         return Ok(());
     }
-    Err(Refusal("a float in it is NaN or infinite, which JSON has no numbers for".into()))
+    Err(Refusal::NotFinite)
 }
 
 macro_rules! harmless {

@@ -221,7 +221,7 @@ fn read_scalar(scalar: ScalarType, raw: &[u8]) -> Result<Value, ValueError> {
 fn json(raw: &[u8]) -> Result<Value, ValueError> {
     serde_json::from_slice(raw)
         .map(Value::Json)
-        .map_err(|error| ValueError::new(format!("the stored JSON cannot be read: {error}")))
+        .map_err(|error| ValueError::new("the stored JSON cannot be read").with_detail(error))
 }
 
 fn infinite(kind: &str) -> ValueError {

@@ -222,7 +222,7 @@ fn integer<T: TryFrom<i64>>(value: &Value, name: &str) -> Result<T, BoxError> {
         Value::I64(value) => *value,
         other => return Err(mismatch(name, other)),
     };
-    T::try_from(wide).map_err(|_| refused(format!("{wide} does not fit {name}")))
+    T::try_from(wide).map_err(|_| refused(format!("the number does not fit {name}")))
 }
 
 /// Later than this, PostgreSQL has no timestamps.
@@ -230,7 +230,7 @@ const LAST_YEAR: i32 = 294_276;
 
 fn micros(value: &NaiveDateTime) -> Result<i64, BoxError> {
     if !(-4712..=LAST_YEAR).contains(&value.year()) {
-        return Err(refused(format!("year {} is out of the range of a timestamp", value.year())));
+        return Err(refused("the year is out of the range of a timestamp"));
     }
     Ok(value.and_utc().timestamp_micros() - EPOCH_MICROS)
 }
@@ -238,7 +238,7 @@ fn micros(value: &NaiveDateTime) -> Result<i64, BoxError> {
 fn days(value: &NaiveDate) -> Result<i32, BoxError> {
     let days = value.signed_duration_since(NaiveDate::default()).num_days() - EPOCH_DAYS;
     if value.year() < -4712 {
-        return Err(refused(format!("year {} is out of the range of a date", value.year())));
+        return Err(refused("the year is out of the range of a date"));
     }
     i32::try_from(days).map_err(|_| refused("the date is out of range"))
 }

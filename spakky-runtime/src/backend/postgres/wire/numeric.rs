@@ -21,7 +21,8 @@ pub(super) fn encode(text: &str, out: &mut BytesMut) -> Result<(), ValueError> {
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
     let digits_only = whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit());
     if !digits_only || (whole.is_empty() && fraction.is_empty()) {
-        return Err(ValueError::new(format!("`{text}` is not a decimal number in plain notation, such as `-12.50`")));
+        return Err(ValueError::new("the text is not a decimal number in plain notation, such as `-12.50`")
+            .with_detail(format!("`{text}` is not a decimal number in plain notation, such as `-12.50`")));
     }
     let whole = whole.trim_start_matches('0');
     if whole.len() > MOST_BEFORE || fraction.len() > MOST_AFTER {

@@ -4,8 +4,8 @@ use spakky::Table;
 struct OrderRow {
     #[table(id)]
     id: i64,
-    #[table(default = 0)]
-    total: i64,
+    #[table(default = " ")]
+    field: String,
 }
 
 fn main() {

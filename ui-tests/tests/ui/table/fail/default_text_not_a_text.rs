@@ -1,0 +1,14 @@
+use spakky::Table;
+
+#[derive(Clone, Table)]
+struct OrderRow {
+    #[table(id)]
+    id: i64,
+    #[table(default = text("new"))]
+    field: i64,
+}
+
+fn main() {
+    fn row<Row: spakky::schema::Table>() {}
+    row::<OrderRow>();
+}
