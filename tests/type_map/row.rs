@@ -39,8 +39,8 @@ pub(super) enum Level {
 #[derive(Debug, Clone, Copy, PartialEq, ColumnValue)]
 #[column(pg_type = "mood")]
 pub(super) enum Mood {
-    Glad,
     SoSo,
+    Glad,
 }
 
 impl Mood {
