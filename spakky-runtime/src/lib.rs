@@ -16,6 +16,7 @@ pub mod context;
 pub mod error;
 #[cfg(test)]
 mod fixture;
+pub(crate) mod hash;
 pub mod http;
 mod instrument;
 pub mod mappable;

@@ -45,7 +45,7 @@ const BUILDERS: [&str; 20] = [
 ];
 
 /// The public methods of repositories and queries, as `Repository::get`.
-fn operations() -> Vec<String> {
+pub(super) fn operations() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("spakky-runtime/src/repository");
     let mut sources = vec![folder.with_extension("rs")];
     let mut folders = vec![folder];

@@ -1,6 +1,7 @@
 //! Whose rows a statement may touch, which of them are deleted, and who wrote them.
 
 mod audit;
+mod children;
 mod column_type;
 mod every_operation;
 mod identity;

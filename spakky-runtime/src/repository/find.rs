@@ -1,11 +1,10 @@
 //! Reading aggregates by key.
 
-use std::collections::{HashMap, HashSet};
-
 use super::load::{Spellings, Strays, attach_children, child_queries};
 use super::{Repository, Versioned};
 use crate::backend::{Answer, Statement, Step};
 use crate::error::{Error, ErrorKind};
+use crate::hash::{FastMap, FastSet};
 use crate::mappable::Mappable;
 use crate::query::Condition;
 use crate::schema::fit::Checked;
@@ -189,9 +188,9 @@ impl<Row: Table + Mappable> Repository<Row> {
         let table = Row::descriptor();
         let session = self.place();
         let mut wanted = Vec::new();
-        let mut seen = HashSet::new();
+        let mut seen = FastSet::default();
         // Sending what is pending may have the session ask again for what it knows now.
-        let mut known = HashMap::new();
+        let mut known = FastMap::default();
         for key in keys {
             match self.known(session.as_ref(), key)? {
                 Some(row) => drop(known.insert(key, row)),
@@ -199,7 +198,7 @@ impl<Row: Table + Mappable> Repository<Row> {
                 None => {}
             }
         }
-        let mut loaded = HashMap::new();
+        let mut loaded = FastMap::default();
         if !wanted.is_empty() {
             let flush = session.as_ref().is_some_and(|session| self.asks_behind_queue(session, &wanted));
             let statements = self.by_keys(session.as_ref(), wanted, None)?;
@@ -231,8 +230,8 @@ impl<Row: Table + Mappable> Repository<Row> {
     async fn read_spelled_otherwise(
         &self,
         session: Option<&Session>,
-        asked: &HashSet<&Vec<Value>>,
-        loaded: &mut HashMap<Vec<Value>, Record>,
+        asked: &FastSet<&Vec<Value>>,
+        loaded: &mut FastMap<Vec<Value>, Record>,
     ) -> Result<(), Error> {
         let backend = self.manager.backend();
         let missing: Vec<&Vec<Value>> = asked.iter().copied().filter(|key| !loaded.contains_key(*key)).collect();
@@ -370,8 +369,8 @@ impl<Row: Table + Mappable> Repository<Row> {
 /// they are is for the database to say; what cannot be need not be asked.
 fn is_spelled_otherwise(
     table: &TableDescriptor,
-    asked: &HashSet<&Vec<Value>>,
-    loaded: &HashMap<Vec<Value>, Record>,
+    asked: &FastSet<&Vec<Value>>,
+    loaded: &FastMap<Vec<Value>, Record>,
 ) -> bool {
     if !table.key_columns().any(|column| column.ty.may_be_spelled_otherwise()) {
         return false;
@@ -390,7 +389,7 @@ fn is_spelled_otherwise(
     if missing.peek().is_none() {
         return false;
     }
-    let known: HashSet<Vec<Value>> = loaded.keys().map(folded).collect();
+    let known: FastSet<Vec<Value>> = loaded.keys().map(folded).collect();
     missing.any(|key| known.contains(&folded(key)))
 }
 

@@ -1,9 +1,8 @@
 //! Loading the rows of relations: one query for each, whatever the number of rows they belong to.
 
-use std::collections::HashMap;
-
 use crate::backend::{Answer, Backend, Statement};
 use crate::error::Error;
+use crate::hash::FastMap;
 use crate::query::{Condition, Ordering};
 use crate::schema::{Record, Relation, TableDescriptor, canonical};
 use crate::scope::Scope;
@@ -69,7 +68,7 @@ struct Stray {
 
 /// For a table and a column of it, the keys that the database finds equal to what is stored there.
 #[derive(Debug, Default)]
-pub(super) struct Spellings(Vec<(&'static TableDescriptor, usize, HashMap<Value, Value>)>);
+pub(super) struct Spellings(Vec<(&'static TableDescriptor, usize, FastMap<Value, Value>)>);
 
 impl Strays {
     pub(super) fn is_empty(&self) -> bool {
@@ -167,8 +166,7 @@ pub(super) fn attach_children(
     strays: &mut Strays,
 ) -> Result<(), Error> {
     let Some(&key) = table.key.first() else { return Ok(()) };
-    let owners: HashMap<&Value, usize, foldhash::fast::RandomState> =
-        records.iter().enumerate().map(|(at, record)| (&record[key], at)).collect();
+    let owners: FastMap<&Value, usize> = records.iter().enumerate().map(|(at, record)| (&record[key], at)).collect();
     let mut children: Vec<Vec<Vec<Record>>> = vec![Vec::with_capacity(table.relations.len()); records.len()];
     for relation in &table.relations {
         let (child, column) = (relation.child(), relation.column_position());

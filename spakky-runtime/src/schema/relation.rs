@@ -1,12 +1,12 @@
 //! Rows that belong to a row: what `has_many` and `has_one` declare.
 
 use std::any::TypeId;
-use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use super::spec::{ColumnName, full_name};
 use super::{ForeignKeyAction, Record, RecordReader, RecordWriter, Table, TableDescriptor, TableEntry};
 use crate::error::{Error, ErrorKind};
+use crate::hash::FastMap;
 
 /// Rows of another table that are part of this table's rows: loaded and saved with them.
 #[derive(Debug, Clone)]
@@ -218,9 +218,9 @@ impl Error {
 
 /// The row types that hold rows of this type as their children, at any depth, among the tables linked into the program.
 pub(crate) fn holders(row_type: TypeId) -> &'static [TypeId] {
-    static HOLDERS: OnceLock<HashMap<TypeId, Vec<TypeId>>> = OnceLock::new();
+    static HOLDERS: OnceLock<FastMap<TypeId, Vec<TypeId>>> = OnceLock::new();
     let holders = HOLDERS.get_or_init(|| {
-        let mut holders: HashMap<TypeId, Vec<TypeId>> = HashMap::new();
+        let mut holders: FastMap<TypeId, Vec<TypeId>> = FastMap::default();
         for entry in inventory::iter::<TableEntry>() {
             let holder = (entry.descriptor)();
             let mut parts: Vec<&'static TableDescriptor> = Vec::new();
@@ -236,7 +236,7 @@ pub(crate) fn holders(row_type: TypeId) -> &'static [TypeId] {
 
 /// The table of a row type, among those linked into the program.
 pub(crate) fn table_of(row_type: TypeId) -> Option<&'static TableDescriptor> {
-    static TABLES: OnceLock<HashMap<TypeId, &'static TableDescriptor>> = OnceLock::new();
+    static TABLES: OnceLock<FastMap<TypeId, &'static TableDescriptor>> = OnceLock::new();
     let tables = TABLES.get_or_init(|| {
         let tables = inventory::iter::<TableEntry>.into_iter().map(|entry| (entry.descriptor)());
         tables.map(|table| (table.row_type, table)).collect()
@@ -247,7 +247,7 @@ pub(crate) fn table_of(row_type: TypeId) -> Option<&'static TableDescriptor> {
 /// The row types whose rows the database removes or changes when it deletes rows of this type, among the tables linked into
 /// the program.
 pub(crate) fn dependents(row_type: TypeId) -> &'static [TypeId] {
-    static DEPENDENTS: OnceLock<HashMap<TypeId, Vec<TypeId>>> = OnceLock::new();
+    static DEPENDENTS: OnceLock<FastMap<TypeId, Vec<TypeId>>> = OnceLock::new();
     let dependents = DEPENDENTS.get_or_init(|| {
         let tables: Vec<&'static TableDescriptor> =
             inventory::iter::<TableEntry>.into_iter().map(|entry| (entry.descriptor)()).collect();

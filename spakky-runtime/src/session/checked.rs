@@ -2,12 +2,12 @@
 //! the first read that finds rows of it by the keys of others.
 
 use std::any::TypeId;
-use std::collections::HashSet;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::SessionManager;
 use crate::backend::{Answer, Backend, Statement};
 use crate::error::{DatabaseError, Error};
+use crate::hash::FastSet;
 use crate::schema::TableDescriptor;
 use crate::schema::fit::{Checked, Purpose, misfit};
 use crate::statement::{catalog_guard, misfits};
@@ -23,7 +23,7 @@ pub(super) struct CheckedTables {
     compared: Known<(TypeId, usize)>,
 }
 
-type Known<T> = RwLock<HashSet<T, foldhash::fast::RandomState>>;
+type Known<T> = RwLock<FastSet<T>>;
 
 impl CheckedTables {
     pub(super) fn new(enabled: bool) -> Self {
@@ -31,11 +31,11 @@ impl CheckedTables {
     }
 }
 
-fn read<T>(known: &Known<T>) -> RwLockReadGuard<'_, HashSet<T, foldhash::fast::RandomState>> {
+fn read<T>(known: &Known<T>) -> RwLockReadGuard<'_, FastSet<T>> {
     known.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn change<T>(known: &Known<T>) -> RwLockWriteGuard<'_, HashSet<T, foldhash::fast::RandomState>> {
+fn change<T>(known: &Known<T>) -> RwLockWriteGuard<'_, FastSet<T>> {
     known.write().unwrap_or_else(PoisonError::into_inner)
 }
 

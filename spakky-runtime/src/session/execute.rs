@@ -447,7 +447,7 @@ impl Session {
                     Part::Catalog { guard, .. } => Some(&**guard),
                     _ => None,
                 }));
-                let is_usable = state.check(self.depth, self.frame).is_ok();
+                let is_usable = state.is_usable(self.depth, self.frame);
                 self.note(&mut state, &mut parts, &answers, |_| is_usable);
                 Ok(answers)
             }
@@ -460,7 +460,7 @@ impl Session {
 
     /// What a failed burst means: which scope is doomed, and the error for the caller.
     pub(super) fn failed(&self, state: &mut State, parts: Vec<Part>, failure: BurstFailure) -> Error {
-        let is_usable = state.check(self.depth, self.frame).is_ok();
+        let is_usable = state.is_usable(self.depth, self.frame);
         self.failed_in(state, parts, failure, |_| is_usable)
     }
 

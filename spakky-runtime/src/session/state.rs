@@ -189,6 +189,12 @@ impl State {
         }
     }
 
+    /// Whether the frame is as [`check`](Self::check) wants it.
+    pub(crate) fn is_usable(&self, depth: usize, frame: u64) -> bool {
+        // The end of a transaction is the most frequent reason, and an error takes time to make.
+        !matches!(self.phase, Phase::Committing | Phase::Ended) && self.check(depth, frame).is_ok()
+    }
+
     /// Whether something is queued that may be about rows of this type in another way than by their keys.
     pub(crate) fn is_concerned(&self, depth: usize, row_type: TypeId) -> bool {
         self.frames.iter().take(depth + 1).any(|frame| frame.queue.concerns(row_type))

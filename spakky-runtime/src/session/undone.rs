@@ -5,10 +5,11 @@
 //! remembers such versions, and saves of values that have them and were not loaded in the session are refused. A load
 //! of the row at such a version ends that: from then on values have it by right.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::hash::FastSet;
 use crate::schema::TableDescriptor;
 use crate::unit_of_work::RowKey;
 use crate::value::Value;
@@ -25,7 +26,7 @@ pub(crate) struct UndoneVersions {
 
 #[derive(Debug, Default)]
 struct Known {
-    versions: HashSet<(RowKey, i64)>,
+    versions: FastSet<(RowKey, i64)>,
     oldest_first: VecDeque<(RowKey, i64)>,
 }
 

@@ -417,7 +417,8 @@ impl FlushPlan {
         for row in &mut self.unwritten {
             row.apply(map, depth);
         }
-        if let Some(facts) = Facts::of(&self.steps, self.unwritten.iter().filter_map(|row| row.key.as_ref())) {
+        let unwritten = self.unwritten.iter().filter_map(|row| row.key.as_ref());
+        if let Some(facts) = Facts::of(&self.steps, unwritten, map) {
             facts.teach(map, depth);
         }
         if let Some(last) = self.steps.last_mut() {

@@ -185,6 +185,11 @@ impl IdentityMap {
         }
     }
 
+    /// The rows that are known.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &RowKey> {
+        self.entries.keys()
+    }
+
     /// The rows with children that the database has, as far as they are known.
     pub(crate) fn aggregates(&self) -> impl Iterator<Item = (&RowKey, &Record)> {
         self.entries.iter().filter(|(_, entry)| !entry.deleted).filter_map(|(key, entry)| {

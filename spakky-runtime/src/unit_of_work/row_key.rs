@@ -1,7 +1,7 @@
 //! By what a row is known.
 
 use std::any::TypeId;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
@@ -21,6 +21,9 @@ pub(crate) struct RowKey {
 
 /// What is known of rows.
 pub(crate) type ByRow<T> = HashMap<RowKey, T, BuildHasherDefault<KeptHash>>;
+
+/// Rows of which one thing is known.
+pub(crate) type KeySet<'k> = HashSet<&'k RowKey, BuildHasherDefault<KeptHash>>;
 
 impl RowKey {
     pub(crate) fn new(table: &TableDescriptor, key: impl Into<Arc<[Value]>>) -> Self {

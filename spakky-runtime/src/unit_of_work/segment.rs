@@ -6,11 +6,11 @@
 //! burst.
 
 use std::any::TypeId;
-use std::collections::{HashMap, HashSet};
 
 use super::aggregate::key_of;
 use super::identity_map::IdentityMap;
 use super::pending::{Change, PendingWrite, are_related};
+use crate::hash::{FastMap, FastSet};
 use crate::schema::{Record, TableDescriptor, holders};
 use crate::value::Value;
 
@@ -99,11 +99,11 @@ fn note_below(table: &TableDescriptor, record: &Record, rows: &mut Vec<Row>) {
 #[derive(Default)]
 struct Touched {
     /// Each row with the types of the rows that it was written as part of.
-    rows: HashMap<Row, HashSet<TypeId>>,
+    rows: FastMap<Row, FastSet<TypeId>>,
     /// The types of the writes, each with the unique key that finds its rows.
-    types: HashSet<(TypeId, Option<usize>)>,
+    types: FastSet<(TypeId, Option<usize>)>,
     /// The values by which rows may be part of others, with the types of those rows.
-    referred: HashMap<Value, HashSet<TypeId>>,
+    referred: FastMap<Value, FastSet<TypeId>>,
 }
 
 impl Touched {
@@ -116,7 +116,7 @@ impl Touched {
         if self.types.iter().any(meets) {
             return true;
         }
-        let is_other = |types: &HashSet<TypeId>| types.iter().any(|&other| other != row_type);
+        let is_other = |types: &FastSet<TypeId>| types.iter().any(|&other| other != row_type);
         let mut written = rows.written.iter();
         // The row itself is written once, whoever writes it.
         let own = written.next().filter(|_| write.key.is_some());
@@ -128,7 +128,7 @@ impl Touched {
     /// Whether a write of the segment may have brought a row into one of these.
     fn has_arrived(&self, rows: &[Row]) -> bool {
         rows.iter().any(|(row_type, key)| {
-            let arrives = |types: &HashSet<TypeId>| types.iter().any(|other| holders(*other).contains(row_type));
+            let arrives = |types: &FastSet<TypeId>| types.iter().any(|other| holders(*other).contains(row_type));
             key.first().and_then(|key| self.referred.get(key)).is_some_and(arrives)
         })
     }

@@ -1,10 +1,10 @@
 //! The rows of a relation, found by their keys.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 
 use super::aggregate::is_unassigned;
+use crate::hash::FastMap;
 use crate::schema::{Record, TableDescriptor};
 
 /// As many rows are looked through one by one; for more an index is made.
@@ -15,7 +15,7 @@ const FEW: usize = 8;
 pub(super) struct Siblings<'r> {
     table: &'r TableDescriptor,
     rows: &'r [Record],
-    index: OnceCell<HashMap<Key<'r>, usize, foldhash::fast::RandomState>>,
+    index: OnceCell<FastMap<Key<'r>, usize>>,
 }
 
 impl<'r> Siblings<'r> {
@@ -54,7 +54,7 @@ impl<'r> Siblings<'r> {
             };
             return rows.find(|(at, row)| self.rows[..*at].iter().any(|other| is_same(row, other))).map(|(_, row)| row);
         }
-        let mut seen = HashMap::with_capacity_and_hasher(self.rows.len(), foldhash::fast::RandomState::default());
+        let mut seen = FastMap::with_capacity_and_hasher(self.rows.len(), Default::default());
         rows.map(|(_, row)| row)
             .filter(|row| !is_unassigned(self.table, row))
             .find(|&row| seen.insert(Key { table: self.table, row }, ()).is_some())

@@ -1,6 +1,6 @@
 //! Prepared statements, the least recently used of which make way.
 
-use std::collections::HashMap;
+use crate::hash::FastMap;
 use std::sync::Arc;
 
 use tokio_postgres::Statement;
@@ -26,7 +26,7 @@ pub(super) enum Lookup {
 #[derive(Debug)]
 pub(super) struct StatementCache {
     capacity: usize,
-    entries: HashMap<Arc<str>, Vec<Entry>>,
+    entries: FastMap<Arc<str>, Vec<Entry>>,
     len: usize,
     clock: u64,
     /// Dropping a statement tells the server to forget it. That is put off until something else is sent, so that it is
@@ -36,7 +36,7 @@ pub(super) struct StatementCache {
 
 impl StatementCache {
     pub(super) fn new(capacity: usize) -> Self {
-        StatementCache { capacity, entries: HashMap::new(), len: 0, clock: 0, evicted: Vec::new() }
+        StatementCache { capacity, entries: FastMap::default(), len: 0, clock: 0, evicted: Vec::new() }
     }
 
     pub(super) fn capacity(&self) -> usize {

@@ -6,12 +6,12 @@
 //! that are checked at COMMIT take, and the error of those that are not names the circle.
 
 use std::any::TypeId;
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::draw::is_drawn;
 use super::explain::show_key;
 use super::write::{Group, Write, record_of};
+use crate::hash::{FastMap, FastSet};
 use crate::mappable::Mapping;
 use crate::schema::TableDescriptor;
 use crate::unit_of_work::identity_map::version_of;
@@ -44,7 +44,7 @@ struct Row {
     write: Option<Write>,
     key: Vec<Value>,
     /// The places of the rows that have to be sent ahead of it.
-    behind: HashSet<usize>,
+    behind: FastSet<usize>,
 }
 
 /// The rows of a flush that are still to be sent.
@@ -69,7 +69,7 @@ impl ByRow {
         for (group, from) in groups.iter_mut().enumerate() {
             for write in std::mem::take(&mut from.writes) {
                 let key = write.key.as_deref().unwrap_or_default().to_vec();
-                rows.push(Row { node: from.node, group, write: Some(write), key, behind: HashSet::new() });
+                rows.push(Row { node: from.node, group, write: Some(write), key, behind: FastSet::default() });
             }
         }
         let (new, gone) = (by_key(&rows, Kind::Insert), by_key(&rows, Kind::Delete));
@@ -177,8 +177,8 @@ impl ByRow {
 }
 
 /// The places of the rows of one kind, by their keys.
-fn by_key(rows: &[Row], kind: Kind) -> HashMap<(TypeId, &Value), usize> {
-    let mut found = HashMap::new();
+fn by_key(rows: &[Row], kind: Kind) -> FastMap<(TypeId, &Value), usize> {
+    let mut found = FastMap::default();
     for (at, row) in rows.iter().enumerate().filter(|(_, row)| row.node.1 == kind) {
         if let Some(key) = row.key.first() {
             found.insert((row.node.0.row_type, key), at);

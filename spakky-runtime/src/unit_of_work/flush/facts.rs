@@ -2,15 +2,15 @@
 //! themselves.
 
 use std::any::TypeId;
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::FlushStep;
+use crate::hash::{FastMap, FastSet};
 use crate::schema::{Record, TableDescriptor, holders, table_of};
 use crate::scope::is_deleted;
 use crate::unit_of_work::aggregate::key_of;
 use crate::unit_of_work::identity_map::{Entry, IdentityMap, version_of};
-use crate::unit_of_work::row_key::RowKey;
+use crate::unit_of_work::row_key::{KeySet, RowKey};
 use crate::value::Value;
 
 /// What became of a row.
@@ -25,26 +25,38 @@ pub(super) enum Fact {
 
 /// What became of the rows of a flush that may be known in several places.
 pub(super) struct Facts<'p> {
-    rows: HashMap<(TypeId, &'p [Value]), (&'p Fact, bool)>,
+    rows: FastMap<(TypeId, &'p [Value]), (&'p Fact, bool)>,
     /// The rows that are part of another by now: by their type and that one's key.
-    parts: HashMap<(TypeId, &'p Value), Vec<&'p Record>>,
+    parts: FastMap<(TypeId, &'p Value), Vec<&'p Record>>,
     /// The aggregates that were written by themselves.
-    own: HashSet<&'p RowKey>,
+    own: KeySet<'p>,
 }
 
 impl<'p> Facts<'p> {
-    /// `None` if nothing may be known in several places.
-    pub(super) fn of(steps: &'p [FlushStep], unwritten: impl Iterator<Item = &'p RowKey>) -> Option<Self> {
-        let mut rows = HashMap::new();
-        let mut parts: HashMap<_, Vec<&Record>> = HashMap::new();
-        let mut own: HashSet<&RowKey> = unwritten.collect();
+    /// `None` if all that the session knows of the rows of the flush is what it knows of the aggregates that were written: those
+    /// learn of their rows by themselves.
+    pub(super) fn of(
+        steps: &'p [FlushStep],
+        unwritten: impl Iterator<Item = &'p RowKey>,
+        map: &IdentityMap,
+    ) -> Option<Self> {
+        let types = types_of_facts(steps);
+        if types.is_empty() {
+            return None;
+        }
+        let written = steps.iter().flat_map(|step| &step.rows).filter(|row| !row.is_child);
+        let own: KeySet<'p> = written.filter_map(|row| row.key.as_ref()).chain(unwritten).collect();
+        // It is most often so, and to look costs less than to gather.
+        let is_of_another = |key: &RowKey| types.contains(&key.row_type()) && !own.contains(key);
+        if are_all_of_aggregates(steps) && !map.keys().any(is_of_another) {
+            return None;
+        }
+        let mut rows = FastMap::default();
+        let mut parts: FastMap<_, Vec<&Record>> = FastMap::default();
         for step in steps {
             let table = step.table;
             for row in &step.rows {
                 let Some(key) = &row.key else { continue };
-                if !row.is_child {
-                    own.insert(key);
-                }
                 let Some(fact) = row.fact.as_ref().filter(|_| row.known_key().is_some()) else { continue };
                 rows.insert((table.row_type, &**key), (fact, row.is_child));
                 if let Fact::Row(record) = fact {
@@ -61,7 +73,7 @@ impl<'p> Facts<'p> {
 
     /// Brings what the scope at `depth` knows in line with them.
     pub(super) fn teach(&self, map: &mut IdentityMap, depth: usize) {
-        let mut types: HashSet<TypeId> = HashSet::new();
+        let mut types: FastSet<TypeId> = FastSet::default();
         for (row_type, _) in self.rows.keys() {
             if types.insert(*row_type) {
                 types.extend(holders(*row_type));
@@ -155,6 +167,26 @@ impl<'p> Facts<'p> {
         }
         all
     }
+}
+
+/// The types of the rows that may be known in several places, and of those that these are parts of.
+fn types_of_facts(steps: &[FlushStep]) -> Vec<TypeId> {
+    let mut types: Vec<TypeId> = Vec::new();
+    for step in steps {
+        let row_type = step.table.row_type;
+        if !types.contains(&row_type) && step.rows.iter().any(|row| row.fact.is_some()) {
+            types.push(row_type);
+        }
+    }
+    for at in 0..types.len() {
+        types.extend(holders(types[at]));
+    }
+    types
+}
+
+/// Whether no row that may be part of another was written by itself.
+fn are_all_of_aggregates(steps: &[FlushStep]) -> bool {
+    steps.iter().flat_map(|step| &step.rows).all(|row| row.is_child || row.fact.is_none())
 }
 
 /// What the children of a row are known to be, behind a flush.

@@ -6,9 +6,10 @@
 //! Of a row that goes it is not known here what it refers to. So rows that are deleted in several statements, some by their
 //! id alone and some with their version, go in the order in which the first of each kind was queued.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
 use super::{Group, Write, record_of};
+use crate::hash::{FastMap, FastSet};
 use crate::schema::{Record, TableDescriptor};
 use crate::unit_of_work::order::{Kind, Node, is_same};
 use crate::value::Value;
@@ -68,7 +69,7 @@ pub(super) fn orders_within(nodes: &[Node], groups: &[Group]) -> Vec<(Node, Node
             of_kind.flat_map(|group| &group.writes)
         };
         let is_met = |kind: Kind, row: fn(&Write) -> Option<&Record>| {
-            let keys: HashSet<&Value> = writes(kind).filter_map(first_key).collect();
+            let keys: FastSet<&Value> = writes(kind).filter_map(first_key).collect();
             let refers = |write| row(write).is_some_and(|row| references.iter().any(|&at| keys.contains(&row[at])));
             !keys.is_empty() && writes(Kind::Update).any(refers)
         };
@@ -94,7 +95,7 @@ fn references(table: &TableDescriptor) -> Vec<usize> {
 
 /// For each row the positions of those that it refers to.
 fn parents(references: &[usize], writes: &[Write]) -> Vec<Vec<usize>> {
-    let positions: HashMap<&Value, usize> =
+    let positions: FastMap<&Value, usize> =
         writes.iter().enumerate().filter_map(|(at, write)| Some((first_key(write)?, at))).collect();
     let of_row = |write: &Write| {
         let Some(record) = record_of(&write.change) else { return Vec::new() };

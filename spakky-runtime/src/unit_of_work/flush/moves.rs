@@ -4,11 +4,11 @@
 //! columns, its version, its stamps and all that is below it stay.
 
 use std::any::TypeId;
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::write::{Write, record_of};
 use crate::error::Error;
+use crate::hash::{FastMap, FastSet};
 use crate::mappable::Mapping;
 use crate::schema::{Record, TableDescriptor, holders};
 use crate::scope::Scope;
@@ -16,7 +16,7 @@ use crate::unit_of_work::aggregate::{is_unassigned, keep_child, key_of, stamp_ch
 use crate::unit_of_work::identity_map::{IdentityMap, version_of};
 use crate::unit_of_work::pending::Change;
 use crate::unit_of_work::raised;
-use crate::unit_of_work::row_key::RowKey;
+use crate::unit_of_work::row_key::KeySet;
 use crate::unit_of_work::siblings::Siblings;
 use crate::value::Value;
 
@@ -26,13 +26,13 @@ type Id = (TypeId, Vec<Value>);
 /// The children of a flush that move, as they were.
 #[derive(Debug, Default)]
 pub(super) struct Moves {
-    rows: HashMap<Id, Arc<Record>>,
+    rows: FastMap<Id, Arc<Record>>,
 }
 
 impl Moves {
     /// Finds them among the writes of a flush.
     pub(super) fn of(writes: &[Write], map: &IdentityMap) -> Self {
-        let mut left = HashMap::new();
+        let mut left = FastMap::default();
         for write in writes {
             let Some(base) = write.base.as_deref().filter(|base| base.children().is_some()) else { continue };
             match &write.change {
@@ -54,8 +54,8 @@ impl Moves {
             };
             note_arrived(write.table, base, record, &mut arrived);
         }
-        let mut rows = HashMap::new();
-        let mut elsewhere = HashSet::new();
+        let mut rows = FastMap::default();
+        let mut elsewhere = FastSet::default();
         for id in arrived {
             match left.remove(&id) {
                 Some(before) => drop(rows.insert(id, Arc::new(before.clone()))),
@@ -172,7 +172,7 @@ fn note_left<'r>(
     table: &'static TableDescriptor,
     before: &'r Record,
     after: &Record,
-    left: &mut HashMap<Id, &'r Record>,
+    left: &mut FastMap<Id, &'r Record>,
 ) {
     let (Some(before), Some(after)) = (before.children(), after.children()) else { return };
     for (at, relation) in table.relations.iter().enumerate() {
@@ -191,7 +191,7 @@ fn note_left<'r>(
 }
 
 /// Takes note of all children of a row.
-fn note_all<'r>(table: &'static TableDescriptor, row: &'r Record, left: &mut HashMap<Id, &'r Record>) {
+fn note_all<'r>(table: &'static TableDescriptor, row: &'r Record, left: &mut FastMap<Id, &'r Record>) {
     for_each_child(table, None, row, &mut |child, _, row| {
         left.insert((child.row_type, key_of(child, row)), row);
     });
@@ -223,7 +223,7 @@ impl<'m> KnownElsewhere<'m> {
         if tables.is_empty() {
             return None;
         }
-        let written: HashSet<&RowKey> = writes.iter().filter_map(|write| write.key.as_ref()).collect();
+        let written: KeySet<'_> = writes.iter().filter_map(|write| write.key.as_ref()).collect();
         // Aggregates of other types may have the same children; those are rare, and are found by the database.
         let rows: Vec<_> = map
             .aggregates()
@@ -236,7 +236,7 @@ impl<'m> KnownElsewhere<'m> {
     }
 
     /// Finds rows among their children.
-    fn find(&self, wanted: &HashSet<Id>, found: &mut HashMap<Id, Arc<Record>>) {
+    fn find(&self, wanted: &FastSet<Id>, found: &mut FastMap<Id, Arc<Record>>) {
         let is_wanted = |row_type: TypeId| wanted.iter().any(|(of, _)| *of == row_type);
         for &(table, record) in &self.rows {
             for_each_child(table, None, record, &mut |child, _, row| {

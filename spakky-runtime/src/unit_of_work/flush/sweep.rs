@@ -195,14 +195,11 @@ fn no_one_of(keys: &[Vec<Value>]) -> Condition {
 pub(super) fn merge_sweep(sweeps: &mut Vec<Sweep>, sweep: Sweep) {
     match sweeps.iter_mut().find(|known| known.is_like(&sweep)) {
         Some(known) => {
-            for root in sweep.roots {
-                if !known.roots.contains(&root) {
-                    known.roots.push(root);
-                }
-            }
+            // A key that stands in the list twice does no harm, and to look for it would take time by the square.
+            known.roots.extend(sweep.roots);
             known.keep.extend(sweep.keep);
             if let (Some((_, known)), Some((_, keys))) = (&mut known.spared, sweep.spared) {
-                known.extend(keys.into_iter().filter(|key| !known.contains(key)).collect::<Vec<_>>());
+                known.extend(keys);
             }
         }
         None => sweeps.push(sweep),

@@ -1,11 +1,11 @@
 //! New rows as they were stored, for callers that want to know.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::draw::DrawnIds;
 use crate::backend::Backend;
 use crate::error::{Error, ErrorKind};
+use crate::hash::FastMap;
 use crate::schema::{Record, TableDescriptor, canonical};
 use crate::unit_of_work::aggregate::key_of;
 use crate::unit_of_work::pending::Told;
@@ -25,7 +25,7 @@ pub(super) struct Telling {
 #[derive(Debug)]
 pub(super) struct Returned {
     table: &'static TableDescriptor,
-    by_key: HashMap<Vec<Value>, Record>,
+    by_key: FastMap<Vec<Value>, Record>,
     /// Why one of them cannot be read.
     failure: Option<Error>,
     /// One row was sent, which needs no key to be known by.
@@ -34,7 +34,12 @@ pub(super) struct Returned {
 
 impl Returned {
     pub(super) fn of(table: &'static TableDescriptor, rows: &[Vec<Value>], backend: Backend, only: bool) -> Self {
-        let mut made = Returned { table, by_key: HashMap::with_capacity(rows.len()), failure: None, only };
+        let mut made = Returned {
+            table,
+            by_key: FastMap::with_capacity_and_hasher(rows.len(), Default::default()),
+            failure: None,
+            only,
+        };
         for row in rows {
             // Behind the columns there may be the transaction's id.
             let columns = row.iter().take(table.columns.len()).cloned().collect();
