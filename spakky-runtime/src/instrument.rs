@@ -13,6 +13,7 @@ mod loan;
 mod migration;
 
 use std::future::Future;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use tracing::field::Empty;
@@ -64,7 +65,7 @@ impl SessionManager {
     pub(crate) async fn observe_wait(
         &self,
         around: &Span,
-        waiting: impl Future<Output = Result<Lease, Error>>,
+        waiting: Pin<&mut impl Future<Output = Result<Lease, Error>>>,
     ) -> Result<Lease, Error> {
         let started = Instant::now();
         let span = around.in_scope(|| {

@@ -131,30 +131,39 @@ impl Value {
 }
 
 impl PartialEq for Value {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Value::Null, Value::Null) => true,
-            (Value::Bool(a), Value::Bool(b)) => a == b,
-            (Value::I16(a), Value::I16(b)) => a == b,
-            (Value::I32(a), Value::I32(b)) => a == b,
+            // Most keys and all versions, which are compared again and again: no function is called for them.
             (Value::I64(a), Value::I64(b)) => a == b,
-            (Value::F32(a), Value::F32(b)) => a.to_bits() == b.to_bits(),
-            (Value::F64(a), Value::F64(b)) => a.to_bits() == b.to_bits(),
-            (Value::Text(a), Value::Text(b)) | (Value::Decimal(a), Value::Decimal(b)) => a == b,
-            (Value::Bytes(a), Value::Bytes(b)) => a == b,
-            (Value::Uuid(a), Value::Uuid(b)) => a == b,
-            (Value::TimestampTz(a), Value::TimestampTz(b)) => a == b,
-            (Value::Timestamp(a), Value::Timestamp(b)) => a == b,
-            (Value::Date(a), Value::Date(b)) => a == b,
-            (Value::Time(a), Value::Time(b)) => a == b,
-            (Value::Json(a), Value::Json(b)) => a == b,
-            (Value::Array(a), Value::Array(b)) => a == b,
-            (Value::Native(a), Value::Native(b)) => a == b,
-            (Value::Unreadable(a), Value::Unreadable(b)) => a == b,
-            (Value::Drawn(a), Value::Drawn(b)) => a == b,
-            (Value::Column(a), Value::Column(b)) => a.values().eq(b.values()),
-            _ => false,
+            _ => is_equal(self, other),
         }
+    }
+}
+
+fn is_equal(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Null, Value::Null) => true,
+        (Value::Bool(a), Value::Bool(b)) => a == b,
+        (Value::I16(a), Value::I16(b)) => a == b,
+        (Value::I32(a), Value::I32(b)) => a == b,
+        (Value::I64(a), Value::I64(b)) => a == b,
+        (Value::F32(a), Value::F32(b)) => a.to_bits() == b.to_bits(),
+        (Value::F64(a), Value::F64(b)) => a.to_bits() == b.to_bits(),
+        (Value::Text(a), Value::Text(b)) | (Value::Decimal(a), Value::Decimal(b)) => a == b,
+        (Value::Bytes(a), Value::Bytes(b)) => a == b,
+        (Value::Uuid(a), Value::Uuid(b)) => a == b,
+        (Value::TimestampTz(a), Value::TimestampTz(b)) => a == b,
+        (Value::Timestamp(a), Value::Timestamp(b)) => a == b,
+        (Value::Date(a), Value::Date(b)) => a == b,
+        (Value::Time(a), Value::Time(b)) => a == b,
+        (Value::Json(a), Value::Json(b)) => a == b,
+        (Value::Array(a), Value::Array(b)) => a == b,
+        (Value::Native(a), Value::Native(b)) => a == b,
+        (Value::Unreadable(a), Value::Unreadable(b)) => a == b,
+        (Value::Drawn(a), Value::Drawn(b)) => a == b,
+        (Value::Column(a), Value::Column(b)) => a.values().eq(b.values()),
+        _ => false,
     }
 }
 

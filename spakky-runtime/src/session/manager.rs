@@ -3,6 +3,7 @@
 mod alone;
 mod tables;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -435,7 +436,9 @@ impl SessionManager {
     /// The same for work that belongs to a span which is not the current one.
     pub(crate) async fn lease_inside(&self, around: &Span, wait: bool) -> Result<Lease, Error> {
         check_runtime()?;
-        self.observe_wait(around, self.inner.pool.lease(wait)).await
+        // Pinned here: as an argument of another future it would be stored twice.
+        let waiting = pin!(self.inner.pool.lease(wait));
+        self.observe_wait(around, waiting).await
     }
 
     /// How guarded statements report a miss on this database.

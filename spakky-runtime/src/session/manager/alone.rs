@@ -117,7 +117,7 @@ impl SessionManager {
                 let rows_read = answers.iter().map(|answer| answer.rows.len() as u64).sum();
                 self.count(SessionStatistics { statements: count as u64, round_trips: 1, rows_read, rows_written: 0 });
                 if let Some(news) = news {
-                    news.tell().await;
+                    Box::pin(news.tell()).await;
                 }
                 Ok(answers)
             }

@@ -191,7 +191,7 @@ fn fixed<const N: usize>(raw: &[u8]) -> Result<[u8; N], ValueError> {
     raw.try_into().map_err(|_| malformed())
 }
 
-#[inline]
+#[inline(always)]
 fn read_scalar(scalar: ScalarType, raw: &[u8]) -> Result<Value, ValueError> {
     Ok(match scalar {
         ScalarType::Bool => Value::Bool(fixed::<1>(raw)? != [0]),
