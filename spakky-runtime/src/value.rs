@@ -136,6 +136,7 @@ impl PartialEq for Value {
         match (self, other) {
             // Most keys and all versions, which are compared again and again: no function is called for them.
             (Value::I64(a), Value::I64(b)) => a == b,
+            (Value::Uuid(a), Value::Uuid(b)) => a == b,
             _ => is_equal(self, other),
         }
     }

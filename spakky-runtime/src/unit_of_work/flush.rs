@@ -23,7 +23,7 @@ pub(crate) use told::untold;
 use self::children::ChildWrites;
 use self::circle::{ByRow, Next, is_circle};
 use self::draw::Draws;
-use self::facts::{Fact, Facts};
+use self::facts::{Fact, Facts, are_alone};
 use self::family::{lots, orders_within, parents_first};
 use self::moves::Moves;
 use self::shape::{Shape, bounded, stamped};
@@ -65,6 +65,8 @@ pub(crate) struct FlushPlan {
     /// Rows without a statement of their own: what was queued of them is what the database has, or becomes so by the
     /// statements of their children.
     unwritten: Vec<FlushedRow>,
+    /// The session knows no other rows that may have rows in common with those of the flush.
+    alone: bool,
 }
 
 /// One statement of a flush and the rows it writes.
@@ -147,7 +149,8 @@ impl FlushPlan {
         let mut draws = Draws::default();
         let mut plan = FlushPlan::default();
         let mut writes: Vec<Write> = writes.into_iter().map(|write| Write::of(write, map)).collect();
-        let moves = Moves::of(&writes, map);
+        plan.alone = are_alone(&writes, map);
+        let moves = Moves::of(&writes, map, plan.alone);
         for write in &mut writes {
             moves.keep_in(write, context.scope)?;
             draws.assign(write, &moves);
@@ -418,7 +421,7 @@ impl FlushPlan {
             row.apply(map, depth);
         }
         let unwritten = self.unwritten.iter().filter_map(|row| row.key.as_ref());
-        if let Some(facts) = Facts::of(&self.steps, unwritten, map) {
+        if let Some(facts) = Facts::of(&self.steps, unwritten, self.alone) {
             facts.teach(map, depth);
         }
         if let Some(last) = self.steps.last_mut() {

@@ -5,6 +5,7 @@ use std::any::TypeId;
 use std::sync::Arc;
 
 use super::FlushStep;
+use super::write::Write;
 use crate::hash::{FastMap, FastSet};
 use crate::schema::{Record, TableDescriptor, holders, table_of};
 use crate::scope::is_deleted;
@@ -33,24 +34,14 @@ pub(super) struct Facts<'p> {
 }
 
 impl<'p> Facts<'p> {
-    /// `None` if all that the session knows of the rows of the flush is what it knows of the aggregates that were written: those
-    /// learn of their rows by themselves.
-    pub(super) fn of(
-        steps: &'p [FlushStep],
-        unwritten: impl Iterator<Item = &'p RowKey>,
-        map: &IdentityMap,
-    ) -> Option<Self> {
-        let types = types_of_facts(steps);
-        if types.is_empty() {
+    /// `None` if nothing of the flush may be known in several places. `alone` if the session knows no rows that may have rows in
+    /// common with those that were written: these learn of their own by themselves.
+    pub(super) fn of(steps: &'p [FlushStep], unwritten: impl Iterator<Item = &'p RowKey>, alone: bool) -> Option<Self> {
+        if alone && are_all_of_aggregates(steps) {
             return None;
         }
         let written = steps.iter().flat_map(|step| &step.rows).filter(|row| !row.is_child);
         let own: KeySet<'p> = written.filter_map(|row| row.key.as_ref()).chain(unwritten).collect();
-        // It is most often so, and to look costs less than to gather.
-        let is_of_another = |key: &RowKey| types.contains(&key.row_type()) && !own.contains(key);
-        if are_all_of_aggregates(steps) && !map.keys().any(is_of_another) {
-            return None;
-        }
         let mut rows = FastMap::default();
         let mut parts: FastMap<_, Vec<&Record>> = FastMap::default();
         for step in steps {
@@ -169,19 +160,25 @@ impl<'p> Facts<'p> {
     }
 }
 
-/// The types of the rows that may be known in several places, and of those that these are parts of.
-fn types_of_facts(steps: &[FlushStep]) -> Vec<TypeId> {
+/// Whether the session knows no rows but these of their tables, of those of their children, and of those that such rows may be
+/// part of. It is most often so, and to look costs less than to gather what became of each row.
+pub(super) fn are_alone(writes: &[Write], map: &IdentityMap) -> bool {
     let mut types: Vec<TypeId> = Vec::new();
-    for step in steps {
-        let row_type = step.table.row_type;
-        if !types.contains(&row_type) && step.rows.iter().any(|row| row.fact.is_some()) {
-            types.push(row_type);
+    for write in writes {
+        if !types.contains(&write.table.row_type) {
+            note_family(write.table, &mut types);
         }
     }
-    for at in 0..types.len() {
-        types.extend(holders(types[at]));
+    let written: KeySet<'_> = writes.iter().filter_map(|write| write.key.as_ref()).collect();
+    map.keys().all(|key| !types.contains(&key.row_type()) || written.contains(key))
+}
+
+fn note_family(table: &TableDescriptor, types: &mut Vec<TypeId>) {
+    types.push(table.row_type);
+    types.extend(holders(table.row_type));
+    for relation in &table.relations {
+        note_family(relation.child(), types);
     }
-    types
 }
 
 /// Whether no row that may be part of another was written by itself.

@@ -31,7 +31,8 @@ pub(super) struct Moves {
 
 impl Moves {
     /// Finds them among the writes of a flush.
-    pub(super) fn of(writes: &[Write], map: &IdentityMap) -> Self {
+    /// `alone` if the session knows no other rows that may have children in common with these.
+    pub(super) fn of(writes: &[Write], map: &IdentityMap, alone: bool) -> Self {
         let mut left = FastMap::default();
         for write in writes {
             let Some(base) = write.base.as_deref().filter(|base| base.children().is_some()) else { continue };
@@ -41,7 +42,7 @@ impl Moves {
                 Change::Insert { .. } | Change::Upsert { .. } => {}
             }
         }
-        let known = KnownElsewhere::of(writes, map);
+        let known = if alone { None } else { KnownElsewhere::of(writes, map) };
         if left.is_empty() && known.is_none() {
             return Moves::default();
         }

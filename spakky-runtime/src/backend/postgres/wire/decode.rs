@@ -174,12 +174,14 @@ fn value(form: &Form, raw: &[u8]) -> Result<Value, ValueError> {
 }
 
 fn read(scalar: &Scalar, raw: &[u8]) -> Result<Value, ValueError> {
-    match scalar {
-        Scalar::Type(scalar) => read_scalar(*scalar, raw),
-        Scalar::PlainJson => json(raw),
-        Scalar::Padded => read_scalar(ScalarType::Text, without_padding(raw)),
-        Scalar::Native { name, oid } => Ok(NativeValue::read(name, *oid, raw)),
-    }
+    // One call for all scalars, so that it is compiled into this place.
+    let (scalar, raw) = match scalar {
+        Scalar::Type(scalar) => (*scalar, raw),
+        Scalar::Padded => (ScalarType::Text, without_padding(raw)),
+        Scalar::PlainJson => return json(raw),
+        Scalar::Native { name, oid } => return Ok(NativeValue::read(name, *oid, raw)),
+    };
+    read_scalar(scalar, raw)
 }
 
 fn without_padding(raw: &[u8]) -> &[u8] {
@@ -191,7 +193,6 @@ fn fixed<const N: usize>(raw: &[u8]) -> Result<[u8; N], ValueError> {
     raw.try_into().map_err(|_| malformed())
 }
 
-#[inline(always)]
 fn read_scalar(scalar: ScalarType, raw: &[u8]) -> Result<Value, ValueError> {
     Ok(match scalar {
         ScalarType::Bool => Value::Bool(fixed::<1>(raw)? != [0]),
