@@ -134,9 +134,11 @@ impl PartialEq for Value {
     #[inline]
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            // Most keys and all versions, which are compared again and again: no function is called for them.
+            // Most keys and all versions, and most columns of a row that is saved: no function is called for them.
             (Value::I64(a), Value::I64(b)) => a == b,
+            (Value::I32(a), Value::I32(b)) => a == b,
             (Value::Uuid(a), Value::Uuid(b)) => a == b,
+            (Value::Text(a), Value::Text(b)) => a == b,
             _ => is_equal(self, other),
         }
     }

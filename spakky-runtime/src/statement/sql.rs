@@ -204,7 +204,14 @@ pub(crate) fn clock(scalar: ScalarType, backend: Backend) -> &'static str {
 
 /// Appends a name in double quotes.
 pub(crate) fn quote_identifier(sql: &mut String, name: &str) {
+    sql.reserve(name.len() + 2);
     sql.push('"');
+    if !name.as_bytes().contains(&b'"') {
+        // Every statement writes its names, and hardly any name has a quote in it.
+        sql.push_str(name);
+        sql.push('"');
+        return;
+    }
     for (position, part) in name.split('"').enumerate() {
         if position > 0 {
             sql.push_str("\"\"");

@@ -37,6 +37,9 @@ pub(crate) fn segments(writes: Vec<PendingWrite>, map: &IdentityMap) -> Vec<Vec<
 
 /// Whether no two writes can be about the same row in different ways.
 fn is_one(writes: &[PendingWrite]) -> bool {
+    if let [_] = writes {
+        return true;
+    }
     let mut types: Vec<TypeId> = Vec::new();
     for write in writes {
         if write.reach.by.is_some() {

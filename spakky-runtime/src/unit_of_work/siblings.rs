@@ -68,6 +68,7 @@ struct Key<'r> {
 }
 
 impl PartialEq for Key<'_> {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
         self.table.key.iter().all(|&at| self.row[at] == other.row[at])
     }

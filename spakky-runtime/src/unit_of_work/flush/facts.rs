@@ -169,7 +169,8 @@ pub(super) fn are_alone(writes: &[Write], map: &IdentityMap) -> bool {
             note_family(write.table, &mut types);
         }
     }
-    let written: KeySet<'_> = writes.iter().filter_map(|write| write.key.as_ref()).collect();
+    let mut written = KeySet::with_capacity_and_hasher(writes.len(), Default::default());
+    written.extend(writes.iter().filter_map(|write| write.key.as_ref()));
     map.keys().all(|key| !types.contains(&key.row_type()) || written.contains(key))
 }
 

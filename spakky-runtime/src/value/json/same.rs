@@ -41,14 +41,20 @@ impl Hash for Recode {
     fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
+impl Recode {
+    fn says_the_same(self, old: &Value, new: &Value) -> bool {
+        match (old, new) {
+            (Value::Json(old), Value::Json(new)) => says_the_same(old, new, self.0),
+            _ => false,
+        }
+    }
+}
+
 impl ColumnType {
     /// Whether a value is stored by another of the column in vain: they are the same, or documents that say the same.
+    #[inline]
     pub(crate) fn is_same(self, old: &Value, new: &Value) -> bool {
-        old == new
-            || match (self.recode, old, new) {
-                (Some(Recode(again)), Value::Json(old), Value::Json(new)) => says_the_same(old, new, again),
-                _ => false,
-            }
+        old == new || self.recode.is_some_and(|recode| recode.says_the_same(old, new))
     }
 }
 
