@@ -1,6 +1,6 @@
 //! Where a manager's connections lead, and what is specific to that database.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -20,8 +20,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct Target {
     place: Place,
     config: DatabaseConfig,
-    /// Whether `spakky_raise` is installed in the database, as the last connection found it.
-    raises: AtomicBool,
+    /// How guarded statements report a miss, as the last connection found it.
+    raises: RwLock<RaiseStyle>,
 }
 
 enum Place {
@@ -54,7 +54,7 @@ impl Target {
                 return Err(Error::new(ErrorKind::Config, "connect: no backend for this URL is compiled in"));
             }
         };
-        Ok(Target { place, config: config.clone(), raises: AtomicBool::new(false) })
+        Ok(Target { place, config: config.clone(), raises: RwLock::new(RaiseStyle::Cast) })
     }
 
     pub(crate) fn backend(&self) -> Backend {
@@ -112,7 +112,7 @@ impl Target {
             #[cfg(feature = "postgres")]
             Place::Postgres(target) => {
                 let (connection, raises) = target.connect(&self.config).await?;
-                self.raises.store(raises, Ordering::Release);
+                self.set_raise_style(raises);
                 Ok(Connection::Postgres(connection))
             }
             #[cfg(feature = "sqlite")]
@@ -134,12 +134,24 @@ impl Target {
 
     /// How guarded statements report a miss.
     pub(crate) fn raise_style(&self) -> RaiseStyle {
-        if self.raises.load(Ordering::Acquire) { RaiseStyle::Function } else { RaiseStyle::Cast }
+        *self.raises.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// DDL has run that installs `spakky_raise`.
-    pub(crate) fn raise_installed(&self) {
-        self.raises.store(self.backend() == Backend::Postgres, Ordering::Release);
+    #[cfg(feature = "postgres")]
+    fn set_raise_style(&self, style: RaiseStyle) {
+        *self.raises.write().unwrap_or_else(PoisonError::into_inner) = style;
+    }
+
+    /// Looks again, since DDL has run that may have installed `spakky_raise`. Nothing may be under way on the connection.
+    pub(crate) async fn find_raise(&self, connection: &Connection) {
+        #[cfg(feature = "postgres")]
+        if let Connection::Postgres(connection) = connection
+            && let Ok(style) = crate::backend::postgres::find_raise(connection).await
+        {
+            self.set_raise_style(style);
+        }
+        #[cfg(not(feature = "postgres"))]
+        let _ = connection;
     }
 
     /// Adds the settings that travel with BEGIN.

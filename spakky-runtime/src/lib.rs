@@ -35,6 +35,7 @@ pub mod request;
 pub mod schema;
 pub(crate) mod scope;
 pub mod session;
+pub(crate) mod sql;
 pub(crate) mod statement;
 pub(crate) mod suggest;
 #[cfg(feature = "testing")]

@@ -9,9 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use deadpool::managed::{self, Metrics, PoolError, QueueMode, RecycleError, RecycleResult, TimeoutType, Timeouts};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::task::JoinHandle;
 
-use crate::backend::Connection;
+use crate::backend::{Connection, Pending};
 use crate::config::{DatabaseConfig, PoolKind};
 use crate::connect::Target;
 use crate::error::{Error, ErrorKind};
@@ -21,6 +23,8 @@ use crate::transaction::jittered;
 const PING_AFTER: Duration = Duration::from_millis(500);
 /// How long a ping may take before the connection is taken to be dead.
 const PING_DEADLINE: Duration = Duration::from_secs(2);
+/// How long it may take to undo what a user's own text left on a connection.
+const RESTORE_DEADLINE: Duration = Duration::from_secs(5);
 /// The first pause after a refused connection.
 const BACKOFF: Duration = Duration::from_millis(20);
 
@@ -57,6 +61,8 @@ pub struct PoolStatus {
 
 struct Connector {
     target: Target,
+    /// The database lives in its one connection.
+    single: bool,
     connecting: Semaphore,
     connect_timeout: Duration,
     recycle: Option<Duration>,
@@ -68,6 +74,8 @@ struct Pooled {
     /// When it is closed instead of being used again.
     expires: Option<Instant>,
     last_used: Instant,
+    /// Ends once it is known whether what a user's own text left on it is gone. That was sent before it came back.
+    ending: Option<JoinHandle<()>>,
 }
 
 impl managed::Manager for Connector {
@@ -93,13 +101,20 @@ impl managed::Manager for Connector {
         let now = Instant::now();
         // A little earlier at random, so that connections opened together are not closed together.
         let expires = self.recycle.map(|age| now + age.mul_f64(0.8) + jittered(age.mul_f64(0.2)));
-        Ok(Pooled { connection: Arc::new(connection), expires, last_used: now })
+        Ok(Pooled { connection: Arc::new(connection), expires, last_used: now, ending: None })
     }
 
     async fn recycle(&self, pooled: &mut Pooled, _metrics: &Metrics) -> RecycleResult<Error> {
         let unfit = |reason: &'static str| Err(RecycleError::message(reason));
+        if let Some(ending) = pooled.ending.take() {
+            // A task that did not end says nothing, and the connection is as it was.
+            let _ = ending.await;
+        }
         if !pooled.connection.is_usable() {
             return unfit("the connection is broken");
+        }
+        if pooled.connection.is_touched() && !self.single {
+            return unfit("it is not known what was left on the connection");
         }
         if pooled.expires.is_some_and(|at| at <= Instant::now()) {
             return unfit("the connection is past its age");
@@ -162,6 +177,7 @@ impl Pool {
             recycle: (!single).then_some(config.pool_recycle).flatten(),
             // It is not to be closed for being busy, either.
             ping: config.pool_pre_ping && !single,
+            single,
             target,
         };
         let pool = managed::Pool::builder(connector)
@@ -265,8 +281,44 @@ impl Lease {
         self.shared.single && self.connection.is_usable()
     }
 
-    /// Returns a connection that is clean: nothing of the session is left on it.
-    pub(crate) fn release(mut self) {
+    /// Returns a connection at once, behind the end of a transaction that nobody waits for. Where that is to undo what a user's
+    /// own text left, whoever uses the connection next learns first whether it did.
+    pub(crate) fn release_behind(mut self, last: Pending) {
+        // A database in memory undoes it ahead of whatever is sent next.
+        if !self.connection.is_touched() || self.shared.single {
+            return self.release_now();
+        }
+        let Ok(runtime) = Handle::try_current() else { return };
+        let connection = Arc::clone(&self.connection);
+        let ending = runtime.spawn(async move {
+            // A failure shows in the connection.
+            let answers = tokio::time::timeout(RESTORE_DEADLINE, last).await.is_ok();
+            if connection.is_touched() && !(answers && connection.reset(RESTORE_DEADLINE).await) {
+                connection.close();
+            }
+        });
+        if let Some(object) = &mut self.object {
+            object.ending = Some(ending);
+        }
+        self.release_now();
+    }
+
+    /// Returns a connection that is clean: nothing of the session is left on it. What a user's own text left, where it was not
+    /// undone with the end of that, is undone first, in the background.
+    pub(crate) fn release(self) {
+        if !self.connection.is_touched() || !self.connection.is_usable() {
+            return self.release_now();
+        }
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move {
+                if self.connection.reset(RESTORE_DEADLINE).await {
+                    self.release_now();
+                }
+            });
+        }
+    }
+
+    fn release_now(mut self) {
         if let Some(mut object) = self.object.take() {
             object.last_used = Instant::now();
             // One after the other, so that each sees those that came back before it.

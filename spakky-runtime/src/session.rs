@@ -13,7 +13,6 @@ mod manager;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod native;
 mod nested;
-mod placeholder;
 mod plain;
 mod registry;
 mod runtime;
@@ -27,6 +26,7 @@ pub(crate) use ambient::{
 };
 pub(crate) use checked::CatalogGuard;
 pub(crate) use execute::Call;
+pub(crate) use finish::give_back;
 
 pub use handle::Session;
 pub(crate) use handle::{Queued, check_queued};
@@ -35,7 +35,7 @@ pub use manager::SessionManager;
 #[cfg(feature = "postgres")]
 pub use native::PostgresLoan;
 pub(crate) use nested::ScopeGuard;
-pub use plain::{FromRecord, PlainSql};
+pub use plain::{BindValue, FromRecord, PlainSql};
 pub use registry::SessionRegistry;
 pub(crate) use runtime::{check_runtime, has_runtime, runtime_or};
 pub use state::SessionStatistics;

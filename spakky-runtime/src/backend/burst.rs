@@ -27,6 +27,9 @@ pub(crate) struct Statement {
     /// What the statement does, for a database that reads no SQL; text that a user wrote has none.
     #[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "only the in-memory database reads it"))]
     pub(crate) meaning: Option<Arc<Operation>>,
+    /// The user wrote the text: it may leave settings, locks and the like on the connection, which are undone when the
+    /// transaction or the burst ends.
+    pub(crate) by_user: bool,
 }
 
 /// Asks for the id of the transaction.
@@ -40,7 +43,7 @@ impl Statement {
 
     /// A statement whose text recurs, with nothing to guard.
     pub(crate) fn plain(sql: &'static str, binds: Vec<Bind>) -> Self {
-        Statement { sql: sql.into(), binds, cached: true, guard: None, meaning: None }
+        Statement { sql: sql.into(), binds, cached: true, guard: None, meaning: None, by_user: false }
     }
 }
 

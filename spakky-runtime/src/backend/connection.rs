@@ -101,6 +101,20 @@ impl Connection {
         each!(self, connection => connection.is_usable())
     }
 
+    /// Whether a user's own text ran on it, whose traces are not known to be gone: [`reset`](Self::reset) removes them.
+    pub(crate) fn is_touched(&self) -> bool {
+        match self {
+            #[cfg(feature = "postgres")]
+            Connection::Postgres(connection) => connection.is_touched(),
+            #[cfg(feature = "sqlite")]
+            Connection::Sqlite(connection) => connection.is_touched(),
+            #[cfg(feature = "testing")]
+            Connection::Memory(_) => false,
+            #[cfg(not(any(feature = "postgres", feature = "sqlite", feature = "testing")))]
+            _ => unreachable!("no backend is compiled in, so no connection exists"),
+        }
+    }
+
     /// Ends whatever is left over (a running statement, an open transaction) within `deadline`.
     /// Answers whether the connection is clean; one that is not must be closed.
     pub(crate) fn reset(&self, deadline: Duration) -> BoxFuture<'_, bool> {

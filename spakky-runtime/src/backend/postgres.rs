@@ -36,7 +36,7 @@ pub use native::PgConnection;
 pub(crate) use native::Returned;
 pub(crate) use options::PostgresOptions;
 use outcome::{ServerIdentity, resolve, resolve_token};
-pub(crate) use target::{PostgresTarget, resolve_on};
+pub(crate) use target::{PostgresTarget, find_raise, resolve_on};
 pub(crate) use wire::{column_bytes, column_value, plain_bytes};
 
 use std::fmt;
@@ -103,12 +103,24 @@ impl PostgresConnection {
     /// The same connection for diesel's traits. `in_transaction` tells that a transaction of ours is open, so that one
     /// begun on it makes a savepoint.
     pub(crate) fn lend(&self, in_transaction: bool) -> PgConnection {
+        self.core.touch();
         PgConnection::on(self.core.clone(), in_transaction)
     }
 
     /// Whether the connection can be used.
     pub(crate) fn is_usable(&self) -> bool {
         self.core.is_usable()
+    }
+
+    /// A user's own text is about to run, or has run, by other ways than a statement's.
+    #[cfg(feature = "migrations")]
+    pub(crate) fn touch(&self) {
+        self.core.touch();
+    }
+
+    /// Whether a user's own text ran on it, whose traces are not known to be gone.
+    pub(crate) fn is_touched(&self) -> bool {
+        self.core.is_touched()
     }
 
     /// Ends what is left over within `deadline`; answers whether the connection is clean, and closes it if not.

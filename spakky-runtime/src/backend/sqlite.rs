@@ -21,10 +21,12 @@ mod codec;
 mod error;
 mod executor;
 mod file;
+mod guard;
 mod lend;
 mod options;
 mod queue;
 mod raw;
+mod restore;
 mod statement_cache;
 mod stream;
 mod wire;
@@ -127,6 +129,11 @@ impl SqliteConnection {
     /// Whether the connection can be used: open, and no failure of the file was seen.
     pub(crate) fn is_usable(&self) -> bool {
         self.queue.is_usable()
+    }
+
+    /// Whether a user's own text left something on it, which [`reset`](Self::reset) undoes.
+    pub(crate) fn is_touched(&self) -> bool {
+        self.queue.is_touched()
     }
 
     /// Stops what is running and waiting, and rolls back what is open, within `deadline`. Answers whether the connection

@@ -7,7 +7,7 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use super::{Ending, micros};
-use crate::backend::{Burst, BurstResult, Statement, Step};
+use crate::backend::{Backend, Burst, BurstResult, Statement, Step};
 use crate::session::SessionManager;
 use crate::statement::{is_catalog_guard, summary};
 
@@ -39,7 +39,7 @@ impl SessionManager {
                 Step::Statement(statement) if asked(position) => Some(statement),
                 _ => None,
             });
-            self.burst_span(&Described::of(statements, burst), origins)
+            self.burst_span(&Described::of(statements, burst, self.backend()), origins)
         });
         BurstWatch {
             manager: self.clone(),
@@ -56,7 +56,7 @@ impl SessionManager {
             if !tracing::span_enabled!(target: "spakky::burst", tracing::Level::INFO) {
                 return Span::none();
             }
-            self.burst_span(&Described::of([statement], &Vec::new()), [])
+            self.burst_span(&Described::of([statement], &Vec::new(), self.backend()), [])
         }))
     }
 
@@ -102,12 +102,12 @@ struct Described {
 }
 
 impl Described {
-    fn of<'a>(statements: impl IntoIterator<Item = &'a Statement>, burst: &Burst) -> Self {
-        let summaries: Vec<String> = statements.into_iter().map(|statement| summary(&statement.sql)).collect();
+    fn of<'a>(statements: impl IntoIterator<Item = &'a Statement>, burst: &Burst, backend: Backend) -> Self {
+        let summaries: Vec<String> = statements.into_iter().map(|statement| summary(&statement.sql, backend)).collect();
         let operation = |summary: &str| summary.split(' ').next().unwrap_or_default().to_owned();
         match summaries.as_slice() {
             [] => {
-                let control = control(burst);
+                let control = control(burst, backend);
                 Described { operation: control.clone(), summary: control, batch_size: None }
             }
             [one] => Described { operation: operation(one), summary: one.clone(), batch_size: None },
@@ -125,9 +125,9 @@ impl Described {
 }
 
 /// The last step, of a burst that only controls the transaction.
-fn control(burst: &Burst) -> String {
+fn control(burst: &Burst, backend: Backend) -> String {
     match burst.last() {
-        Some(Step::Control(sql)) => summary(sql),
+        Some(Step::Control(sql)) => summary(sql, backend),
         Some(Step::Begin(_)) => "BEGIN".to_owned(),
         Some(Step::Rollback) => "ROLLBACK".to_owned(),
         Some(Step::Commit | Step::Statement(_) | Step::Draw(_)) | None => "COMMIT".to_owned(),

@@ -21,7 +21,7 @@ use crate::error::{DatabaseError, Error, ErrorKind};
 use crate::instrument::Ending;
 use crate::pool::Lease;
 use crate::schema::raise;
-use crate::session::SessionManager;
+use crate::session::{SessionManager, give_back};
 use crate::transaction::TransactionMode;
 use crate::value::{ColumnType, ColumnValue, ScalarType, Value};
 
@@ -258,15 +258,17 @@ impl Run {
             Backend::Postgres => self.query(&format!("SELECT pg_advisory_unlock({LOCK})"), Vec::new()).await.is_ok(),
             Backend::Sqlite => self.control("PRAGMA legacy_alter_table = OFF; PRAGMA foreign_keys = ON").await.is_ok(),
         };
-        if self.is_postgres() {
-            self.connection.refresh_types().await;
+        sessions.schema_changed(&self.connection).await;
+        // What a script has set is undone on the way back to the pool.
+        #[cfg(feature = "postgres")]
+        if let Connection::Postgres(connection) = &*self.connection {
+            connection.touch();
         }
         if let Some(lease) = self.lease.take()
             && unlocked
         {
-            lease.release();
+            give_back(lease).await;
         }
-        sessions.schema_changed();
     }
 
     async fn send(&self, steps: Vec<Step>) -> Result<Vec<Answer>, DatabaseError> {
@@ -279,7 +281,14 @@ impl Run {
     }
 
     async fn query(&self, sql: &str, binds: Vec<Bind>) -> Result<Vec<Vec<Value>>, DatabaseError> {
-        let statement = crate::backend::Statement { sql: sql.into(), binds, cached: false, guard: None, meaning: None };
+        let statement = crate::backend::Statement {
+            sql: sql.into(),
+            binds,
+            cached: false,
+            guard: None,
+            meaning: None,
+            by_user: false,
+        };
         let answers = self.send(vec![Step::Statement(statement)]).await?;
         Ok(answers.into_iter().flat_map(|answer| answer.rows).collect())
     }
@@ -467,7 +476,7 @@ impl Run {
                 Error::new(ErrorKind::Config, message)
             })?,
         };
-        let statements = script::statements(text);
+        let statements = script::statements(text, self.sessions.backend());
         let off = script::inside_foreign_keys_off(&statements).filter(|_| !self.is_postgres());
         let failed =
             |at: Option<&Statement<'_>>, error: DatabaseError| failed(migration, direction, &statements, at, error);

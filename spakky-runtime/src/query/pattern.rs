@@ -45,7 +45,7 @@ impl Pattern {
         self.ignore_case
     }
 
-    /// The pattern for `LIKE … ESCAPE '\'`.
+    /// The pattern for a `LIKE` whose escape character is the backslash.
     pub(crate) fn like(&self) -> &str {
         &self.like
     }

@@ -10,7 +10,7 @@ use crate::error::{DatabaseError, Error};
 use crate::hash::FastSet;
 use crate::schema::TableDescriptor;
 use crate::schema::fit::{Checked, Purpose, misfit};
-use crate::statement::{catalog_guard, misfits};
+use crate::statement::{RaiseStyle, catalog_guard, misfits};
 
 /// What is known to give back what is written to it, and to compare as the program does.
 #[derive(Debug)]
@@ -83,7 +83,8 @@ impl SessionManager {
         if columns.is_empty() {
             return None;
         }
-        let statement = Some(catalog_guard(self.backend(), self.raise_style(), &columns));
+        // Not by the function, which the role of a scope may not be allowed to call; it is asked once for each table.
+        let statement = Some(catalog_guard(self.backend(), RaiseStyle::Cast, &columns));
         Some(Box::new(CatalogGuard { statement, columns }))
     }
 

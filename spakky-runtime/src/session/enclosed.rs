@@ -204,7 +204,7 @@ impl Session {
             Backend::Postgres => CHECK_POSTGRES,
             Backend::Sqlite => CHECK_SQLITE,
         };
-        Statement { sql: sql.into(), binds: Vec::new(), cached: false, guard: None, meaning: None }
+        Statement { sql: sql.into(), binds: Vec::new(), cached: false, guard: None, meaning: None, by_user: false }
     }
 
     /// Takes the frame off; its savepoint is released with the next burst.

@@ -14,6 +14,7 @@ use crate::backend::{Answer, Backend, Burst, BurstFailure, BurstResult, Connecti
 use crate::error::{Error, ErrorKind};
 use crate::instrument::BurstWatch;
 use crate::pool::Lease;
+use crate::statement::RaiseStyle;
 use crate::transaction::{Isolation, TransactionMode, commit_token};
 use crate::unit_of_work::{Drawing, DrawnIds, FlushContext, FlushPlan, FlushStep, Settled, segments};
 use crate::value::Value;
@@ -278,7 +279,7 @@ impl Session {
         let mut context = FlushContext {
             backend,
             scope: &scope,
-            raise: manager.raise_style(),
+            raise: self.raise_style(state),
             wants_xid: false,
             tells: !manager.listeners().is_empty(),
         };
@@ -334,10 +335,22 @@ impl Session {
         }
         outgoing.push_guard(asked, depth);
         for statement in call.statements {
+            state.ran_text |= statement.by_user;
             outgoing.push(Step::Statement(statement), Part::Query { depth, writes: call.writes });
         }
         state.wrote |= call.writes || has_flush;
         Ok(outgoing)
+    }
+
+    /// How guarded statements report a miss. A role that is not the connection's may not be allowed to call the function.
+    fn raise_style(&self, state: &State) -> RaiseStyle {
+        let sets_role = |(name, _): &(String, String)| {
+            ["role", "session_authorization"].iter().any(|setting| name.eq_ignore_ascii_case(setting))
+        };
+        if state.ran_text || self.inner.mode.settings.iter().any(sets_role) {
+            return RaiseStyle::Cast;
+        }
+        self.inner.manager.raise_style()
     }
 
     /// How the transaction on the database is opened.

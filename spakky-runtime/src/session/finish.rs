@@ -127,9 +127,11 @@ impl Session {
                 Some(lease) => {
                     if phase == Phase::Open {
                         // A savepoint that is still to be undone, or released, goes ahead.
-                        drop(lease.connection().send(burst));
+                        let ending = lease.connection().send(burst);
+                        lease.release_behind(ending);
+                    } else {
+                        lease.release();
                     }
-                    lease.release();
                 }
                 None => {}
             }
@@ -444,7 +446,7 @@ async fn unless_given_up(connection: &Connection, pending: &mut Pending, given_u
 
 /// Returns a connection to the pool once it is clean, or closes it. One that holds its database is waited for: whoever used
 /// it next would have to, and without a limit.
-pub(super) async fn give_back(lease: Lease) {
+pub(crate) async fn give_back(lease: Lease) {
     while !lease.connection().reset(CLEANUP_DEADLINE).await {
         if !lease.holds_database() {
             return;

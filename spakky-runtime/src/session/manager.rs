@@ -280,7 +280,9 @@ impl SessionManager {
         self.current()
     }
 
-    /// Plain SQL outside any scope: one statement, in a transaction of its own, with the settings of the request's context.
+    /// Plain SQL, with values as `$1`, `$2`, …: in the scope of this manager around the place where it is sent, as
+    /// repositories do; outside any, in a transaction of its own, with the settings of the request's context. (Statements
+    /// that PostgreSQL runs outside of transactions alone, such as `VACUUM`, have none.)
     pub fn sql(&self, sql: impl Into<String>) -> PlainSql {
         PlainSql::new(self.clone(), None, sql.into())
     }

@@ -19,6 +19,7 @@ impl Session {
         let writes = !self.inner.mode.read_only;
         let outgoing = self.assemble(Call { statements: Vec::new(), flush: true, writes, transaction: true })?;
         self.exchange(connection, outgoing).await?;
+        self.state().ran_text = true;
         Ok(())
     }
 }

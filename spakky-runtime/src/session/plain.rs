@@ -1,16 +1,22 @@
 //! Plain SQL on either backend.
 
 use super::execute::Call;
-use super::{Session, SessionManager, placeholder};
+use super::{Session, SessionManager};
 use crate::backend::{Answer, Backend, Bind, Statement, Step};
 use crate::error::{Error, ErrorKind};
 use crate::schema::{RecordReader, Table};
-use crate::value::{ColumnValue, Value};
+use crate::sql::{control, first_word, placeholder};
+use crate::value::{ColumnType, ColumnValue, Value, ValueError};
 
-/// A statement of the caller's own, from [`Session::sql`]. Values stand in it as `$1`, `$2`, … on both backends.
+/// A statement of the caller's own, from [`Session::sql`] or [`SessionManager::sql`]. Values stand in it as `$1`, `$2`, … on
+/// both backends.
 ///
 /// Pending writes are sent ahead of it. Unless it is a `SELECT`, the session takes it for a write: rows that it knows are
 /// read again when they are next asked for, and COMMIT is waited for.
+///
+/// What it sets on the connection ends with the transaction, and outside any scope with the statement: settings, also by
+/// `set_config`, role, advisory locks, `LISTEN`, cursors and temporary tables on PostgreSQL; PRAGMAs, attached databases and
+/// temporary tables on SQLite.
 #[derive(Debug)]
 #[must_use = "the statement is sent by one of its `fetch` methods or `execute`"]
 pub struct PlainSql {
@@ -25,7 +31,7 @@ impl Session {
     ///
     /// ```no_run
     /// # async fn example(session: spakky_runtime::session::Session) -> Result<(), spakky_runtime::Error> {
-    /// let (count,): (i64,) = session.sql("SELECT count(*) FROM orders WHERE status = $1").bind("paid".to_owned()).fetch_one().await?;
+    /// let (count,): (i64,) = session.sql("SELECT count(*) FROM orders WHERE status = $1").bind("paid").fetch_one().await?;
     /// # Ok(()) }
     /// ```
     pub fn sql(&self, sql: impl Into<String>) -> PlainSql {
@@ -34,7 +40,9 @@ impl Session {
 
     /// Runs statements without values, such as DDL, in this transaction.
     pub(crate) async fn control(&self, statements: Vec<String>) -> Result<(), Error> {
-        let statements = statements.into_iter().map(|sql| statement(self.manager().backend(), &sql, Vec::new()));
+        let backend = self.manager().backend();
+        let by_us = |sql: String| Statement { by_user: false, ..statement(backend, &sql, Vec::new()) };
+        let statements = statements.into_iter().map(by_us);
         let call = Call { statements: statements.collect(), flush: true, writes: true, transaction: true };
         self.execute(call).await?;
         self.state().map.expire(self.depth, None);
@@ -47,7 +55,7 @@ fn statement(backend: Backend, sql: &str, binds: Vec<Bind>) -> Statement {
         Backend::Postgres => sql.into(),
         Backend::Sqlite => placeholder::numbered(sql).into(),
     };
-    Statement { sql, binds, cached: false, guard: None, meaning: None }
+    Statement { sql, binds, cached: false, guard: None, meaning: None, by_user: true }
 }
 
 impl PlainSql {
@@ -57,11 +65,12 @@ impl PlainSql {
 
     /// The next value: the first call gives `$1`. A statement takes as many values as it names: another number of them is
     /// [`is_invalid_query`](Error::is_invalid_query).
-    pub fn bind<T: ColumnValue>(mut self, value: T) -> Self {
+    pub fn bind(mut self, value: impl BindValue) -> Self {
         let number = self.binds.len() + 1;
+        let (ty, value) = value.into_bind();
         let storable = |value: Value| self.manager.backend().check(&value).map(|()| value);
-        self.binds.push(match value.to_value().and_then(storable) {
-            Ok(value) => Ok(Bind { ty: T::TYPE, value }),
+        self.binds.push(match value.and_then(storable) {
+            Ok(value) => Ok(Bind { ty, value }),
             Err(error) => Err(Error::of_value(format!("bind value `${number}`"), error).with_given(true)),
         });
         self
@@ -118,37 +127,36 @@ impl PlainSql {
 
     /// Whether the statement only reads, as far as its first word tells.
     fn is_select(&self) -> bool {
-        let text = self.sql.trim_start();
-        let word: String = text.chars().take_while(char::is_ascii_alphabetic).collect();
-        ["select", "values", "show", "pragma"].contains(&word.to_ascii_lowercase().as_str())
+        let word = first_word(&self.sql, self.manager.backend().into()).to_ascii_lowercase();
+        ["select", "values", "show", "pragma"].contains(&word.as_str())
     }
 
-    /// Refuses what would end the scope's transaction behind its back, or leave one open on a pooled connection.
-    fn check_no_control(&self) -> Result<(), Error> {
-        let mut words = self.sql.split_whitespace().map(|word| word.trim_end_matches(';').to_ascii_lowercase());
-        let word = words.next().unwrap_or_default();
-        let controls = match word.as_str() {
-            "begin" | "start" | "commit" | "end" | "rollback" | "abort" | "savepoint" | "release" => true,
-            "prepare" => words.next().as_deref() == Some("transaction"),
-            _ => false,
-        };
-        if !controls {
-            return Ok(());
+    /// Refuses what no database takes, and what would end the scope's transaction behind its back, or leave one open on a
+    /// pooled connection.
+    fn check(&self) -> Result<(), Error> {
+        if self.sql.contains('\0') {
+            let message = "run plain SQL: the statement holds a NUL character, which no database takes; remove it";
+            return Err(Error::new(ErrorKind::InvalidQuery, message));
         }
-        let message = format!(
-            "run `{}` as plain SQL: a scope begins and ends its transaction itself; use `transaction(..)`, `nested`, or \
-             `set_rollback_only`",
-            word.to_ascii_uppercase()
-        );
-        Err(Error::new(ErrorKind::InvalidQuery, message))
+        match control::controls(&self.sql, self.manager.backend().into()).first() {
+            Some(control) => Err(Error::new(
+                ErrorKind::InvalidQuery,
+                format!(
+                    "run `{}` as plain SQL: a scope begins and ends its transaction itself; use `transaction(..)`, \
+                     `nested`, or `set_rollback_only`",
+                    control.word()
+                ),
+            )),
+            None => Ok(()),
+        }
     }
 
     async fn run(self, writes: bool) -> Result<Answer, Error> {
-        self.check_no_control()?;
-        placeholder::check_count(&self.sql, self.binds.len())?;
+        self.check()?;
+        placeholder::check_count(&self.sql, self.binds.len(), self.manager.backend())?;
         let binds = self.binds.into_iter().collect::<Result<Vec<_>, _>>()?;
         let statement = statement(self.manager.backend(), &self.sql, binds);
-        let Some(session) = self.session else {
+        let Some(session) = self.session.or_else(|| self.manager.find_current()) else {
             return run_alone(&self.manager, statement, writes).await;
         };
         if writes {
@@ -171,6 +179,45 @@ async fn run_alone(manager: &SessionManager, statement: Statement, writes: bool)
         return manager.write_alone(step, None, None).await;
     }
     Ok(manager.run_alone(vec![step]).await?.pop().unwrap_or_default())
+}
+
+/// What [`PlainSql::bind`] takes: a value of any type that a column can have, `&str` and `&[u8]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be bound in plain SQL",
+    label = "not a value of a column",
+    note = "derive `ColumnValue` for `{Self}`, or bind a value of a column's type"
+)]
+pub trait BindValue {
+    /// The type and the value, unless it cannot be stored.
+    #[doc(hidden)]
+    fn into_bind(self) -> (ColumnType, Result<Value, ValueError>);
+}
+
+impl<T: ColumnValue> BindValue for T {
+    fn into_bind(self) -> (ColumnType, Result<Value, ValueError>) {
+        (T::TYPE, self.to_value())
+    }
+}
+
+macro_rules! borrowed {
+    ($($borrowed:ty => $owned:ty, $from:expr;)+) => {$(
+        impl BindValue for &$borrowed {
+            fn into_bind(self) -> (ColumnType, Result<Value, ValueError>) {
+                $from(self).into_bind()
+            }
+        }
+
+        impl BindValue for Option<&$borrowed> {
+            fn into_bind(self) -> (ColumnType, Result<Value, ValueError>) {
+                self.map($from).into_bind()
+            }
+        }
+    )+};
+}
+
+borrowed! {
+    str => String, str::to_owned;
+    [u8] => Vec<u8>, <[u8]>::to_vec;
 }
 
 /// A type that a result row can be read into.

@@ -132,6 +132,8 @@ pub(crate) struct State {
     pub(crate) commit_token: Option<Uuid>,
     /// The last failure the database reported, for the retry.
     pub(crate) failure: Option<Failure>,
+    /// A user's own text ran, or a lent connection did: role and search path may be others.
+    pub(crate) ran_text: bool,
     /// The connection is lent.
     pub(crate) lent: bool,
     pub(crate) statistics: SessionStatistics,
@@ -162,6 +164,7 @@ impl State {
             xid: None,
             commit_token: None,
             failure: None,
+            ran_text: false,
             lent: false,
             statistics: SessionStatistics::default(),
             span,

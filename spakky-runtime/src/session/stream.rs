@@ -9,8 +9,7 @@ use tokio::runtime::Handle;
 use tracing::Span;
 
 use super::execute::{Call, Wire};
-use super::finish::give_back;
-use super::{Session, SessionManager, SessionStatistics, runtime_or};
+use super::{Session, SessionManager, SessionStatistics, give_back, runtime_or};
 use crate::backend::{Backend, RowSource, Statement};
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind};

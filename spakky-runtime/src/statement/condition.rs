@@ -315,7 +315,11 @@ impl SqlWriter {
             (backend, ignores_case) => {
                 let ilike = ignores_case && backend == Backend::Postgres;
                 self.push_sql(if ilike { " ILIKE " } else { " LIKE " });
-                self.push_bind(text, Value::Text(pattern.like().to_owned())).push_sql(r" ESCAPE '\'");
+                self.push_bind(text, Value::Text(pattern.like().to_owned()));
+                // PostgreSQL escapes by a backslash unless it is told otherwise, and reads one in a text by a setting.
+                if backend == Backend::Sqlite {
+                    self.push_sql(r" ESCAPE '\'");
+                }
             }
         }
         Ok(())

@@ -188,7 +188,14 @@ impl SqlWriter {
 
     /// The statement, as one whose text recurs and that guards nothing.
     pub(crate) fn finish(self) -> Statement {
-        Statement { sql: self.sql.into(), binds: self.binds, cached: true, guard: None, meaning: self.meaning }
+        Statement {
+            sql: self.sql.into(),
+            binds: self.binds,
+            cached: true,
+            guard: None,
+            meaning: self.meaning,
+            by_user: false,
+        }
     }
 }
 

@@ -5,13 +5,16 @@
 
 use std::borrow::Cow;
 
+use crate::backend::Backend;
+use crate::sql::{Dialect, Kind, Tokens};
+
 /// A longer summary ends with a whole word.
 const MAX_LENGTH: usize = 255;
 const VERBS: [&str; 5] = ["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"];
 
-/// The summary of a statement's text, on either backend.
-pub(crate) fn summary(sql: &str) -> String {
-    let tokens: Vec<Token<'_>> = Tokens(sql).collect();
+/// The summary of a statement's text.
+pub(crate) fn summary(sql: &str, backend: Backend) -> String {
+    let tokens = tokens(sql, backend.into());
     let first = tokens.iter().find_map(|token| match token {
         Token::Word(word) => Some(word.to_ascii_uppercase()),
         _ => None,
@@ -76,117 +79,35 @@ impl Token<'_> {
     }
 }
 
-/// What is left of the text.
-struct Tokens<'a>(&'a str);
-
-fn is_part_of_word(next: char) -> bool {
-    next.is_alphanumeric() || next == '_'
-}
-
-impl<'a> Tokens<'a> {
-    /// Takes so many bytes.
-    fn take(&mut self, length: usize) -> &'a str {
-        let (taken, rest) = self.0.split_at(length);
-        self.0 = rest;
-        taken
-    }
-
-    /// Takes what stands before `end`, and that too.
-    fn take_until(&mut self, end: &str) -> &'a str {
-        let found = self.0.find(end);
-        let taken = self.take(found.unwrap_or(self.0.len()));
-        self.0 = self.0.strip_prefix(end).unwrap_or(self.0);
-        taken
-    }
-
-    fn take_word(&mut self) -> &'a str {
-        self.take(self.0.find(|next| !is_part_of_word(next)).unwrap_or(self.0.len()))
-    }
-
-    /// Takes the rest of a text in single quotes. A quote that is doubled makes two texts of it, which is one value, too.
-    fn take_text(&mut self, escapes: bool) -> Token<'a> {
-        loop {
-            let part = self.take_until("'");
-            let escaped = escapes && part.chars().rev().take_while(|&next| next == '\\').count() % 2 == 1;
-            if !escaped || self.0.is_empty() {
-                return Token::Value;
-            }
+/// The tokens of a text; a name and its schema's are one.
+fn tokens(sql: &str, dialect: Dialect) -> Vec<Token<'_>> {
+    let mut found: Vec<Token<'_>> = Vec::new();
+    let mut is_part = false;
+    for token in Tokens::new(sql, dialect) {
+        let joins = std::mem::take(&mut is_part);
+        if joins
+            && matches!(token.kind, Kind::Word | Kind::Quoted)
+            && let Some(Token::Name(name)) = found.last_mut()
+        {
+            name.push_str(&token.name().unwrap_or_default());
+            continue;
         }
+        if token.is('.')
+            && let Some(last) = found.last_mut()
+            && let Some(name) = last.name().map(|name| format!("{name}."))
+        {
+            *last = Token::Name(name);
+            is_part = true;
+            continue;
+        }
+        found.push(match token.kind {
+            Kind::Word => Token::Word(token.text),
+            Kind::Quoted => Token::Name(token.name().unwrap_or_default()),
+            Kind::Text | Kind::Number | Kind::Place => Token::Value,
+            Kind::Sign => Token::Sign(token.text.chars().next().unwrap_or_default()),
+        });
     }
-
-    /// `$1`, or a text between two `$tag$`.
-    fn take_dollar(&mut self) -> Token<'a> {
-        let start = self.0;
-        self.take(1);
-        let tag = self.take_word().len() + 2;
-        if let (true, Some(tag)) = (self.0.starts_with('$'), start.get(..tag)) {
-            self.take(1);
-            self.take_until(tag);
-        }
-        Token::Value
-    }
-
-    /// The parts of a name behind its first, each with the dot before it.
-    fn take_parts(&mut self, mut name: String) -> Token<'a> {
-        while let Some(rest) = self.0.strip_prefix('.') {
-            self.0 = rest;
-            name.push('.');
-            name.push_str(match self.0.strip_prefix('"') {
-                Some(rest) => {
-                    self.0 = rest;
-                    self.take_until("\"")
-                }
-                None => self.take_word(),
-            });
-        }
-        Token::Name(name)
-    }
-}
-
-impl<'a> Iterator for Tokens<'a> {
-    type Item = Token<'a>;
-
-    fn next(&mut self) -> Option<Token<'a>> {
-        loop {
-            self.0 = self.0.trim_start();
-            if self.0.starts_with("--") {
-                self.take_until("\n");
-            } else if self.0.starts_with("/*") {
-                self.take_until("*/");
-            } else {
-                break;
-            }
-        }
-        let first = self.0.chars().next()?;
-        if first.is_alphabetic() || first == '_' {
-            let word = self.take_word();
-            return Some(match self.0.chars().next() {
-                // The mark of a text's kind: `E'…'`, `x'…'`.
-                Some('\'') => {
-                    self.take(1);
-                    self.take_text(word.eq_ignore_ascii_case("e"))
-                }
-                Some('.') => self.take_parts(word.to_owned()),
-                _ => Token::Word(word),
-            });
-        }
-        if first.is_numeric() {
-            self.take_word();
-            return Some(Token::Value);
-        }
-        if first == '$' {
-            return Some(self.take_dollar());
-        }
-        self.take(first.len_utf8());
-        Some(match first {
-            '\'' => self.take_text(false),
-            '"' => {
-                let name = self.take_until("\"").to_owned();
-                self.take_parts(name)
-            }
-            _ => Token::Sign(first),
-        })
-    }
+    found
 }
 
 /// One operation and the tables it names.
@@ -316,7 +237,9 @@ mod tests {
 
     #[track_caller]
     fn assert_summary(sql: &str, expected: &str) {
-        assert_eq!(summary(sql), expected, "{sql}");
+        for backend in [Backend::Postgres, Backend::Sqlite] {
+            assert_eq!(summary(sql, backend), expected, "{sql}");
+        }
     }
 
     #[test]
@@ -360,28 +283,25 @@ mod tests {
 
     #[test]
     fn values_are_never_part_of_it() {
-        for value in [
-            "'x FROM secret'",
-            "'it''s FROM secret'",
-            r"E'\' FROM secret'",
-            "$$ FROM secret $$",
-            "$a$ FROM secret $$a$",
-        ] {
-            assert_summary(
-                &format!("SELECT {value}, /* FROM secret */ 1 -- FROM secret\n FROM orders"),
-                "SELECT orders",
-            );
+        let around = |value: &str| format!("SELECT {value}, /* FROM secret */ 1 -- FROM secret\n FROM orders");
+        for value in ["'x FROM secret'", "'it''s FROM secret'"] {
+            assert_summary(&around(value), "SELECT orders");
+        }
+        for value in [r"E'\' FROM secret'", "$$ FROM secret $$", "$a$ FROM secret $$a$"] {
+            assert_eq!(summary(&around(value), Backend::Postgres), "SELECT orders", "{value}");
         }
         for open in ["'", "\"", "$$", "$a$", "/*", "(", ")", "E'\\", "$", "a."] {
-            summary(&format!("SELECT a FROM b {open}"));
-            summary(&format!("SELECT {open}é"));
+            for backend in [Backend::Postgres, Backend::Sqlite] {
+                summary(&format!("SELECT a FROM b {open}"), backend);
+                summary(&format!("SELECT {open}é"), backend);
+            }
         }
     }
 
     #[test]
     fn a_summary_that_is_too_long_ends_with_a_whole_word() {
         let tables: Vec<String> = (0..100).map(|number| format!("table_{number}")).collect();
-        let text = summary(&format!("SELECT * FROM {}", tables.join(", ")));
+        let text = summary(&format!("SELECT * FROM {}", tables.join(", ")), Backend::Sqlite);
         assert!(text.len() <= MAX_LENGTH && text.ends_with(" table_27"), "{text}");
     }
 }

@@ -53,7 +53,7 @@ pub(crate) fn sweep() -> Statement {
 
 fn statement(sql: &str, token: Uuid) -> Statement {
     let binds = vec![Bind { ty: ColumnType::scalar(ScalarType::Uuid), value: Value::Uuid(token) }];
-    Statement { sql: sql.into(), binds, cached: true, guard: None, meaning: None }
+    Statement { sql: sql.into(), binds, cached: true, guard: None, meaning: None, by_user: false }
 }
 
 /// Why the row could not be written.

@@ -89,7 +89,7 @@ pub(super) async fn read(core: Arc<Core>, steps: Arc<[Step]>, sent: Sent) -> Bur
 
 /// Also answers whether a prepared statement was stale, and hands back the proof that all answers were read.
 async fn read_once(core: &Core, steps: &[Step], sent: Sent) -> (BurstResult, bool, Observation) {
-    let Sent { waits, prepared, observation, .. } = sent;
+    let Sent { waits, prepared, observation, restoring, stays_open, .. } = sent;
     let mut rows = Vec::with_capacity(waits.len());
     let mut failed = None;
     // All of them are waited for, also behind a failure: then the burst is over on the server too.
@@ -101,7 +101,27 @@ async fn read_once(core: &Core, steps: &[Step], sent: Sent) -> (BurstResult, boo
         }
     }
 
+    if let Some(restoring) = restoring {
+        match restoring.finish().await {
+            Ok(()) => core.restored(),
+            // It is done again before anybody else uses the connection.
+            Err(error) => {
+                core.wire.settled().await;
+                core.failure(error);
+            }
+        }
+    }
+
     let Some((step, error)) = failed else {
+        let is_ended = stays_open && core.wire.transaction() == TransactionState::Idle;
+        if is_ended && observation.is_last(&core.outbox()) {
+            let message = "the transaction was ended by a statement inside it";
+            let error = DatabaseError::new(ErrorKind::RollbackOnly, "", message);
+            let step = rows.len().saturating_sub(1);
+            rows.truncate(step);
+            let answers = rows.into_iter().map(answer).collect();
+            return (Err(Box::new(BurstFailure { step, error, answers, lost: false })), false, observation);
+        }
         if rows.iter().any(|rows: &Rows| !rows.unread.is_empty()) {
             refresh_types(core, &observation).await;
         }

@@ -64,6 +64,8 @@ async fn open_unlimited(options: &PostgresOptions) -> Result<Arc<Core>, Database
         task,
         broken: AtomicBool::new(false),
         outbox: Mutex::new(Outbox::new(options.named_statements())),
+        restore: super::control::restore(options.config.get_application_name())?,
+        touched: AtomicBool::new(false),
     }))
 }
 

@@ -9,7 +9,9 @@ use bytes::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use super::error::config_error;
+use crate::backend::Backend;
 use crate::error::DatabaseError;
+use crate::sql::statement::{Parsed, statements};
 use crate::transaction::{Isolation, TransactionMode};
 
 /// `BEGIN` with its options.
@@ -59,6 +61,29 @@ impl Settings {
     }
 }
 
+/// What undoes all that a user's own text may have left on a connection: cursors, role and settings, notifications, locks,
+/// temporary tables, what sequences last gave. Settings that a pooler keeps for its client are given again, since the
+/// connection behind it was opened by the pooler with others.
+pub(super) fn restore(application_name: Option<&str>) -> Result<String, DatabaseError> {
+    let name = match application_name {
+        Some(name) => format!("SET application_name = {}; ", literal(name)?),
+        None => String::new(),
+    };
+    Ok(format!(
+        "CLOSE ALL; RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; SET client_encoding = 'UTF8'; {name}UNLISTEN *; SELECT \
+         pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES"
+    ))
+}
+
+/// A string literal that is read the same whatever `standard_conforming_strings` is.
+fn literal(text: &str) -> Result<String, DatabaseError> {
+    if text.contains('\0') {
+        return Err(config_error("use an application name with a NUL character"));
+    }
+    let quoted = text.replace('\'', "''");
+    Ok(if text.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") })
+}
+
 /// A text that is sent and not shown.
 pub(super) struct Hidden(String);
 
@@ -82,6 +107,8 @@ impl ToSql for Hidden {
 
 /// Whether a control statement leaves every table and type as it was.
 pub(super) fn keeps_schema(sql: &str) -> bool {
-    let first = sql.trim_start().split_ascii_whitespace().next().unwrap_or_default();
-    !sql.contains(';') && ["SAVEPOINT", "RELEASE", "SET"].iter().any(|known| first.eq_ignore_ascii_case(known))
+    let known = |statement: &Parsed<'_>| {
+        statement.tokens.first().is_some_and(|first| first.is_any_word(&["SAVEPOINT", "RELEASE", "SET"]))
+    };
+    statements(sql, Backend::Postgres.into()).iter().all(known)
 }

@@ -25,6 +25,10 @@ pub(super) struct Core {
     pub(super) task: AbortHandle,
     pub(super) broken: AtomicBool,
     pub(super) outbox: Mutex<Outbox>,
+    /// What makes the connection as it was when it was opened.
+    pub(super) restore: String,
+    /// The user's own text ran since then, which may have left anything.
+    pub(super) touched: AtomicBool,
 }
 
 /// Why the socket's task ended.
@@ -73,6 +77,20 @@ impl Core {
 
     pub(super) fn is_usable(&self) -> bool {
         !self.broken.load(Ordering::Acquire) && !self.client.is_closed()
+    }
+
+    pub(super) fn is_touched(&self) -> bool {
+        self.touched.load(Ordering::Acquire)
+    }
+
+    /// The user's own text is about to run.
+    pub(super) fn touch(&self) {
+        self.touched.store(true, Ordering::Release);
+    }
+
+    /// Nothing of the user's own text is left.
+    pub(super) fn restored(&self) {
+        self.touched.store(false, Ordering::Release);
     }
 
     /// Closes the socket at once, whatever is under way.

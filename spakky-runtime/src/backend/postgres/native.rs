@@ -28,6 +28,7 @@ use super::options::PostgresOptions;
 use super::send::{Open, Running, Wait};
 use super::tap::TransactionState;
 use crate::error::DatabaseError;
+use crate::sql::control::{Control, controls};
 use crate::transaction::retry::Failure;
 
 /// A connection to PostgreSQL that speaks diesel: `RunQueryDsl` and all of diesel's query builder work on it.
@@ -44,6 +45,8 @@ pub struct PgConnection {
     /// Set while something is awaited: still set afterwards, if the future was dropped.
     waiting: bool,
     depth: u32,
+    /// A statement was refused that would have ended our transaction, or a part of it.
+    refused: bool,
 }
 
 /// The code of the last error, which rows that are still read may set too.
@@ -71,6 +74,7 @@ impl PgConnection {
             sqlstate: SharedState::default(),
             waiting: false,
             depth: u32::from(in_transaction),
+            refused: false,
         };
         let status = AnsiTransactionManager::transaction_manager_status_mut(&mut connection);
         if let (true, TransactionManagerStatus::Valid(status)) = (in_transaction, status) {
@@ -99,7 +103,7 @@ impl PgConnection {
         if self.waiting {
             return Returned::Abandoned;
         }
-        if depth.is_ok_and(|depth| depth != self.depth) {
+        if self.refused || depth.is_ok_and(|depth| depth != self.depth) {
             return Returned::Unbalanced;
         }
         match self.core.wire.transaction() {
@@ -109,6 +113,27 @@ impl PgConnection {
             TransactionState::Open if quiet && self.depth == 0 => Returned::Unbalanced,
             _ => Returned::Intact,
         }
+    }
+
+    /// Refuses what would end the transaction that is not diesel's, or go back in it to a savepoint of ours.
+    fn check_control(&mut self, sql: &str) -> QueryResult<()> {
+        let is_ours = |control: &Control| match control {
+            Control::Transaction(_) => true,
+            Control::Savepoint(word, name) => {
+                word != "RELEASE" && name.get(..7).is_some_and(|prefix| prefix.eq_ignore_ascii_case("spakky_"))
+            }
+        };
+        if self.depth == 0 {
+            return Ok(());
+        }
+        let Some(control) = controls(sql, self.core.wire.dialect()).into_iter().find(is_ours) else { return Ok(()) };
+        self.refused = true;
+        let message = format!(
+            "run `{}` on a lent connection: the session begins and ends its transaction itself; use `conn.transaction` for a \
+             part of it",
+            control.word()
+        );
+        Err(DieselError::QueryBuilderError(message.into()))
     }
 
     /// A failure on this connection as the library tells it, by its SQLSTATE.
@@ -148,6 +173,7 @@ impl PgConnection {
     /// Sends a query of diesel's and waits until its rows begin to come.
     async fn run(&mut self, request: QueryResult<Request>) -> QueryResult<(tokio_postgres::RowStream, Observation)> {
         let request = request?;
+        self.check_control(&request.sql)?;
         let request = if request.is_complete() {
             request
         } else {
@@ -188,6 +214,7 @@ fn failed(core: &Core, sqlstate: &SharedState, sql: &str, error: tokio_postgres:
 
 impl SimpleAsyncConnection for PgConnection {
     async fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
+        self.check_control(query)?;
         let sql = query.to_owned();
         let (rolled_back, observation) = self
             .observe(query, |core| {

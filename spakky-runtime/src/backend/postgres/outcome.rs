@@ -36,7 +36,14 @@ SELECT s.system_identifier::text, \
 FROM pg_catalog.pg_control_system() s, pg_catalog.pg_stat_bgwriter b";
 
 fn identify() -> Step {
-    Step::Statement(Statement { sql: IDENTIFY.into(), binds: Vec::new(), cached: false, guard: None, meaning: None })
+    Step::Statement(Statement {
+        sql: IDENTIFY.into(),
+        binds: Vec::new(),
+        cached: false,
+        guard: None,
+        meaning: None,
+        by_user: false,
+    })
 }
 
 fn status(xid: &str) -> Step {
@@ -48,6 +55,7 @@ fn status(xid: &str) -> Step {
         cached: false,
         guard: None,
         meaning: None,
+        by_user: false,
     })
 }
 

@@ -1,5 +1,7 @@
 //! Making a connection clean, or finding that it is not.
 
+use std::borrow::Cow;
+use std::future::Future;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
@@ -47,7 +49,7 @@ impl Core {
             let outbox = self.outbox();
             (outbox.is_quiet(), outbox.transaction)
         };
-        if quiet && !transaction && self.wire.transaction() == TransactionState::Idle {
+        if quiet && !transaction && self.wire.transaction() == TransactionState::Idle && !self.is_touched() {
             return true;
         }
         let clean = timeout_at(end, self.clean_up(quiet, transaction)).await.unwrap_or(false);
@@ -61,10 +63,10 @@ impl Core {
         // Sent behind what is running: its answer means that all of it is over.
         let mut transaction = transaction;
         if quiet {
-            if !self.roll_back(transaction).await {
+            if !self.undo(transaction).await {
                 return false;
             }
-        } else if !self.stop_and_roll_back(transaction).await {
+        } else if !self.stop_and(self.undo(transaction)).await {
             return false;
         }
         // The cancellation may have hit the ROLLBACK itself.
@@ -73,10 +75,17 @@ impl Core {
             if !transaction {
                 break;
             }
-            self.roll_back(transaction).await;
+            self.undo(transaction).await;
             if !self.is_usable() {
                 return false;
             }
+        }
+        // It may have hit what was sent with it, too.
+        if self.is_touched() {
+            self.undo(false).await;
+        }
+        if self.is_touched() || !self.is_usable() {
+            return false;
         }
         let mut outbox = self.outbox();
         let clean = outbox.open == 0;
@@ -90,14 +99,14 @@ impl Core {
 
     /// Has the statements end that were sent and given up. Inside a transaction this fails it, up to its last savepoint.
     pub(super) async fn stop(&self) {
-        if !matches!(timeout(STOP_LIMIT, self.stop_and_roll_back(false)).await, Ok(true)) {
+        if !matches!(timeout(STOP_LIMIT, self.stop_and(self.run(""))).await, Ok(true)) {
             self.close();
         }
     }
 
-    /// The same as [`roll_back`](Self::roll_back), and what is running is cancelled.
-    async fn stop_and_roll_back(&self, transaction: bool) -> bool {
-        let mut ended = std::pin::pin!(self.roll_back(transaction));
+    /// Does what is sent behind what is running, and has that cancelled.
+    async fn stop_and(&self, behind: impl Future<Output = bool>) -> bool {
+        let mut ended = std::pin::pin!(behind);
         let mut patience = GRACE;
         loop {
             let in_time = timeout(patience, ended.as_mut()).await.ok();
@@ -118,11 +127,28 @@ impl Core {
         }
     }
 
-    /// Sends a ROLLBACK, or an empty query where none is to be ended, and waits for the answer to everything sent.
-    async fn roll_back(&self, transaction: bool) -> bool {
-        let sql = if transaction { "ROLLBACK" } else { "" };
+    /// Sends a ROLLBACK where a transaction is to be ended, and behind it what undoes the rest that a user's own text left; an
+    /// empty query where there is neither. Waits for the answer to everything sent.
+    async fn undo(&self, transaction: bool) -> bool {
+        let touched = self.is_touched();
+        let restore = if touched { self.restore.as_str() } else { "" };
+        let sql = match (transaction, touched) {
+            (true, true) => Cow::Owned(format!("ROLLBACK; {restore}")),
+            (true, false) => Cow::Borrowed("ROLLBACK"),
+            (false, _) => Cow::Borrowed(restore),
+        };
+        self.run(&sql).await
+    }
+
+    /// Sends a text and waits for the answer to everything sent; answers whether the connection can go on.
+    async fn run(&self, sql: &str) -> bool {
         match self.client.batch_execute(sql).await {
-            Ok(()) => true,
+            Ok(()) => {
+                if sql.ends_with(&self.restore) {
+                    self.restored();
+                }
+                true
+            }
             Err(error) => {
                 self.failure(error);
                 self.wire.settled().await;
@@ -133,6 +159,6 @@ impl Core {
 
     /// Whether the server answers.
     pub(super) async fn ping(&self, deadline: Duration) -> bool {
-        self.is_usable() && matches!(timeout(deadline, self.roll_back(false)).await, Ok(true)) && self.is_usable()
+        self.is_usable() && matches!(timeout(deadline, self.run("")).await, Ok(true)) && self.is_usable()
     }
 }

@@ -5,6 +5,7 @@
 //! text and the types of its values, and is prepared *behind* the burst with nobody waiting, so that a cold burst takes as
 //! many round trips as a warm one and keeps its order.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -66,6 +67,10 @@ pub(super) struct Sent {
     /// Which steps went by a prepared statement.
     pub(super) prepared: Vec<bool>,
     pub(super) observation: Observation,
+    /// What was sent behind a user's own text that ran outside of any transaction.
+    pub(super) restoring: Option<Wait<Result<(), tokio_postgres::Error>>>,
+    /// Whether the user's own text ran in a transaction that is to be open behind the burst.
+    pub(super) stays_open: bool,
     /// Running all of it a second time harms nothing that was there before it.
     pub(super) repeatable: bool,
 }
@@ -85,7 +90,12 @@ impl Core {
         let mut waits = Vec::with_capacity(steps.len());
         let mut prepared = vec![false; steps.len()];
         let mut cold = Vec::new();
+        let mut by_user = false;
         for (position, step) in steps.iter().enumerate() {
+            if step.statement().is_some_and(|statement| statement.by_user) {
+                by_user = true;
+                self.touch();
+            }
             let wait = match step {
                 Step::Begin(mode) => match Settings::of(mode) {
                     Ok(settings) => {
@@ -123,9 +133,11 @@ impl Core {
                 Step::Statement(_) | Step::Draw(_) | Step::Control(_) => {}
             }
         }
+        let ends = matches!(steps.last(), Some(Step::Commit));
+        let restoring = (by_user && !outbox.transaction && !ends).then(|| self.start_restore());
         self.prepare_behind(outbox, prepared_behind(steps, &cold));
         outbox.cache.bury();
-        Sent { waits, prepared, observation, repeatable }
+        Sent { waits, prepared, observation, restoring, stays_open: by_user && outbox.transaction, repeatable }
     }
 
     /// Sends a ROLLBACK whose answer nobody waits for.
@@ -166,14 +178,40 @@ impl Core {
         }))
     }
 
-    /// Sends COMMIT; answers whether the server rolled back instead.
+    /// Sends COMMIT; answers whether the server rolled back instead. What a user's own text left on the connection is undone
+    /// behind it in the same message: before it, settings of the transaction would go with those of the connection, which
+    /// triggers that wait for COMMIT still read, and behind a failure nothing would run; in a message of its own, a pooler
+    /// might send it elsewhere.
     pub(super) async fn commit(&self) -> Result<bool, tokio_postgres::Error> {
-        let mut messages = std::pin::pin!(self.client.simple_query_raw("COMMIT").await?);
-        let mut rolled_back = false;
-        while let Some(message) = messages.try_next().await? {
-            rolled_back |= matches!(message, SimpleQueryMessage::CommandComplete(ROLLED_BACK));
+        let touched = self.is_touched();
+        let sql = if touched { Cow::Owned(format!("COMMIT; {}", self.restore)) } else { Cow::Borrowed("COMMIT") };
+        let mut messages = std::pin::pin!(self.client.simple_query_raw(&sql).await?);
+        let mut rolled_back = None;
+        loop {
+            match messages.try_next().await {
+                Ok(Some(SimpleQueryMessage::CommandComplete(count))) => {
+                    rolled_back.get_or_insert(count == ROLLED_BACK);
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                // The transaction has ended, whatever came behind, which is done again before anybody else uses the connection.
+                Err(error) if let Some(rolled_back) = rolled_back => {
+                    self.wire.settled().await;
+                    self.failure(error);
+                    return Ok(rolled_back);
+                }
+                Err(error) => return Err(error),
+            }
         }
-        Ok(rolled_back)
+        if touched {
+            self.restored();
+        }
+        Ok(rolled_back.unwrap_or_default())
+    }
+
+    fn start_restore(self: &Arc<Self>) -> Wait<Result<(), tokio_postgres::Error>> {
+        let core = self.clone();
+        Wait::start(Box::pin(async move { core.client.batch_execute(&core.restore).await }))
     }
 
     fn start_statement(

@@ -26,6 +26,8 @@ use tokio::sync::watch;
 use tokio_postgres::Column;
 use tokio_postgres::types::Type;
 
+use crate::sql::Dialect;
+
 const HEADER: usize = 5;
 const ROLLBACK: &[u8; 9] = b"ROLLBACK\0";
 const ROLLBACK_COUNTED: &[u8; 9] = b"ROLLBK 1\0";
@@ -51,6 +53,8 @@ pub(super) struct WireState {
     begins: watch::Sender<u32>,
     /// An error came whose `ReadyForQuery` has not.
     failing: watch::Sender<bool>,
+    /// The server reads a backslash in a plain text as the mark of an escape: `standard_conforming_strings = off`.
+    backslashes: AtomicBool,
 }
 
 impl WireState {
@@ -60,6 +64,11 @@ impl WireState {
             b'E' => TransactionState::Failed,
             _ => TransactionState::Idle,
         }
+    }
+
+    /// How the server reads texts, as of the last answer that arrived.
+    pub(super) fn dialect(&self) -> Dialect {
+        Dialect::Postgres { backslashes: self.backslashes.load(Ordering::Acquire) }
     }
 
     /// A BEGIN is about to be sent.
@@ -104,6 +113,11 @@ impl WireState {
             }
             b'C' if body == ROLLBACK => body.copy_from_slice(ROLLBACK_COUNTED),
             b'C' if body == b"BEGIN\0" => self.begins.send_modify(|begins| *begins = begins.saturating_sub(1)),
+            b'S' => {
+                if let Some(value) = body.strip_prefix(b"standard_conforming_strings\0") {
+                    self.backslashes.store(value == b"off\0", Ordering::Release);
+                }
+            }
             b'T' => {
                 hide_column_types(body);
             }
@@ -200,7 +214,7 @@ impl<S> Tap<S> {
             if total < HEADER {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "a server message is shorter than its header"));
             }
-            if matches!(tag, b'Z' | b'E' | b'C' | b'T' | b't') {
+            if matches!(tag, b'Z' | b'E' | b'C' | b'S' | b'T' | b't') {
                 let Some(message) = self.incoming.get_mut(at..at + total) else { break };
                 self.state.observe(tag, &mut message[HEADER..]);
                 at += total;

@@ -10,6 +10,7 @@ use crate::config::{DatabaseConfig, Pooler};
 use crate::connect::connect_timeout;
 use crate::error::{DatabaseError, Error, ErrorKind};
 use crate::schema::raise;
+use crate::statement::RaiseStyle;
 use crate::transaction::{Outcome, Question, TransactionMode};
 use crate::value::Value;
 
@@ -35,8 +36,8 @@ impl PostgresTarget {
         Ok(PostgresTarget { options })
     }
 
-    /// A new connection, and whether `spakky_raise` is installed where it leads.
-    pub(crate) async fn connect(&self, config: &DatabaseConfig) -> Result<(PostgresConnection, bool), Error> {
+    /// A new connection, and how guarded statements raise where it leads.
+    pub(crate) async fn connect(&self, config: &DatabaseConfig) -> Result<(PostgresConnection, RaiseStyle), Error> {
         let connecting = async {
             let mut options = self.options.clone();
             if let Some(provider) = &config.credentials {
@@ -47,7 +48,7 @@ impl PostgresTarget {
             }
             let connection = PostgresConnection::connect(&options).await.map_err(refused)?;
             // Sent together: one round trip.
-            let (raises, _) = tokio::join!(raise_is_installed(&connection), connection.identify());
+            let (raises, _) = tokio::join!(find_raise(&connection), connection.identify());
             let raises = raises.map_err(Error::from_database)?;
             Ok((connection, raises))
         };
@@ -108,9 +109,11 @@ fn limits(config: &DatabaseConfig) -> Vec<(String, String)> {
     .collect()
 }
 
-async fn raise_is_installed(connection: &PostgresConnection) -> Result<bool, DatabaseError> {
-    let sql = format!("SELECT to_regprocedure('{}(text)') IS NOT NULL", raise::FUNCTION);
-    let statement = Statement { sql: sql.into(), binds: Vec::new(), cached: false, guard: None, meaning: None };
+/// How guarded statements raise on this server.
+pub(crate) async fn find_raise(connection: &PostgresConnection) -> Result<RaiseStyle, DatabaseError> {
+    let statement = Statement { cached: false, ..Statement::plain(raise::FIND, Vec::new()) };
     let answers = connection.send(vec![Step::Statement(statement)]).await.map_err(|failure| failure.error)?;
-    Ok(answers.iter().any(|answer| answer.rows == [[Value::Bool(true)]]))
+    let rows = answers.into_iter().flat_map(|answer| answer.rows);
+    let schema = rows.flatten().find_map(|value| if let Value::Text(schema) = value { Some(schema) } else { None });
+    Ok(schema.map_or(RaiseStyle::Cast, |schema| RaiseStyle::in_schema(&schema)))
 }

@@ -3,6 +3,7 @@
 mod burst;
 mod errors;
 mod fault;
+mod lexer;
 mod native;
 mod outcome;
 mod round_trips;

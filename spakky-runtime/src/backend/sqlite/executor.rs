@@ -5,13 +5,17 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::error::{breaks_connection, cancelled, classify, is_given_up, unstorable};
+use super::guard::Left;
 use super::options::SqliteOptions;
 use super::queue::Queue;
 use super::raw::{Database, Failure};
+use super::restore::Settings;
 use super::statement_cache::StatementCache;
 use super::wire;
 use crate::backend::{Answer, Bind, Burst, BurstFailure, BurstResult, Draw, Statement, Step};
 use crate::error::{DatabaseError, ErrorKind};
+use crate::sql::Dialect;
+use crate::sql::control::{Control, controls};
 use crate::transaction::TransactionMode;
 use crate::value::{ColumnType, ScalarType, Value};
 
@@ -22,8 +26,8 @@ pub(super) struct Executor {
     pub(super) database: Database,
     queue: Arc<Queue>,
     pub(super) transaction: Option<Transaction>,
-    /// The database ends with the connection, so that closing it mends nothing.
-    in_memory: bool,
+    /// The settings of a connection that its database ends with, so that closing it mends nothing.
+    pub(super) kept: Option<Settings>,
     /// The ids that steps of the burst have drawn.
     drawn: HashMap<usize, Vec<i64>>,
 }
@@ -51,18 +55,21 @@ impl From<DatabaseError> for StepFailure {
 impl Executor {
     pub(super) fn new(options: &SqliteOptions, database: Database, queue: Arc<Queue>) -> Self {
         let statements = StatementCache::new(options.statement_cache_size);
-        Executor {
-            statements,
-            database,
-            queue,
-            transaction: None,
-            in_memory: options.is_memory(),
-            drawn: HashMap::new(),
-        }
+        let kept = options.is_memory().then(|| Settings::of(&database));
+        Executor { statements, database, queue, transaction: None, kept, drawn: HashMap::new() }
     }
 
     /// Runs a burst, up to the first step that fails.
     pub(super) fn burst(&mut self, burst: Burst) -> BurstResult {
+        let result = self.steps(burst);
+        // What the end of a transaction undoes, the end of a statement outside of any does.
+        if self.transaction.is_none() {
+            self.restore();
+        }
+        result
+    }
+
+    fn steps(&mut self, burst: Burst) -> BurstResult {
         self.drawn.clear();
         let mut answers = Vec::with_capacity(burst.len());
         let mut steps = burst.into_iter();
@@ -205,6 +212,9 @@ impl Executor {
         row: impl FnMut(Vec<Value>) -> ControlFlow<()>,
     ) -> Result<u64, DatabaseError> {
         self.check_open()?;
+        if statement.by_user {
+            return self.run_watched(statement, row);
+        }
         let binds = wire::encode_all(statement.binds).map_err(|error| unstorable(&error))?;
         let result = if statement.cached && self.statements.capacity() > 0 {
             self.statements
@@ -218,6 +228,34 @@ impl Executor {
         let written = result.map_err(|failure| self.failed(failure))?;
         self.check_left_open()?;
         Ok(written)
+    }
+
+    /// The same with a user's own text, which may neither begin nor end a transaction, and leave what is undone later.
+    fn run_watched(
+        &mut self,
+        statement: Statement,
+        row: impl FnMut(Vec<Value>) -> ControlFlow<()>,
+    ) -> Result<u64, DatabaseError> {
+        let binds = wire::encode_all(statement.binds).map_err(|error| unstorable(&error))?;
+        let guard = Arc::clone(&self.database.guard);
+        let watching = guard.watch(false);
+        let result = self.database.prepare(&statement.sql).and_then(|mut prepared| prepared.run(&binds, row));
+        drop(watching);
+        self.note_left();
+        if guard.has_refused() {
+            let message = "the statement begins or ends a transaction, which is done by its scope";
+            return Err(DatabaseError::new(ErrorKind::InvalidTransaction, "", message));
+        }
+        let written = result.map_err(|failure| self.failed(failure))?;
+        self.check_left_open()?;
+        Ok(written)
+    }
+
+    /// Has it be known that a user's own text left something.
+    pub(super) fn note_left(&self) {
+        if self.database.guard.left() != Left::default() {
+            self.queue.touch(true);
+        }
     }
 
     fn control(&mut self, sql: &str) -> Result<(), DatabaseError> {
@@ -263,6 +301,7 @@ impl Executor {
         {
             self.queue.mark_broken();
         }
+        self.restore();
     }
 
     /// Whether SQLite ended the transaction that we opened: it does when a write is interrupted, and when disk or memory
@@ -296,7 +335,7 @@ impl Executor {
 
     /// A failure of SQLite in our terms. A wait that was given up because the job was told to stop is a timeout.
     pub(super) fn failed(&self, failure: Failure) -> DatabaseError {
-        if breaks_connection(failure.code) && !self.in_memory {
+        if breaks_connection(failure.code) && self.kept.is_none() {
             self.queue.mark_broken();
         }
         if self.queue.is_interrupted() && is_given_up(failure.code) {
@@ -308,6 +347,7 @@ impl Executor {
     /// Rolls back what is open and restores what a statement may have changed. Answers whether that went well.
     pub(super) fn clean(&mut self) -> bool {
         self.rollback();
+        self.restore();
         self.database.install_handlers();
         let settings = "PRAGMA query_only = OFF; PRAGMA legacy_alter_table = OFF; PRAGMA foreign_keys = ON; PRAGMA \
                         trusted_schema = OFF";
@@ -348,13 +388,6 @@ fn rollback_only(message: &str) -> DatabaseError {
 
 /// Whether a text is (or starts with) `ROLLBACK TO a savepoint`.
 fn is_rollback_to(sql: &str) -> bool {
-    let mut words = sql.split_ascii_whitespace().take(3);
-    let is = |word: Option<&str>, expected: &str| word.is_some_and(|word| word.eq_ignore_ascii_case(expected));
-    if !is(words.next(), "ROLLBACK") {
-        return false;
-    }
-    match words.next() {
-        Some(word) if word.eq_ignore_ascii_case("TRANSACTION") => is(words.next(), "TO"),
-        word => is(word, "TO"),
-    }
+    let first = controls(sql, Dialect::Sqlite).into_iter().next();
+    matches!(first, Some(Control::Savepoint(word, _)) if word == "ROLLBACK")
 }

@@ -63,10 +63,17 @@ impl Executor {
         let open = self.transaction.is_some();
         set_depth(self.database.connection(), open);
         let queue = Arc::clone(self.queue());
+        let guard = Arc::clone(&self.database.guard);
+        let watching = guard.watch(!open);
         // It may write at any time.
         let result = queue.writing(true, || catch_unwind(AssertUnwindSafe(|| closure(self.database.connection()))));
+        drop(watching);
         let failure = self.database.last_failure();
-        let balanced = depth(self.database.connection()) == Some(u32::from(open));
+        self.note_left();
+        if !self.database.is_own_connection() {
+            return Err(self.lost_connection(result));
+        }
+        let balanced = depth(self.database.connection()) == Some(u32::from(open)) && !guard.has_refused();
         set_depth(self.database.connection(), false);
         // A `PRAGMA busy_timeout` or `query_only` of the closure's ends with it.
         self.database.install_handlers();
@@ -81,6 +88,22 @@ impl Executor {
             (Ok(_), Some(error)) => Err(LendFailure::Unbalanced(error)),
             (Ok(Ok(value)), None) => Ok(value),
             (Ok(Err(error)), None) => Err(LendFailure::Query(self.classified(error, failure))),
+        }
+    }
+
+    /// The closure put another connection in the place of diesel's: this one cannot be lent again, so it is closed, and the
+    /// transaction with it.
+    fn lost_connection<T>(&mut self, result: std::thread::Result<T>) -> LendFailure {
+        self.queue().mark_broken();
+        if let Some(transaction) = &mut self.transaction {
+            transaction.failed = true;
+        }
+        match result {
+            Err(panic) => LendFailure::Panicked(panic),
+            Ok(_) => {
+                let message = "the closure put another connection in the place of the one that was lent to it";
+                LendFailure::Unbalanced(DatabaseError::new(ErrorKind::RollbackOnly, "", message))
+            }
         }
     }
 

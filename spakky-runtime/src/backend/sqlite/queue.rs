@@ -37,6 +37,8 @@ pub(super) struct Queue {
     shielded: AtomicBool,
     /// The connection is of no further use.
     broken: AtomicBool,
+    /// A user's own text left something on the connection.
+    touched: AtomicBool,
     busy_timeout: Duration,
     wait: Mutex<Wait>,
 }
@@ -86,6 +88,7 @@ impl Queue {
             writing: AtomicBool::new(false),
             shielded: AtomicBool::new(false),
             broken: AtomicBool::new(false),
+            touched: AtomicBool::new(false),
             busy_timeout,
             wait: Mutex::new(Wait { until: Instant::now(), pause: FIRST_PAUSE }),
         }
@@ -153,6 +156,10 @@ impl Queue {
         !self.broken.load(Ordering::SeqCst) && !lock(&self.state).closed
     }
 
+    pub(super) fn is_touched(&self) -> bool {
+        self.touched.load(Ordering::SeqCst)
+    }
+
     /// Wakes the thread, for it may be waiting until rows were taken from a stream.
     pub(super) fn notify(&self) {
         // Whoever looked before the change is waiting once the lock is free.
@@ -183,6 +190,11 @@ impl Queue {
     /// The connection must not be used again; jobs may still end what they began.
     pub(super) fn mark_broken(&self) {
         self.broken.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether a user's own text left something on the connection.
+    pub(super) fn touch(&self, left: bool) {
+        self.touched.store(left, Ordering::SeqCst);
     }
 
     /// The thread ends: no job that waits will ever run.

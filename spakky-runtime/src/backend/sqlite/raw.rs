@@ -22,8 +22,10 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use diesel::Connection as _;
+use diesel::connection::SimpleConnection as _;
 use libsqlite3_sys as ffi;
 
+use super::guard::{Action, Guard};
 use super::queue::Queue;
 use super::wire::Wire;
 use crate::value::{Value, ValueError};
@@ -52,8 +54,10 @@ pub(super) struct Database {
     pub(super) commit: Prepared,
     pub(super) rollback: Prepared,
     handle: NonNull<ffi::sqlite3>,
-    /// What the two callbacks point at.
+    /// What the busy and the progress handler point at.
     queue: Arc<Queue>,
+    /// What the authorizer points at.
+    pub(super) guard: Arc<Guard>,
     connection: diesel::SqliteConnection,
 }
 
@@ -69,9 +73,11 @@ impl Database {
             rollback: prepare(handle, "ROLLBACK")?,
             handle,
             queue,
+            guard: Arc::default(),
             connection,
         };
         database.install_handlers();
+        database.install_guard();
         Ok(database)
     }
 
@@ -83,6 +89,21 @@ impl Database {
             ffi::sqlite3_busy_handler(self.handle.as_ptr(), Some(keep_waiting), queue);
             ffi::sqlite3_progress_handler(self.handle.as_ptr(), STEPS_BETWEEN_CHECKS, Some(shall_stop), queue);
         }
+    }
+
+    /// Has what is prepared from now on be shown to the guard.
+    fn install_guard(&self) {
+        let guard = Arc::as_ptr(&self.guard).cast_mut().cast::<c_void>();
+        // SAFETY: the handle is open. The pointer is valid until the authorizer is taken out, when `self` is dropped.
+        unsafe { ffi::sqlite3_set_authorizer(self.handle.as_ptr(), Some(authorize), guard) };
+    }
+
+    /// Whether diesel's connection is still the one that was opened here: what it prepares is shown to the guard then.
+    pub(super) fn is_own_connection(&mut self) -> bool {
+        self.guard.expect_question();
+        // What becomes of it makes no difference.
+        let _ = self.connection.batch_execute("SELECT 1");
+        self.guard.was_asked()
     }
 
     /// Diesel's connection, to be lent.
@@ -124,6 +145,7 @@ impl Drop for Database {
         unsafe {
             ffi::sqlite3_busy_handler(self.handle.as_ptr(), None, ptr::null_mut());
             ffi::sqlite3_progress_handler(self.handle.as_ptr(), 0, None, ptr::null_mut());
+            ffi::sqlite3_set_authorizer(self.handle.as_ptr(), None, ptr::null_mut());
         }
     }
 }
@@ -203,6 +225,40 @@ unsafe extern "C" fn shall_stop(queue: *mut c_void) -> c_int {
     c_int::from(queue.is_interrupted())
 }
 
+unsafe extern "C" fn authorize(
+    guard: *mut c_void,
+    action: c_int,
+    first: *const c_char,
+    second: *const c_char,
+    third: *const c_char,
+    _inside: *const c_char,
+) -> c_int {
+    // SAFETY: the pointer was made from the `Arc<Guard>` of a living `Database`; SQLite's texts end with NUL.
+    let (guard, text) = unsafe {
+        let text = |text: *const c_char| if text.is_null() { None } else { CStr::from_ptr(text).to_str().ok() };
+        (&*guard.cast::<Guard>(), [text(first), text(second), text(third)])
+    };
+    let action = match (action, text) {
+        (ffi::SQLITE_SELECT, _) => Action::Select,
+        (ffi::SQLITE_TRANSACTION, _) => Action::Transaction,
+        (ffi::SQLITE_SAVEPOINT, [word, name, _]) => {
+            Action::Savepoint { word: word.unwrap_or_default(), name: name.unwrap_or_default() }
+        }
+        (ffi::SQLITE_PRAGMA, [Some(name), Some(_), _]) => Action::SetPragma(name),
+        (ffi::SQLITE_ATTACH, _) => Action::Attach,
+        (
+            ffi::SQLITE_CREATE_TEMP_TABLE
+            | ffi::SQLITE_CREATE_TEMP_VIEW
+            | ffi::SQLITE_CREATE_TEMP_TRIGGER
+            | ffi::SQLITE_CREATE_TEMP_INDEX,
+            _,
+        )
+        | (ffi::SQLITE_CREATE_VTABLE, [_, _, Some("temp")]) => Action::CreateTemporary,
+        _ => return ffi::SQLITE_OK,
+    };
+    if guard.allows(action) { ffi::SQLITE_OK } else { ffi::SQLITE_DENY }
+}
+
 fn check(handle: NonNull<ffi::sqlite3>, code: c_int) -> Result<(), Failure> {
     if code == ffi::SQLITE_OK { Ok(()) } else { Err(last_failure(handle)) }
 }
@@ -218,6 +274,10 @@ fn last_failure(handle: NonNull<ffi::sqlite3>) -> Failure {
 
 /// Prepares a text that holds exactly one statement.
 fn prepare(handle: NonNull<ffi::sqlite3>, sql: &str) -> Result<Prepared, Failure> {
+    // SQLite would read up to it, and never get to the rest.
+    if sql.contains('\0') {
+        return Err(Failure::new(ffi::SQLITE_MISUSE, "a statement cannot hold a NUL character"));
+    }
     let (statement, mut rest) = prepare_first(handle, sql)?;
     let statement = statement.ok_or_else(|| Failure::new(ffi::SQLITE_MISUSE, "the statement is empty"))?;
     // SQLite would leave out without a word what follows the first statement.
@@ -229,6 +289,18 @@ fn prepare(handle: NonNull<ffi::sqlite3>, sql: &str) -> Result<Prepared, Failure
         rest = after;
     }
     Ok(statement)
+}
+
+/// How many statements a text holds.
+#[cfg(test)]
+pub(super) fn statement_count(database: &Database, sql: &str) -> Result<usize, Failure> {
+    let (mut rest, mut count) = (sql, 0);
+    while !rest.is_empty() {
+        let (statement, after) = prepare_first(database.handle, rest)?;
+        count += usize::from(statement.is_some());
+        rest = after;
+    }
+    Ok(count)
 }
 
 /// Prepares the first statement of a text, if there is one; answers the rest of the text, too.

@@ -4,6 +4,7 @@ mod burst;
 mod cancel;
 mod guarded_file;
 mod lend;
+mod lexer;
 mod read;
 mod support;
 mod wire;

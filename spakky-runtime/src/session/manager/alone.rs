@@ -9,13 +9,14 @@ use tracing::Span;
 use tracing::instrument::WithSubscriber;
 
 use super::SessionManager;
-use crate::backend::{Answer, Backend, Pending, Step, stopped};
+use crate::backend::{Answer, Backend, Pending, Statement, Step, stopped};
+use crate::config::Pooler;
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind};
 use crate::mutation::{Mutation, Telling};
 use crate::pool::Lease;
-use crate::session::finish::give_back;
-use crate::session::{CatalogGuard, SessionStatistics, runtime_or};
+use crate::session::{CatalogGuard, SessionStatistics, give_back, runtime_or};
+use crate::sql::control;
 use crate::transaction::TransactionMode;
 
 impl SessionManager {
@@ -87,7 +88,8 @@ impl SessionManager {
         }
         // What fails ahead of a write has to keep it from being done. SQLite runs nothing behind a failure.
         let must_hold = writes && asked.is_some();
-        let in_transaction = self.backend() == Backend::Postgres && (must_hold || !settings.is_empty());
+        let has_text = steps.iter().any(|step| self.is_text_for_transaction(step));
+        let in_transaction = self.backend() == Backend::Postgres && (must_hold || !settings.is_empty() || has_text);
         let steps = if in_transaction { self.in_transaction(settings, steps) } else { steps };
         self.echo(&steps);
         let first = usize::from(in_transaction);
@@ -141,6 +143,13 @@ impl SessionManager {
                 Err(error)
             }
         }
+    }
+
+    /// Whether a step is a user's own text that a pooler may send to any connection: what it leaves there is undone with the
+    /// COMMIT of a transaction around it. Without a pooler it is undone by what is sent behind it.
+    fn is_text_for_transaction(&self, step: &Step) -> bool {
+        let is_text = |statement: &Statement| statement.by_user && control::runs_in_transaction(&statement.sql);
+        self.config().pooler != Pooler::None && step.statement().is_some_and(is_text)
     }
 
     /// The steps in a transaction with these settings.

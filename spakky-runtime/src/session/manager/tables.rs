@@ -4,7 +4,7 @@ use tokio::runtime::Handle;
 use tracing::Span;
 
 use super::SessionManager;
-use crate::backend::Backend;
+use crate::backend::{Backend, Connection};
 use crate::error::{Error, ErrorKind};
 use crate::schema::default::{ADVICE, unreadable};
 use crate::schema::{Constant, SchemaRegistry, TableDescriptor};
@@ -29,9 +29,7 @@ impl SessionManager {
         if self.writes_commit_tokens() {
             statements.push(commit_token::CREATE.to_owned());
         }
-        self.run_ddl(statements).await?;
-        self.inner.pool.target().raise_installed();
-        Ok(())
+        self.run_ddl(statements).await
     }
 
     /// Creates the table that [`commit_token`](crate::config::DatabaseConfig::commit_token) needs, if it is not there yet,
@@ -110,24 +108,24 @@ impl SessionManager {
         transaction.session().control(statements).await?;
         transaction.commit().await?;
         self.forget_checked();
-        self.refresh_types().await;
+        self.look_again().await;
         Ok(())
     }
 
-    /// Migrations have run, which install `spakky_raise`.
-    #[cfg(feature = "migrations")]
-    pub(crate) fn schema_changed(&self) {
+    /// DDL has run on this connection: types may have been made, and `spakky_raise` installed.
+    pub(crate) async fn schema_changed(&self, connection: &Connection) {
         self.forget_checked();
-        self.inner.pool.target().raise_installed();
+        connection.refresh_types().await;
+        self.inner.pool.target().find_raise(connection).await;
     }
 
-    /// Types may have been made since the first connection was opened.
-    async fn refresh_types(&self) {
+    async fn look_again(&self) {
         if self.inner.backend == Backend::Postgres
             && let Ok(lease) = self.lease(true).await
         {
+            let manager = self.clone();
             let refreshing = async move {
-                lease.connection().refresh_types().await;
+                manager.schema_changed(lease.connection()).await;
                 lease.release();
             };
             Unstoppable::new(Handle::try_current().ok(), Span::none(), drop, refreshing).await;

@@ -186,7 +186,7 @@ async fn no_write_of_several_rows_reads_its_list_or_its_table_for_each() {
         };
         let within = Within { tenanted: table.tenant().is_some(), live: true, ..Within::default() };
         let touch = Touch { bumps: true, mark: None };
-        let (note, raise) = (table.position("note").unwrap(), RaiseStyle::Function);
+        let (note, raise) = (table.position("note").unwrap(), RaiseStyle::Function("public"));
         for expected in [table.version.map(|_| 1), None] {
             let rows: Vec<Guarded> =
                 (1..=3).map(|number| Guarded { row: row(number), expected, found: None }).collect();

@@ -169,8 +169,10 @@ async fn what_was_left_open_failed_or_abandoned_is_told_on_return() {
 
     answers(&connection, vec![begin()]).await;
     let mut lent = connection.lend(true);
-    lent.batch_execute("COMMIT").await.unwrap();
+    lent.batch_execute("COMMIT").await.unwrap_err();
     assert_eq!(lent.returned(), Returned::Unbalanced);
+    drop(lent);
+    assert!(connection.reset(LIMIT).await);
 
     answers(&connection, vec![begin()]).await;
     let mut lent = connection.lend(true);

@@ -103,7 +103,7 @@ async fn run(url: &str, sql: &str) {
 }
 
 pub(crate) fn statement(sql: &str, binds: Vec<Bind>, cached: bool) -> Step {
-    Step::Statement(Statement { sql: sql.into(), binds, cached, guard: None, meaning: None })
+    Step::Statement(Statement { sql: sql.into(), binds, cached, guard: None, meaning: None, by_user: false })
 }
 
 /// A statement that is not to be prepared.

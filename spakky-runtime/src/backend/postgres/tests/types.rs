@@ -19,8 +19,14 @@ fn sql_type(ty: &ColumnType) -> String {
 async fn there_and_back(connection: &PostgresConnection, ty: ColumnType, value: Value) -> Value {
     // Compared by the server too, so that a mistake made twice does not pass.
     let sql = format!("SELECT $1::{}", sql_type(&ty));
-    let statement =
-        Statement { sql: sql.into(), binds: vec![Bind { ty, value }], cached: true, guard: None, meaning: None };
+    let statement = Statement {
+        sql: sql.into(),
+        binds: vec![Bind { ty, value }],
+        cached: true,
+        guard: None,
+        meaning: None,
+        by_user: false,
+    };
     answers(connection, vec![Step::Statement(statement)]).await.remove(0).rows.remove(0).remove(0)
 }
 

@@ -67,7 +67,7 @@ pub(super) fn control(sql: &'static str) -> Step {
 pub(super) fn statement(sql: &str, values: &[Value]) -> Statement {
     let ty = ColumnType::scalar(ScalarType::Text);
     let binds = values.iter().map(|value| Bind { ty, value: value.clone() }).collect();
-    Statement { sql: sql.into(), binds, cached: true, guard: None, meaning: None }
+    Statement { sql: sql.into(), binds, cached: true, guard: None, meaning: None, by_user: false }
 }
 
 pub(super) fn query(sql: &str, values: &[Value]) -> Step {

@@ -36,6 +36,7 @@ impl Store {
             cached: true,
             guard: Some(1),
             meaning: None,
+            by_user: false,
         };
         let create = Step::Control(format!("CREATE TABLE v(value {declared})").into());
         let read = query("SELECT value FROM v", &[]);
