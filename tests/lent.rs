@@ -117,7 +117,12 @@ async fn a_transaction_left_open_dooms_the_scope(db: Database) {
         .transaction(SCOPE, async |session| {
             let mut conn = session.postgres().await?;
             use diesel_async::SimpleAsyncConnection;
-            conn.batch_execute("COMMIT").await.unwrap();
+            let error = conn.batch_execute("COMMIT").await.unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "run `COMMIT` on a lent connection: the session begins and ends its transaction itself; use \
+                 `conn.transaction` for a part of it"
+            );
             Ok::<_, Error>(())
         })
         .await;

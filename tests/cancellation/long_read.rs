@@ -5,19 +5,16 @@ use std::time::Duration;
 use spakky::Error;
 use spakky::prelude::*;
 
-use crate::support::{Database, account, eventually, on_each_backend};
+use crate::support::{Database, Known, account, eventually, on_each_backend};
 
 /// After this long it would be said that it hangs.
 const HANGS: Duration = Duration::from_secs(60);
 
 on_each_backend![a_connection_is_used_again_after_a_long_read_was_dropped_with_its_scope];
 
-/// Seen by the connection that made it only.
-const MARK: &str = "CREATE TEMP TABLE mark (id int)";
-
 async fn a_connection_is_used_again_after_a_long_read_was_dropped_with_its_scope(db: Database) {
     let sessions = db.connect(|config| config.pool_size(1)).await;
-    sessions.sql(MARK).execute().await.unwrap();
+    let known = Known::of(&sessions).await;
     let endless = if db.is_sqlite() {
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     } else {
@@ -34,7 +31,7 @@ async fn a_connection_is_used_again_after_a_long_read_was_dropped_with_its_scope
         });
         assert!(tokio::time::timeout(Duration::from_millis(100), scope).await.is_err());
         // The same connection, with nothing left on it.
-        assert_eq!(sessions.sql("SELECT count(*) FROM mark").fetch_one::<(i64,)>().await.unwrap(), (0,));
+        assert!(known.is_given().await);
         sessions
             .transaction(TransactionOptions::new(), async |_| accounts.add(&mut account(10 + id, &format!("{id}"), 1)))
             .await

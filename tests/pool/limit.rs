@@ -100,13 +100,25 @@ async fn a_transaction_of_its_own_in_an_exhausted_pool_fails_at_once(db: Databas
     assert_eq!(sessions.status().in_use, 0);
 }
 
+/// Leaves the scope around it aside.
+#[derive(Clone, HasSessions)]
+struct Aside {
+    sessions: SessionManager,
+}
+
+impl Aside {
+    #[transactional(propagation = not_supported)]
+    async fn read(&self) -> Result<(i32,), Error> {
+        self.sessions.sql("SELECT 1").fetch_one().await
+    }
+}
+
 async fn a_read_outside_the_scope_in_an_exhausted_pool_fails_at_once(db: Database) {
     let sessions =
         db.connect(|config: DatabaseConfig| config.pool_size(1).pool_timeout(Duration::from_secs(600))).await;
     let work = sessions.transaction(TransactionOptions::new(), async |session| {
         session.sql("SELECT 1").fetch_one::<(i32,)>().await?;
-        // Plain SQL of the manager is outside any scope, wherever it stands.
-        sessions.sql("SELECT 1").fetch_one::<(i32,)>().await
+        Aside { sessions: sessions.clone() }.read().await
     });
     assert!(work.await.unwrap_err().is_pool_deadlock());
 }

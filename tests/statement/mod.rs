@@ -7,5 +7,6 @@ mod dropped;
 mod length;
 mod limit;
 mod name;
+mod trusted;
 mod update;
 mod value;

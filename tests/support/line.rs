@@ -92,7 +92,7 @@ impl<T> Cost<T> {
 
     /// The first words of what was run.
     pub(crate) fn words(&self) -> Vec<String> {
-        let word = |sql: String| sql.split(' ').next().unwrap_or_default().to_owned();
+        let word = |sql: String| sql.split([' ', ';']).next().unwrap_or_default().to_owned();
         self.run().into_iter().map(word).collect()
     }
 }

@@ -53,7 +53,11 @@ async fn a_write_of_its_own_after_the_outer_scope_has_flushed(db: Database) {
     let accounts = db.account_repository();
     let answer = db.sessions.transaction(OUTER, async |_| {
         accounts.add_now(&mut account(1, "ann", 10)).await?;
-        db.sessions.sql("INSERT INTO accounts (id, owner, balance, version) VALUES (2, 'bob', 20, 1)").execute().await
+        let own = db.sessions.begin();
+        let insert = "INSERT INTO accounts (id, owner, balance, version) VALUES (2, 'bob', 20, 1)";
+        let count = own.session().sql(insert).execute().await?;
+        own.commit().await?;
+        Ok::<_, Error>(count)
     });
     match answer.await {
         Ok(count) => assert_eq!((count, db.is_sqlite()), (1, false)),
@@ -69,7 +73,9 @@ async fn reads_go_on_beside_a_writer(db: Database) {
             accounts.add_now(&mut account(2, "bob", 20)).await?;
             let seen = db.sessions.transaction(INNER, async |_| accounts.find_many([1, 2]).await).await?;
             assert_eq!(seen.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false]);
-            let count: (i64,) = db.sessions.sql("SELECT count(*) FROM accounts").fetch_one().await?;
+            let own = db.sessions.read_only();
+            let count: (i64,) = own.session().sql("SELECT count(*) FROM accounts").fetch_one().await?;
+            own.commit().await?;
             assert_eq!(count, (1,));
             Ok::<_, Error>(())
         })
