@@ -1,5 +1,6 @@
 //! Sessions: one unit of work on one connection, found by the code inside a scope without being passed along.
 
+mod absorb;
 mod ambient;
 mod checked;
 #[cfg(feature = "testing")]

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use secrecy::SecretString;
 
 use super::diff::DiffOptions;
-use super::run::Migrator;
+use super::migrator::Migrator;
 use super::status::MigrationState;
 use super::write::WriteOptions;
 use crate::config::DatabaseConfig;

@@ -1,4 +1,4 @@
-//! Sending a session's bursts, and what their answers mean for it.
+//! Sending a session's bursts.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -9,15 +9,14 @@ use super::ambient::{is_inside_nested, writing_around};
 use super::checked::CatalogGuard;
 use super::given_up::{Flight, chained};
 use super::state::{Phase, State, check_own};
-use super::{Session, SessionStatistics, check_runtime, holds_connection};
-use crate::backend::{Answer, Backend, Burst, BurstFailure, BurstResult, Connection, Statement, Step};
+use super::{Session, check_runtime, holds_connection};
+use crate::backend::{Answer, Backend, Burst, Connection, Statement, Step};
 use crate::error::{Error, ErrorKind};
 use crate::instrument::BurstWatch;
 use crate::pool::Lease;
 use crate::statement::RaiseStyle;
-use crate::transaction::{Isolation, TransactionMode, commit_token};
-use crate::unit_of_work::{Drawing, DrawnIds, FlushContext, FlushPlan, FlushStep, Settled, segments};
-use crate::value::Value;
+use crate::transaction::{Isolation, TransactionMode};
+use crate::unit_of_work::{Drawing, DrawnIds, FlushContext, FlushPlan, FlushStep, segments};
 
 /// What a call wants to send.
 pub(crate) struct Call {
@@ -429,124 +428,6 @@ impl Session {
         });
         let asked = |position: usize| matches!(parts[position], Part::Flush { .. } | Part::Query { .. });
         self.inner.manager.watch_burst(&self.span_from_outside(), self.inner.name, burst, asked, origins.flatten())
-    }
-
-    /// Takes note of what a burst did.
-    pub(super) fn absorb(&self, mut parts: Vec<Part>, result: BurstResult) -> Result<Vec<Answer>, Error> {
-        // What the manager asks for itself, once, is no part of what units of work cost.
-        let is_counted = |part: &&Part| !matches!(part, Part::Catalog { .. });
-        let statements = parts.iter().filter(is_counted).count() as u64;
-        let mut sent = SessionStatistics { statements, round_trips: 1, ..Default::default() };
-        let mut state = self.state();
-        let result = match result {
-            Ok(answers) => {
-                // Whatever was sent before has been answered too, and the transaction has survived it.
-                state.observed();
-                // Whatever failed before was dealt with: it is no reason to run the scope again.
-                state.failure = None;
-                for (part, answer) in parts.iter().zip(&answers) {
-                    match part {
-                        Part::Query { .. } => sent.rows_read += answer.rows.len() as u64,
-                        Part::Flush { step, .. } => sent.rows_written += step.row_count() as u64,
-                        Part::Control { .. }
-                        | Part::Draw { .. }
-                        | Part::Catalog { .. }
-                        | Part::Probe
-                        | Part::Token
-                        | Part::Commit => {}
-                    }
-                }
-                self.inner.manager.note_checked(parts.iter().filter_map(|part| match part {
-                    Part::Catalog { guard, .. } => Some(&**guard),
-                    _ => None,
-                }));
-                let is_usable = state.is_usable(self.depth, self.frame);
-                self.note(&mut state, &mut parts, &answers, |_| is_usable);
-                Ok(answers)
-            }
-            Err(failure) => Err(self.failed(&mut state, parts, *failure)),
-        };
-        state.statistics += sent;
-        self.inner.manager.count(sent);
-        result
-    }
-
-    /// What a failed burst means: which scope is doomed, and the error for the caller.
-    pub(super) fn failed(&self, state: &mut State, parts: Vec<Part>, failure: BurstFailure) -> Error {
-        let is_usable = state.is_usable(self.depth, self.frame);
-        self.failed_in(state, parts, failure, |_| is_usable)
-    }
-
-    /// The same for a burst of which only some scopes are open by now.
-    pub(super) fn failed_in(
-        &self,
-        state: &mut State,
-        mut parts: Vec<Part>,
-        failure: BurstFailure,
-        is_open: impl Fn(usize) -> bool,
-    ) -> Error {
-        let answered = failure.step.min(failure.answers.len()).min(parts.len());
-        self.note(state, &mut parts[..answered], &failure.answers, is_open);
-        let BurstFailure { step, error, answers, lost } = failure;
-        let position = step.min(parts.len().saturating_sub(1));
-        let ahead_of_query = parts.iter().any(|part| matches!(part, Part::Query { .. }));
-        let part = parts.drain(position..).find(|part| !matches!(part, Part::Draw { .. }));
-        let depth = if lost { 0 } else { part.as_ref().map_or(0, Part::depth) };
-        let error = match part {
-            Some(Part::Flush { step, .. }) => {
-                step.explain(error, answers.get(position)).with_ahead_of_query(ahead_of_query)
-            }
-            Some(Part::Catalog { guard, .. }) => guard.explain(&self.inner.manager, error, answers.get(position)),
-            Some(Part::Token) => commit_token::explain(error),
-            Some(Part::Query { writes: true, .. }) => Error::of_write(error),
-            _ => Error::from_database(error),
-        };
-        state.note_failure(&error);
-        let name = state.frames.get(depth).map_or(self.inner.name, |frame| frame.name);
-        state.doom(depth, format!("a statement in `{name}` failed: {error}"));
-        error
-    }
-}
-
-impl Session {
-    /// Takes note of what the answers tell: the transaction's id, and the ids of new rows and of their children, as far as
-    /// their scopes are open.
-    pub(super) fn note(
-        &self,
-        state: &mut State,
-        parts: &mut [Part],
-        answers: &[Answer],
-        is_open: impl Fn(usize) -> bool,
-    ) {
-        for (part, answer) in parts.iter().zip(answers) {
-            if let Part::Draw { drawing, .. } = part {
-                drawing.note(answer);
-            }
-        }
-        for (part, answer) in parts.iter_mut().zip(answers) {
-            let xid = match part {
-                Part::Flush { depth, step, ids } => {
-                    let Settled { new, learned } = step.settle(answer, ids, self.inner.manager.backend());
-                    if is_open(*depth) {
-                        new.into_iter().for_each(|(key, entry)| state.map.insert(*depth, key, entry));
-                        for (key, drawn) in learned {
-                            state.map.update(*depth, &key, |entry| drawn.note_in(entry));
-                        }
-                    }
-                    step.xid(answer)
-                }
-                Part::Probe | Part::Token => match answer.rows.first().and_then(|row| row.first()) {
-                    Some(Value::Text(xid)) => Some(xid.clone()),
-                    _ => None,
-                },
-                Part::Draw { .. } | Part::Control { .. } | Part::Catalog { .. } | Part::Query { .. } | Part::Commit => {
-                    None
-                }
-            };
-            if state.xid.is_none() {
-                state.xid = xid;
-            }
-        }
     }
 }
 
