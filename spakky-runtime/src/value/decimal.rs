@@ -111,7 +111,7 @@ mod tests {
         for text in
             ["0.00000000000000000000000000001", "79228162514264337593543950336", "1.00000000000000000000000000001"]
         {
-            assert_eq!(read(text).unwrap_err(), format!("`{text}` does not fit this decimal type"));
+            assert_eq!(read(text).unwrap_err(), "the number does not fit this decimal type", "{text}");
         }
     }
 
