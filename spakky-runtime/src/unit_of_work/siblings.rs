@@ -15,19 +15,21 @@ const FEW: usize = 8;
 pub(super) struct Siblings<'r> {
     table: &'r TableDescriptor,
     rows: &'r [Record],
+    /// The database gives rows their keys: some may have none yet.
+    draws_keys: bool,
     index: OnceCell<FastMap<Key<'r>, usize>>,
 }
 
 impl<'r> Siblings<'r> {
     pub(super) fn new(table: &'r TableDescriptor, rows: &'r [Record]) -> Self {
-        Siblings { table, rows, index: OnceCell::new() }
+        Siblings { table, rows, draws_keys: table.generates_key(), index: OnceCell::new() }
     }
 
     /// The position of the row with the key of `row`, which most likely is `likely`. A row without a key has none.
     pub(super) fn position(&self, row: &Record, likely: usize) -> Option<usize> {
         let key = Key { table: self.table, row };
         let is_same = |other: &Record| Key { table: self.table, row: other } == key;
-        if is_unassigned(self.table, row) {
+        if self.is_unassigned(row) {
             None
         } else if self.rows.get(likely).is_some_and(is_same) {
             Some(likely)
@@ -37,6 +39,10 @@ impl<'r> Siblings<'r> {
             let keyed = |(at, row)| (Key { table: self.table, row }, at);
             self.index.get_or_init(|| self.rows.iter().enumerate().map(keyed).collect()).get(&key).copied()
         }
+    }
+
+    fn is_unassigned(&self, row: &Record) -> bool {
+        self.draws_keys && is_unassigned(self.table, row)
     }
 
     /// The row with the key of `row`.
@@ -49,14 +55,13 @@ impl<'r> Siblings<'r> {
         let mut rows = self.rows.iter().enumerate();
         if self.rows.len() <= FEW {
             let is_same = |row: &Record, other: &Record| {
-                Key { table: self.table, row } == Key { table: self.table, row: other }
-                    && !is_unassigned(self.table, row)
+                Key { table: self.table, row } == Key { table: self.table, row: other } && !self.is_unassigned(row)
             };
             return rows.find(|(at, row)| self.rows[..*at].iter().any(|other| is_same(row, other))).map(|(_, row)| row);
         }
         let mut seen = FastMap::with_capacity_and_hasher(self.rows.len(), Default::default());
         rows.map(|(_, row)| row)
-            .filter(|row| !is_unassigned(self.table, row))
+            .filter(|row| !self.is_unassigned(row))
             .find(|&row| seen.insert(Key { table: self.table, row }, ()).is_some())
     }
 }
@@ -70,7 +75,11 @@ struct Key<'r> {
 impl PartialEq for Key<'_> {
     #[inline]
     fn eq(&self, other: &Self) -> bool {
-        self.table.key.iter().all(|&at| self.row[at] == other.row[at])
+        match *self.table.key.as_slice() {
+            // Not by a loop where there is but one.
+            [at] => self.row[at] == other.row[at],
+            ref key => key.iter().all(|&at| self.row[at] == other.row[at]),
+        }
     }
 }
 
