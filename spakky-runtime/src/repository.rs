@@ -207,12 +207,16 @@ impl<Row: Table + Mappable> Repository<Row> {
             leave_out_deleted(table, &mut record);
         }
         let version = crate::unit_of_work::version_of(table, &record);
-        let key = key_of(table, &record);
         let row = Row::decode(&mut RecordReader::new(table, record))?;
-        let mut domain = row.to_domain().map_err(|error| error.into_error::<Row>(&show_key(&key)))?;
-        if let Some(version) = version.filter(|_| saves == 0) {
+        let id = row.id();
+        let mut domain = row.to_domain().map_err(|error| {
+            let key = Row::encode_id(&id).map(|key| show_key(&key));
+            error.into_error::<Row>(&key.unwrap_or_default())
+        })?;
+        let undone = self.manager.undone_versions();
+        if let Some(version) = version.filter(|_| saves == 0 && !undone.is_empty()) {
             // From now on a value has the version by right.
-            self.manager.undone_versions().forget(table, &key, version);
+            undone.forget(table, &Row::encode_id(&id)?, version);
         }
         if version.is_some() {
             Row::set_revision(&mut domain, crate::mappable::Revision::of(version, saves));

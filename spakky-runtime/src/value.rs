@@ -137,7 +137,7 @@ impl PartialEq for Value {
             // Most keys and all versions, and most columns of a row that is saved: no function is called for them.
             (Value::I64(a), Value::I64(b)) => a == b,
             (Value::I32(a), Value::I32(b)) => a == b,
-            (Value::Uuid(a), Value::Uuid(b)) => a == b,
+            (Value::Uuid(a), Value::Uuid(b)) => a.as_u128() == b.as_u128(),
             (Value::Text(a), Value::Text(b)) => a == b,
             _ => is_equal(self, other),
         }

@@ -57,12 +57,17 @@ impl UndoneVersions {
 
     /// Whether a version of a row was given to values though the database never had it.
     pub(crate) fn holds(&self, row: &RowKey, version: i64) -> bool {
-        self.count.load(Ordering::Acquire) > 0 && self.known().versions.contains(&(row.clone(), version))
+        !self.is_empty() && self.known().versions.contains(&(row.clone(), version))
+    }
+
+    /// Whether none is remembered.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count.load(Ordering::Acquire) == 0
     }
 
     /// The row was read at this version.
     pub(crate) fn forget(&self, table: &TableDescriptor, key: &[Value], version: i64) {
-        if self.count.load(Ordering::Acquire) == 0 {
+        if self.is_empty() {
             return;
         }
         let mut known = self.known();

@@ -78,7 +78,8 @@ impl PartialEq for Key<'_> {
         match *self.table.key.as_slice() {
             // Not by a loop where there is but one.
             [at] => self.row[at] == other.row[at],
-            ref key => key.iter().all(|&at| self.row[at] == other.row[at]),
+            // Siblings most often have the first column in common, which says whose they are.
+            ref key => key.iter().rev().all(|&at| self.row[at] == other.row[at]),
         }
     }
 }

@@ -174,14 +174,12 @@ fn value(form: &Form, raw: &[u8]) -> Result<Value, ValueError> {
 }
 
 fn read(scalar: &Scalar, raw: &[u8]) -> Result<Value, ValueError> {
-    // One call for all scalars, so that it is compiled into this place.
-    let (scalar, raw) = match scalar {
-        Scalar::Type(scalar) => (*scalar, raw),
-        Scalar::Padded => (ScalarType::Text, without_padding(raw)),
-        Scalar::PlainJson => return json(raw),
-        Scalar::Native { name, oid } => return Ok(NativeValue::read(name, *oid, raw)),
-    };
-    read_scalar(scalar, raw)
+    match scalar {
+        Scalar::Type(scalar) => read_scalar(*scalar, raw),
+        Scalar::PlainJson => json(raw),
+        Scalar::Padded => text(without_padding(raw)),
+        Scalar::Native { name, oid } => Ok(NativeValue::read(name, *oid, raw)),
+    }
 }
 
 fn without_padding(raw: &[u8]) -> &[u8] {
@@ -201,7 +199,7 @@ fn read_scalar(scalar: ScalarType, raw: &[u8]) -> Result<Value, ValueError> {
         ScalarType::I64 => Value::I64(i64::from_be_bytes(fixed(raw)?)),
         ScalarType::F32 => Value::F32(f32::from_be_bytes(fixed(raw)?)),
         ScalarType::F64 => Value::F64(f64::from_be_bytes(fixed(raw)?)),
-        ScalarType::Text => Value::Text(String::from_utf8(raw.to_vec()).map_err(|_| malformed())?),
+        ScalarType::Text => return text(raw),
         ScalarType::Bytes => Value::Bytes(raw.to_vec()),
         ScalarType::Uuid => Value::Uuid(Uuid::from_bytes(fixed(raw)?)),
         ScalarType::TimestampTz => Value::TimestampTz(instant(i64::from_be_bytes(fixed(raw)?))?),
@@ -218,6 +216,10 @@ fn read_scalar(scalar: ScalarType, raw: &[u8]) -> Result<Value, ValueError> {
         // Never the form of a column: the bytes are kept.
         ScalarType::Native(_) => return Err(malformed()),
     })
+}
+
+fn text(raw: &[u8]) -> Result<Value, ValueError> {
+    String::from_utf8(raw.to_vec()).map(Value::Text).map_err(|_| malformed())
 }
 
 fn json(raw: &[u8]) -> Result<Value, ValueError> {
