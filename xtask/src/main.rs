@@ -1,9 +1,10 @@
 //! The commands of this repository: `cargo xtask test`, `cargo xtask services`, `cargo xtask ui`, `cargo xtask bench`,
-//! `cargo xtask faults`, `cargo xtask orders-data`.
+//! `cargo xtask faults`, `cargo xtask deny`, `cargo xtask orders-data`.
 //!
 //! CI calls the same commands as people do, so that what passes here passes there.
 
 mod bench;
+mod deny;
 mod example;
 mod faults;
 mod orders;
@@ -68,6 +69,8 @@ enum Command {
     },
     /// Try at random, of any seed and for any time, what tests try of one
     Faults(faults::Options),
+    /// Check the licences, sources and known flaws of all dependencies by cargo-deny
+    Deny,
     /// Write `examples/data` anew, always the same
     OrdersData,
 }
@@ -95,6 +98,7 @@ fn main() -> ExitCode {
         Command::Ui { bless } => ui::run(if bless { ui::Mode::Bless } else { ui::Mode::Compare }),
         Command::Bench { arguments } => bench::run(&arguments),
         Command::Faults(options) => faults::run(&options),
+        Command::Deny => deny::run(),
         Command::OrdersData => orders::write(),
     };
     match outcome {
