@@ -29,7 +29,9 @@ pub(crate) fn run() -> Result<()> {
     if program::quiet(deny(&program).args(["fetch", "db"])).is_ok() {
         return program::loud(deny(&program).arg("check"));
     }
-    eprintln!("the advisory database cannot be fetched: the copy in `deny/advisories.toml` is used, which is kept by hand");
+    eprintln!(
+        "the advisory database cannot be fetched: the copy in `deny/advisories.toml` is used, which is kept by hand"
+    );
     let copy = repository(&home)?;
     let config = home.join("deny.toml");
     fs::write(&config, beside(&read("deny.toml")?, &home)?)?;
@@ -37,7 +39,9 @@ pub(crate) fn run() -> Result<()> {
     check.arg("--config").arg(&config).arg("check");
     // It takes no address of a file; git is told to look there for the address that it knows.
     check.env("GIT_CONFIG_COUNT", "1");
-    check.env("GIT_CONFIG_KEY_0", format!("url.file://{}.insteadOf", copy.display())).env("GIT_CONFIG_VALUE_0", DATABASE);
+    check
+        .env("GIT_CONFIG_KEY_0", format!("url.file://{}.insteadOf", copy.display()))
+        .env("GIT_CONFIG_VALUE_0", DATABASE);
     program::loud(&mut check)
 }
 

@@ -48,7 +48,10 @@ impl Deref for RowKey {
 
 impl PartialEq for RowKey {
     fn eq(&self, other: &Self) -> bool {
-        self.hash == other.hash && self.row_type == other.row_type && self.key == other.key
+        // Most are clones of each other.
+        self.hash == other.hash
+            && self.row_type == other.row_type
+            && (Arc::ptr_eq(&self.key, &other.key) || self.key == other.key)
     }
 }
 
