@@ -326,7 +326,8 @@ async fn a_call_that_catches_up_may_be_given_up_too(db: Database) {
                     accounts.add_now(&mut account(3, "cy", 30)).await?;
                     if commits { Ok(()) } else { Err(Error::other("planned")) }
                 });
-                assert_eq!(unit.await.is_ok(), commits, "after {polls} polls");
+                let outcome = unit.await;
+                assert_eq!(outcome.is_ok(), commits, "after {polls} polls: {outcome:?}");
                 let expected: &[i64] = if commits { &[3] } else { &[] };
                 assert_eq!(db.numbers("SELECT id FROM accounts").await, expected, "after {polls} polls");
                 db.execute("DELETE FROM accounts").await;
