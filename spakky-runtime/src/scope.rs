@@ -273,6 +273,7 @@ mod tests {
             origin: Location::caller(),
             reach,
             told: None,
+            again: false,
         }
     }
 

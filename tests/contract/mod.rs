@@ -10,6 +10,7 @@ mod constraint;
 mod drawn;
 mod fallback;
 mod in_order;
+mod in_turn;
 mod limits;
 mod native_enum;
 mod page;

@@ -14,8 +14,7 @@
 //!
 //! Rows that are found by a unique key have a smaller model of their own (`keyed`).
 //!
-//! What is not tried: what [`LEFT_OUT`](world::LEFT_OUT) lists (`SPAKKY_FAULTS_LEFT_OUT` gives other bits), and aggregates of
-//! which some levels can be soft-deleted and others not.
+//! What is not tried: aggregates of which some levels can be soft-deleted and others not.
 
 mod keyed;
 mod rows;

@@ -112,6 +112,8 @@ pub(super) struct Model {
     pub(super) loaded: BTreeSet<Tag>,
     /// What of it the session has read or added, so that it knows the children.
     pub(super) read: BTreeSet<Tag>,
+    /// The roots that were saved in this transaction.
+    pub(super) written: BTreeSet<Tag>,
     pub(super) actor: i64,
     pub(super) tenant: i64,
     deaths: u64,
@@ -127,6 +129,7 @@ impl Model {
             touched: Default::default(),
             loaded: BTreeSet::new(),
             read: BTreeSet::new(),
+            written: BTreeSet::new(),
             actor: 0,
             tenant: 0,
             deaths: 0,
@@ -139,6 +142,7 @@ impl Model {
         self.touched = Default::default();
         self.loaded.clear();
         self.read.clear();
+        self.written.clear();
         self.actor = actor;
         self.tenant = tenant;
     }
@@ -300,11 +304,36 @@ impl Model {
         };
         self.removed.iter_mut().flat_map(|level| level.values_mut()).for_each(|(_, was)| more(was));
         for row in self.rows.iter_mut().flat_map(|level| level.values_mut()) {
-            more(&mut row.born);
+            // Whether it was there at all stays open.
+            if !row.ghost {
+                more(&mut row.born);
+            }
             if let Some(death) = &mut row.deleted {
                 more(&mut death.sent);
             }
         }
+    }
+
+    /// The same as [`put`](Self::put). Where the tree `replaces` what is there, whatever that is, what it leaves out is deleted,
+    /// though others may take it.
+    pub(super) fn put_by(&mut self, tree: &Tree, replaces: bool) -> bool {
+        let before = self.removed.clone();
+        let dead = self.rows.each_ref().map(|rows| -> BTreeSet<Tag> {
+            rows.iter().filter(|(_, row)| row.deleted.is_some()).map(|(&tag, _)| tag).collect()
+        });
+        let changed = self.put(tree);
+        if replaces {
+            for (level, before) in before.iter().enumerate() {
+                let new = self.removed[level].iter_mut().filter(|(tag, _)| !before.contains_key(tag));
+                new.for_each(|(_, (_, sent))| *sent = Sent::Maybe);
+                for (tag, row) in &mut self.rows[level] {
+                    if let Some(death) = row.deleted.as_mut().filter(|_| !dead[level].contains(tag)) {
+                        death.sent = Sent::Maybe;
+                    }
+                }
+            }
+        }
+        changed
     }
 
     /// The root holds this tree, its children included.
@@ -363,6 +392,9 @@ impl Model {
                 self.touched[level].extend([tag]);
                 if level == GRAND {
                     self.touched[KID].extend([row.parent, parent]);
+                }
+                if level == KID && row.parent != parent {
+                    self.touched[ROOT].insert(row.parent);
                 }
                 (row.parent, row.n, row.m) = (parent, n, m);
             }

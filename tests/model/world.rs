@@ -20,36 +20,6 @@ const EACH: i64 = 100_000;
 /// No row has it.
 const NOBODY: Tag = 1 << 40;
 
-/// Children whose ids the database assigns: moved to another aggregate that is saved ahead of the one they came from, or
-/// added again with their row in the flush that deletes it.
-const KNOWN_STEAL: u32 = 1;
-/// A grandchild that goes from child to child of an aggregate that is replaced as a whole.
-const KNOWN_SHIFT_REPLACED: u32 = 2;
-/// A grandchild that goes from child to child.
-const KNOWN_SHIFT: u32 = 4;
-/// Another save of an aggregate whose children came or went in the same transaction.
-const KNOWN_TWICE: u32 = 8;
-/// A child that left an aggregate and comes to one that is replaced as a whole.
-const KNOWN_REVIVED: u32 = 16;
-/// Reads of many ids.
-const KNOWN_MANY: u32 = 32;
-/// Writes of one row in the same transaction of which one is an upsert.
-const KNOWN_UPSERTED: u32 = 64;
-/// A soft deletion of a value with changes.
-const KNOWN_MARK: u32 = 128;
-/// A child that left an aggregate and comes to another, or back, in the same transaction.
-const KNOWN_MOVE: u32 = 256;
-/// What was deleted by a condition is added again.
-const KNOWN_DELETED_WHERE: u32 = 512;
-/// Reads and writes by the repository of the children.
-const KNOWN_KIDS: u32 = 1024;
-/// Values that hold a version, where a save of the row was undone before.
-const KNOWN_UNDONE: u32 = 2048;
-
-/// What histories leave out: what the sessions of today answer in other ways than the model. The other bits leave out more,
-/// to look for one kind of difference behind another.
-pub(super) const LEFT_OUT: u32 = KNOWN_STEAL | KNOWN_UPSERTED;
-
 /// A value in hand.
 #[derive(Debug, Clone)]
 struct Hand<D> {
@@ -58,8 +28,8 @@ struct Hand<D> {
     seen: u64,
     /// The last write of one of its children by their own repository then.
     apart: u64,
-    /// What came from other hands, and whose it was.
-    acquired: BTreeMap<(usize, Tag), Tag>,
+    /// What came from other hands, whose it was, and the last write of a child of that one by itself then.
+    acquired: BTreeMap<(usize, Tag), (Tag, u64)>,
     /// Whether the value does not know its version, though its type could.
     blank: bool,
     /// Kids that were in it.
@@ -152,7 +122,6 @@ pub(super) struct World<V: Variant> {
     pub(super) trace: Vec<String>,
     pub(super) figures: Figures,
     depth: usize,
-    known: u32,
     dares: bool,
     /// Whether the transaction has written.
     wrote: bool,
@@ -190,7 +159,6 @@ impl<V: Variant> World<V> {
             trace: Vec::new(),
             figures: Figures::default(),
             depth: 0,
-            known: std::env::var("SPAKKY_FAULTS_LEFT_OUT").map_or(LEFT_OUT, |bits| bits.parse().unwrap()),
             dares: false,
             wrote: false,
             wrote_before: false,
@@ -346,10 +314,6 @@ impl<V: Variant> World<V> {
     }
 
     async fn step(&mut self, session: &Session, step: &Step) -> Result<(), Stop> {
-        let by_kids = matches!(step, Step::SaveKid { .. } | Step::DeleteKid { .. });
-        if by_kids && self.known & KNOWN_KIDS != 0 {
-            return Ok(());
-        }
         let reads = match step {
             Step::Load { way, .. } => !matches!(way, Way::Lock | Way::FindLocked),
             Step::Edit { .. }
@@ -622,6 +586,10 @@ impl<V: Variant> World<V> {
             ("not loaded", Err(error)) if error.is_not_loaded() => Ok(()),
             ("stale copy", Err(error)) if error.is_stale_copy() => Ok(()),
             // Nothing tells the two copies apart.
+            ("stale copy", Ok(())) if same && delete => {
+                self.deleted(root, false);
+                Ok(())
+            }
             ("stale copy", Ok(())) if same => Ok(()),
             // The session has nothing left of what came and went in it.
             ("not loaded", Ok(())) if cause == "gone" => Err(Stop::Doomed),
@@ -710,9 +678,15 @@ impl<V: Variant> World<V> {
     }
 
     fn saved(&mut self, root: Tag) {
+        self.read_anew(root);
+        self.model.written.insert(root);
+        self.wrote_to.insert(root);
+    }
+
+    /// Copies loaded before are stale.
+    fn read_anew(&mut self, root: Tag) {
         let save = self.fresh() as u64;
         self.model.saves.insert(root, save);
-        self.wrote_to.insert(root);
     }
 
     async fn add(&mut self, hand: u8, kids: u8, form: Form) -> Result<(), Stop> {
@@ -805,9 +779,6 @@ impl<V: Variant> World<V> {
             return Ok(());
         }
         let roots = self.sessions.repository::<V::Root>();
-        if matches!(way, Way::GetMany | Way::FindMany) && self.known & KNOWN_MANY != 0 {
-            way = Way::Get;
-        }
         if id.is_none() {
             way = Way::Filter;
         }
@@ -865,8 +836,7 @@ impl<V: Variant> World<V> {
             return Ok(());
         }
         if matches!(way, Way::Lock | Way::FindLocked) && there {
-            // Copies loaded before are stale.
-            self.saved(tag);
+            self.read_anew(tag);
         }
         if let Some(at) = found.iter().position(|value| value.tag() == tag) {
             let value = found.swap_remove(at);
@@ -1007,7 +977,7 @@ impl<V: Variant> World<V> {
         }
         let kid = source.value.parts().kids.remove(at);
         for one in moved() {
-            let origin = source.acquired.get(&one).copied().unwrap_or(whose);
+            let origin = source.acquired.get(&one).copied().unwrap_or((whose, source.apart));
             target.acquired.insert(one, origin);
         }
         let said = format!("h{from} root {whose}: kid {} goes to h{to} root {}", kid.tag, target.value.tag());
@@ -1038,7 +1008,7 @@ impl<V: Variant> World<V> {
             return;
         }
         let grand = source.value.parts().kids[at].grands.remove(which);
-        let origin = source.acquired.get(&one).copied().unwrap_or(whose);
+        let origin = source.acquired.get(&one).copied().unwrap_or((whose, source.apart));
         target.acquired.insert(one, origin);
         let kids = target.value.parts().kids;
         let under = usize::from(under) % kids.len();
@@ -1054,9 +1024,6 @@ impl<V: Variant> World<V> {
             return Some("gone");
         }
         let known = self.model.loaded.contains(&root);
-        if hand.blank && self.known & KNOWN_UPSERTED != 0 {
-            return Some("known");
-        }
         if self.apart.get(&root).copied().unwrap_or(0) != hand.apart || self.overtaken.contains(&root) {
             return Some("stale");
         }
@@ -1068,7 +1035,7 @@ impl<V: Variant> World<V> {
                 return Some("not loaded");
             }
             let version = hand.value.version().unwrap_or(0);
-            if (self.model.traits.held == Held::Number || self.known & KNOWN_UNDONE != 0)
+            if self.model.traits.held == Held::Number
                 && self.undone.get(&root).is_some_and(|&highest| version <= highest)
             {
                 return Some("undone version");
@@ -1087,49 +1054,36 @@ impl<V: Variant> World<V> {
             std::iter::once((KID, kid.tag, kid.id)).chain(kid.grands.iter().map(|grand| (GRAND, grand.tag, grand.id)))
         });
         let tree = Tree::of(&hand.value);
-        for (kid, (_, grands)) in &tree.kids {
-            for grand in grands.keys() {
-                if let Some(row) = self.model.rows[GRAND].get(grand)
-                    && row.parent != *kid
-                    && self.known & if replaces { KNOWN_SHIFT_REPLACED } else { KNOWN_SHIFT } != 0
-                {
-                    return Some("known");
-                }
-            }
-        }
-        if self.known & KNOWN_TWICE != 0 && self.has_new_children(&tree) {
-            return Some("known");
+        if self.lacks_ids(&hand.value) {
+            return Some("unknown child");
         }
         for (level, tag, id) in below {
-            if self.known & KNOWN_MOVE != 0 && self.model.removed[level].contains_key(&tag) {
-                return Some("known");
-            }
+            // It is deleted first where what it left is sent first, or not known to be its owner.
             if let Some((row, _)) = self.model.removed[level].get(&tag)
                 && replaces
-                && self.known & KNOWN_REVIVED != 0
                 && (level == GRAND || row.parent != root)
             {
-                return Some("known");
+                return Some("of another aggregate");
             }
             let owner = self.model.owner(level, tag);
             if let Some(death) = self.model.rows[level].get(&tag).and_then(|row| row.deleted) {
                 let row = &self.model.rows[level][&tag];
                 let kid = tree.kids.iter().find(|(_, (_, grands))| grands.contains_key(&tag)).map(|(&kid, _)| kid);
                 let moves = level == KID && row.parent != root || level == GRAND && Some(row.parent) != kid;
-                if moves
-                    && (death.sent != Sent::No
-                        || replaces
-                        || self.known & KNOWN_STEAL != 0 && self.model.traits.drawn.contains(&true))
-                {
+                let is_known = row.born == Sent::No || self.base.rows[level].contains_key(&tag);
+                if moves && (death.sent != Sent::No || replaces || !is_known) {
                     return Some("of another aggregate");
                 }
             } else if let Some(owner) = owner
                 && owner != root
             {
-                if self.known & KNOWN_STEAL != 0 && self.model.traits.drawn.contains(&true) {
-                    return Some("known");
+                // It may have been soft-deleted before it came there, so that the session does not know all of it.
+                let is_known = |row: &Row| row.born == Sent::No || self.base.rows[level].contains_key(&tag);
+                if self.model.traits.soft && !self.model.rows[level].get(&tag).is_some_and(is_known) {
+                    return Some("of another aggregate");
                 }
-                let acquired = hand.acquired.get(&(level, tag)) == Some(&owner);
+                let apart = self.apart.get(&owner).copied().unwrap_or(0);
+                let acquired = hand.acquired.get(&(level, tag)) == Some(&(owner, apart));
                 if replaces || !acquired || !self.model.read.contains(&owner) {
                     return Some("of another aggregate");
                 }
@@ -1138,7 +1092,7 @@ impl<V: Variant> World<V> {
                 let known = match self.model.rows[level].get(&tag) {
                     Some(row) if id == 0 => row.born == Sent::No,
                     Some(row) => row.id == Some(id),
-                    None => id == 0,
+                    None => id == 0 && !self.model.removed[level].contains_key(&tag),
                 };
                 if !known {
                     return Some("unknown child");
@@ -1159,13 +1113,28 @@ impl<V: Variant> World<V> {
                 .any(|(level, tag)| self.model.touched[level].contains(&tag))
     }
 
-    /// Whether children of it came or went in this transaction.
-    fn has_new_children(&self, tree: &Tree) -> bool {
-        let here: BTreeSet<(usize, Tag)> = self.model.tree(tree.tag).iter().flat_map(|tree| tree.below()).collect();
-        let before: BTreeSet<(usize, Tag)> = self.base.tree(tree.tag).iter().flat_map(|tree| tree.below()).collect();
-        here != before
-            || self.model.rows[ONLY].contains_key(&tree.tag) != self.base.rows[ONLY].contains_key(&tree.tag)
-            || !self.model.traits.versioned() && self.is_touched(tree)
+    /// Whether the session has inserted rows of the aggregate whose ids the value lacks, while others of the level are new in it.
+    fn lacks_ids(&self, value: &V::Domain) -> bool {
+        let mut value = value.clone();
+        let root = value.tag();
+        let kids = value.parts().kids.clone();
+        let of_level = |level: usize| -> Vec<i64> {
+            match level {
+                KID => kids.iter().map(|kid| kid.id).collect(),
+                _ => kids.iter().flat_map(|kid| &kid.grands).map(|grand| grand.id).collect(),
+            }
+        };
+        [KID, GRAND].into_iter().filter(|&level| self.model.traits.drawn[level]).any(|level| {
+            let ids = of_level(level);
+            let was_inserted = |tag: &Tag, row: &Row| {
+                (row.reborn || !self.base.rows[level].contains_key(tag))
+                    && row.born != Sent::No
+                    && row.id.is_none_or(|id| !ids.contains(&id))
+            };
+            let here = self.model.rows[level].iter().filter(|(tag, _)| self.model.owner(level, **tag) == Some(root));
+            let gone = self.model.removed[level].iter().map(|(tag, (row, _))| (tag, row));
+            ids.contains(&0) && here.chain(gone).any(|(tag, row)| was_inserted(tag, row))
+        })
     }
 
     /// Everything of it counts as written, also where nothing changes.
@@ -1199,13 +1168,16 @@ impl<V: Variant> World<V> {
             let tree = Tree::of(&hand.value);
             self.wrote_to.insert(tree.tag);
             let known = self.model.loaded.contains(&tree.tag);
-            let changed = self.model.put(&tree);
+            let changed = self.model.put_by(&tree, !self.model.read.contains(&tree.tag));
             if changed || !known {
                 self.model.touched[ROOT].insert(tree.tag);
             }
             // A copy older than a save is stale, also where that changed nothing of what waits.
             if self.is_touched(&tree) {
-                self.saved(tree.tag);
+                self.read_anew(tree.tag);
+            }
+            if changed || !known {
+                self.model.written.insert(tree.tag);
             }
             seen.push(self.model.saves.get(&tree.tag).copied().unwrap_or(0));
             // Children that may have been soft-deleted before are replaced by the next save.
@@ -1271,7 +1243,7 @@ impl<V: Variant> World<V> {
                 if now { roots.save_now(&mut hand.value).await? } else { roots.save(&mut hand.value)? }
             }
         }
-        self.model.put(&tree);
+        self.model.put_by(&tree, true);
         self.touch(&tree);
         if form.now {
             self.model.sent(Sent::Yes);
@@ -1289,8 +1261,7 @@ impl<V: Variant> World<V> {
         let root = hand.value.tag();
         let is_free = !self.model.rows[ROOT].contains_key(&root) && !self.model.removed[ROOT].contains_key(&root);
         let cause = if is_free { self.cause_of_children(&hand, true) } else { self.cause(&hand, true) };
-        let again = self.known & KNOWN_UPSERTED != 0 && self.is_touched(&Tree::of(&hand.value));
-        if self.model.traits.drawn[ROOT] || again || cause.is_some() {
+        if self.model.traits.drawn[ROOT] || cause.is_some() {
             self.figures.left_out += 1;
             return Ok(());
         }
@@ -1303,7 +1274,7 @@ impl<V: Variant> World<V> {
             (true, true) => roots.upsert_all_now([&mut hand.value]).await?,
         }
         let tree = Tree::of(&hand.value);
-        self.model.put(&tree);
+        self.model.put_by(&tree, true);
         self.touch(&tree);
         if form.now {
             self.model.sent(Sent::Yes);
@@ -1340,13 +1311,8 @@ impl<V: Variant> World<V> {
     async fn soft_delete(&mut self, at: u8, form: Form) -> Result<(), Stop> {
         let slot = usize::from(at);
         let Some(mut hand) = self.hands[slot].clone() else { return Ok(()) };
-        let edited = self.model.tree(hand.value.tag()) != Some(Tree::of(&hand.value));
         hand.value.parts().kids.clear();
-        if !V::TRAITS.soft
-            || hand.blank && self.known & KNOWN_UPSERTED != 0
-            || edited && self.known & KNOWN_MARK != 0
-            || self.cause(&hand, false).is_some()
-        {
+        if !V::TRAITS.soft || self.cause(&hand, false).is_some() {
             self.figures.left_out += 1;
             return Ok(());
         }
@@ -1430,8 +1396,6 @@ impl<V: Variant> World<V> {
         if self.model.rows[ROOT].contains_key(&root)
             || self.model.traits.drawn[ROOT]
             || waits && self.depth > 1
-            || waits && self.known & KNOWN_STEAL != 0 && self.model.traits.drawn.contains(&true)
-            || self.known & KNOWN_DELETED_WHERE != 0 && self.deleted_where.contains(&root)
             || self.cause_of_children(&hand, true).is_some()
         {
             self.figures.left_out += 1;
@@ -1584,7 +1548,7 @@ impl<V: Variant> World<V> {
                 let tree = |model: &Model| model.tree(model.owner(KID, tag)?)?.kids.get(&tag).cloned();
                 tree(base) != tree(&self.model)
             };
-        let raised_by_itself = self.apart.contains_key(&tag) || self.model.saves.get(&tag) == base.saves.get(&tag);
+        let raised_by_itself = self.apart.contains_key(&tag) || !self.model.written.contains(&tag);
         let actor = self.model.actor;
         let model = self.model.rows[level].get_mut(&tag).unwrap();
         if (row.n, row.m, parent) != (model.n, model.m, model.parent) {
@@ -1644,7 +1608,8 @@ impl<V: Variant> World<V> {
             let old = model.editor.to_string();
             let now = actor.to_string();
             let raised = versioned && row.version != model.version;
-            if (fresh || own_change || raised) && row.editor != now {
+            // What was removed and is there again may never have gone.
+            if (before.is_none() || own_change || raised) && !model.reborn && row.editor != now {
                 wrong.push(format!("{name} was last written by {}, expected {now}", row.editor));
             } else if !fresh && !touched && row.editor != old {
                 wrong.push(format!("{name} was last written by {}, expected {old}", row.editor));
@@ -1701,7 +1666,7 @@ impl<V: Variant> World<V> {
                 let before = base.rows[level].get(&tag);
                 let touched = self.model.touched[level].contains(&tag);
                 let same = |before: &Row| {
-                    let now = &self.model.rows[level][&tag];
+                    let Some(now) = self.model.rows[level].get(&tag) else { return false };
                     (before.n, before.m, before.parent, before.id, before.deleted.is_some())
                         == (now.n, now.m, now.parent, now.id, now.deleted.is_some())
                 };

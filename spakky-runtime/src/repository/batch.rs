@@ -41,7 +41,7 @@ impl<'s> Batch<'s> {
         own.reverse();
         let mut queue = PendingQueue::default();
         let own = own.into_iter().map(|at| self.writes[at].0.clone());
-        earlier.into_iter().chain(own).for_each(|write| queue.push(write));
+        earlier.into_iter().chain(own).for_each(|write| queue.push(write, |_, _| false));
         queue.get(key).map(|write| write.change.clone())
     }
 

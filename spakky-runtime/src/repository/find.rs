@@ -255,16 +255,23 @@ impl<Row: Table + Mappable> Repository<Row> {
     fn known(&self, session: Option<&Session>, key: &[Value]) -> Result<Option<Known>, Error> {
         let Some(session) = session.filter(|session| self.tracks(session)) else { return Ok(None) };
         session.check()?;
-        let state = session.state();
-        if session.manager().config().autoflush && state.is_concerned(session.depth, Row::descriptor().row_type) {
+        let (table, mut state) = (Row::descriptor(), session.state());
+        let asks = session.manager().config().autoflush;
+        if asks && state.is_concerned(session.depth, table.row_type) {
             return Ok(None);
         }
-        let entry = state.map.get(&RowKey::new(Row::descriptor(), key.to_vec()));
-        Ok(match session.scope().sight(Row::descriptor(), entry)? {
-            Sight::Unknown => None,
-            Sight::Gone => Some(Known::Deleted),
-            Sight::Row(record) => Some(Known::Row(Record::clone(record), entry.map_or(0, |entry| entry.saves))),
-        })
+        let key = RowKey::new(table, key.to_vec());
+        let entry = state.map.get(&key);
+        let known = match session.scope().sight(table, entry)? {
+            Sight::Unknown => return Ok(None),
+            Sight::Gone => return Ok(Some(Known::Deleted)),
+            Sight::Row(record) => Known::Row(Record::clone(record), entry.map_or(0, |entry| entry.saves)),
+        };
+        match &known {
+            // A child may have gone to another row.
+            Known::Row(record, _) if asks && state.is_given_elsewhere(session.depth, table, &key, record) => Ok(None),
+            _ => Ok(Some(known)),
+        }
     }
 
     /// Whether rows are asked for behind the writes that are pending: the session wrote them itself and knows them only in part,

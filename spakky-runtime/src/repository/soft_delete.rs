@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::batch::{Batch, Given, queue_each};
 use super::write::{Origin, known_entry, set_version, whole};
 use super::{Repository, encode};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::mappable::{Mappable, Mapping, Revision};
 use crate::schema::{Record, SoftDelete, Table};
 use crate::scope::{Mark, is_deleted, tenant_of};
-use crate::unit_of_work::{Change, Entry, PendingWrite, RowKey, mark_children, raised, show_key};
+use crate::unit_of_work::{Change, Entry, PendingWrite, RowKey, mark_children, raised};
 use crate::value::Value;
 
 impl<Row: Table + Mappable> Repository<Row> {
@@ -182,11 +182,10 @@ fn plan_mark<Row: Table + Mappable>(
     // What restoring is about is deleted.
     view.visibility.with_deleted |= mark == Mark::Restored;
     let entry = known_entry(batch, &view.scope(), table, &key, revision.as_ref(), mark.verb())?;
-    if let Some(Change::Upsert { .. }) = batch.pending(&key) {
-        let shown = show_key(&key);
-        let message =
-            format!("{} `{}` with id {shown}: an upsert of it is queued; flush it before", mark.verb(), table.name);
-        return Err(Error::new(ErrorKind::InvalidQuery, message).with_table(table.name).with_ids(vec![shown]));
+    // Whatever the row was, an upsert leaves one that lives, and tells nothing of it.
+    let is_upserted = matches!(batch.pending(&key), Some(Change::Upsert { .. }));
+    if is_upserted && mark == Mark::Restored {
+        return Ok(None);
     }
     // Of a row that was attached the session knows no more than the copy says, which is nothing of deletion.
     if let Some(current) = &entry.current
@@ -196,16 +195,22 @@ fn plan_mark<Row: Table + Mappable>(
         return Ok(None);
     }
     let scope = session.scope();
-    let mut record = match &entry.current {
-        Some(current) => Record::clone(current),
-        None => {
+    // Children may have gone to others since it was read.
+    let known = if entry.queued.is_any() {
+        &entry.current
+    } else {
+        entry.stored.as_ref().map_or(&entry.current, |_| &entry.stored)
+    };
+    let mut record = match known {
+        Some(known) if !is_upserted => Record::clone(known),
+        _ => {
             // The children are those that there are.
             let mut record = whole(session, table, encode(&row)?)?.without_children();
             scope.keep(table, &mut record, None)?;
             record
         }
     };
-    let is_loaded = entry.current.is_some();
+    let is_loaded = entry.stored.is_some();
     let before = table.deleted_at().map_or(Value::Null, |at| record[at].clone());
     scope.mark(table, &mut record, mark)?;
     let now = table.deleted_at().map_or(Value::Null, |at| record[at].clone());
@@ -224,7 +229,7 @@ fn plan_mark<Row: Table + Mappable>(
     // Of a copy that was not loaded here nothing is written but the mark.
     let columns = if is_loaded { Row::mapping() } else { Mapping::NOTHING };
     let change = Change::Update { record, columns };
-    let write = PendingWrite { table, key: Some(key.clone()), change, origin, reach, told: None };
+    let write = PendingWrite { table, key: Some(key.clone()), change, origin, reach, told: None, again: false };
     batch.queue(write, Some((key.clone(), queued)))?;
     Ok(next.map(|version| (key, Revision::of(Some(version), saves))))
 }

@@ -213,7 +213,7 @@ fn plan<Row: Table + Mappable>(
     let tenant = tenant_of(table, &record);
     let reach = Reach { by: Some(by), ..scope.reach(table, tenant.as_ref())? };
     let change = Change::Upsert { record: Arc::new(record), columns: Row::mapping() };
-    batch.queue(PendingWrite { table, key: None, change, origin, reach, told: None }, None)?;
+    batch.queue(PendingWrite { table, key: None, change, origin, reach, told: None, again: false }, None)?;
     Ok(None)
 }
 

@@ -236,7 +236,7 @@ pub(super) fn plan_add<Row: Table + Mappable>(
     let reach = scope.reach(table, tenant.as_ref())?;
     if table.generates_key() {
         let change = Change::Insert { record: Arc::new(record), columns };
-        batch.queue(PendingWrite { table, key: None, change, origin, reach, told }, None)?;
+        batch.queue(PendingWrite { table, key: None, change, origin, reach, told, again: false }, None)?;
         return Ok(None);
     }
     let key = RowKey::new(table, Row::encode_id(&row.id())?);
@@ -265,7 +265,7 @@ pub(super) fn plan_add<Row: Table + Mappable>(
     entry.current = Some(Arc::clone(&record));
     let revision = revised(table, &entry);
     let change = Change::Insert { record, columns };
-    let write = PendingWrite { table, key: Some(key.clone()), change, origin, reach, told };
+    let write = PendingWrite { table, key: Some(key.clone()), change, origin, reach, told, again: false };
     batch.queue(write, Some((key.clone(), entry)))?;
     Ok(revision.map(|revision| (key, revision)))
 }
@@ -351,7 +351,7 @@ pub(super) fn plan_save<Row: Table + Mappable>(
     let record = Arc::new(record);
     let queued = Entry { current: Some(Arc::clone(&record)), saves, tenant, with_deleted, ..entry };
     let change = Change::Update { record, columns };
-    let write = PendingWrite { table, key: Some(key.clone()), change, origin, reach, told };
+    let write = PendingWrite { table, key: Some(key.clone()), change, origin, reach, told, again: false };
     batch.queue(write, Some((key.clone(), queued)))?;
     Ok(next.map(|version| (key, Revision::of(Some(version), saves))))
 }
@@ -410,7 +410,7 @@ pub(super) fn plan_upsert<Row: Table + Mappable>(
     let entry = if joins { Entry { current: Some(Arc::clone(&record)), ..entry } } else { entry };
     let revision = revised(table, &entry);
     let change = Change::Upsert { record, columns: Row::mapping() };
-    let write = PendingWrite { table, key: Some(key.clone()), change, origin, reach, told: None };
+    let write = PendingWrite { table, key: Some(key.clone()), change, origin, reach, told: None, again: false };
     batch.queue(write, Some((key.clone(), entry)))?;
     Ok(revision.map(|revision| (key, revision)))
 }
@@ -429,8 +429,10 @@ pub(super) fn plan_delete<Row: Table + Mappable>(
     let change = Change::Delete { must_exist: true };
     let reach = session.scope().reach(table, entry.tenant.as_ref())?;
     let gone = Entry { deleted: true, saves: entry.saves + 1, tenant: reach.tenant.clone(), ..entry };
-    batch
-        .queue(PendingWrite { table, key: Some(key.clone()), change, origin, reach, told: None }, Some((key, gone)))?;
+    batch.queue(
+        PendingWrite { table, key: Some(key.clone()), change, origin, reach, told: None, again: false },
+        Some((key, gone)),
+    )?;
     Ok(None)
 }
 
@@ -445,9 +447,11 @@ pub(super) fn queue_delete_keys<Row: Table>(
         let key = RowKey::new(table, key);
         let change = Change::Delete { must_exist: false };
         let reach = session.scope().reach(table, None)?;
-        let gone = Entry { deleted: true, ..Entry::attached(None).of(reach.tenant.clone()) };
+        // Its children may yet be known to have gone to others.
+        let stored = batch.known(&key).and_then(|known| known.stored);
+        let gone = Entry { deleted: true, stored, ..Entry::attached(None).of(reach.tenant.clone()) };
         batch.queue(
-            PendingWrite { table, key: Some(key.clone()), change, origin, reach, told: None },
+            PendingWrite { table, key: Some(key.clone()), change, origin, reach, told: None, again: false },
             Some((key, gone)),
         )?;
     }

@@ -183,19 +183,28 @@ impl<Row: Table + Mappable> Repository<Row> {
             for domain in domains.iter() {
                 let told = Told::default();
                 let revision = plan_add::<Row>(&mut batch, domain, origin, Some(told.clone()))?;
-                planned.push((told, revision.map_or(0, |(_, revision)| revision.save)));
+                planned.push((told, revision));
             }
             batch.finish()
         })
         .await?;
         let mut stored = Vec::with_capacity(planned.len());
-        for (told, saves) in planned {
-            let record = told.take().unwrap_or_else(|| Err(untold(Row::descriptor())));
-            let domain = record.and_then(|record| self.domain(record, saves));
+        for (told, given) in planned {
+            let saves = given.as_ref().map_or(0, |(_, revision)| revision.save);
+            let domain = match told.take() {
+                Some(record) => record.and_then(|record| self.domain(record, saves)).map(Ok),
+                // The row was there before, and has no child whose id the database gave.
+                None if given.is_some() => Ok(Err(given)),
+                None => Err(untold(Row::descriptor())),
+            };
             stored.push(domain.map_err(|error| as_stored::<Row>(is_committed, error))?);
         }
+        let scope = self.place();
         for (domain, stored) in domains.iter_mut().zip(stored) {
-            **domain = stored;
+            match stored {
+                Ok(stored) => **domain = stored,
+                Err(given) => give::<Row>(scope.as_ref(), std::slice::from_mut(domain), vec![given]),
+            }
         }
         Ok(())
     }

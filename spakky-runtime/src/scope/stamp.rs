@@ -29,6 +29,24 @@ impl Scope {
         Ok(())
     }
 
+    /// Whether a row is stamped as one that is new.
+    ///
+    /// # Errors
+    /// As [`stamp_new`](Self::stamp_new).
+    pub(crate) fn is_new(&self, table: &TableDescriptor, record: &Record) -> Result<bool, Error> {
+        for (at, column) in table.columns.iter().enumerate() {
+            let is_so = match column.role {
+                Role::CreatedBy | Role::UpdatedBy => record[at] == self.actor(table, at)?,
+                Role::Version => record[at] == Value::I64(1),
+                _ => true,
+            };
+            if !is_so {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Puts the runtime's own columns of a row that is to be updated as the session knows them, whatever the domain value
     /// says.
     ///

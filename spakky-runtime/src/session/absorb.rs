@@ -100,14 +100,21 @@ impl Session {
                 drawing.note(answer);
             }
         }
-        for (part, answer) in parts.iter_mut().zip(answers) {
-            let xid = match part {
+        for (at, answer) in answers.iter().enumerate().take(parts.len()) {
+            let (done, behind) = parts.split_at_mut(at + 1);
+            let xid = match &mut done[at] {
                 Part::Flush { depth, step, ids } => {
                     let Settled { new, learned } = step.settle(answer, ids, self.inner.manager.backend());
                     if is_open(*depth) {
-                        new.into_iter().for_each(|(key, entry)| state.map.insert(*depth, key, entry));
+                        let (table, ids) = (step.table(), &*ids);
+                        let tells = !(new.is_empty() && learned.is_empty());
+                        let is_written_again = tells && behind.iter().any(|part| part.is_about(table, ids));
+                        for (key, mut entry) in new {
+                            entry.partial |= is_written_again;
+                            state.map.insert(*depth, key, entry);
+                        }
                         for (key, drawn) in learned {
-                            state.map.update(*depth, &key, |entry| drawn.note_in(entry));
+                            state.map.update(*depth, &key, |entry| drawn.note_in(entry, is_written_again));
                         }
                     }
                     step.xid(answer)

@@ -14,6 +14,7 @@ use crate::backend::{Answer, Backend, Burst, Connection, Statement, Step};
 use crate::error::{Error, ErrorKind};
 use crate::instrument::BurstWatch;
 use crate::pool::Lease;
+use crate::schema::TableDescriptor;
 use crate::statement::RaiseStyle;
 use crate::transaction::{Isolation, TransactionMode};
 use crate::unit_of_work::{Drawing, DrawnIds, FlushContext, FlushPlan, FlushStep, segments};
@@ -82,6 +83,11 @@ impl Part {
             | Part::Query { depth, .. } => *depth,
             Part::Probe | Part::Token | Part::Commit => 0,
         }
+    }
+
+    /// Whether it may be about rows of `table`, and was planned behind what has these ids drawn.
+    pub(super) fn is_about(&self, table: &TableDescriptor, drawn: &DrawnIds) -> bool {
+        matches!(self, Part::Flush { step, ids, .. } if !ids.is_same(drawn) && step.is_about(table))
     }
 }
 
@@ -443,10 +449,10 @@ fn plan_flush(state: &mut State, position: usize, context: &mut FlushContext<'_>
     for row in writes.iter().filter_map(|write| write.key.as_ref()) {
         state.map.update(position, row, |entry| entry.queued = entry.queued.with(position, false));
     }
-    let segments = segments(writes, &state.map);
+    let segments = segments(writes, &state.map, position);
     let mut plans = Vec::with_capacity(segments.len());
     for segment in segments {
-        match FlushPlan::of(segment, &state.map, context) {
+        match FlushPlan::of(segment, &state.map, position, context) {
             Ok(mut plan) => {
                 context.wants_xid &= !plan.tells_xid();
                 if context.tells {

@@ -297,7 +297,7 @@ impl Session {
         frame.queue.reserve(writes.len());
         state.map.reserve(writes.len());
         for (write, entry) in writes {
-            frame.queue.push(write);
+            frame.queue.push(write, |earlier, later| state.map.is_apart(earlier, later));
             if let Some((key, entry)) = entry {
                 // Nothing is queued for a row that was added and deleted again.
                 let around = state.map.get(&key).map(|entry| entry.queued).unwrap_or_default();

@@ -71,7 +71,7 @@ impl Session {
             outer.touched |= frame.touched;
             for write in writes {
                 let row = write.key.clone();
-                outer.queue.push(write);
+                outer.queue.push(write, |_, _| false);
                 if let Some(row) = row.filter(|row| outer.queue.get(row).is_none()) {
                     // Added outside, deleted inside: nothing is left to be written.
                     state.map.update(depth, &row, |entry| entry.queued = entry.queued.with(depth, false));

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::backend::{Connection, Step};
 use crate::error::{Error, ErrorKind};
+use crate::schema::{Record, TableDescriptor};
 use crate::transaction::{Fate, Hooks, retry::Failure};
 use crate::unit_of_work::{IdentityMap, PendingQueue, RowKey};
 
@@ -201,6 +202,17 @@ impl State {
     /// Whether something is queued that may be about rows of this type in another way than by their keys.
     pub(crate) fn is_concerned(&self, depth: usize, row_type: TypeId) -> bool {
         self.frames.iter().take(depth + 1).any(|frame| frame.queue.concerns(row_type))
+    }
+
+    /// Whether a child of a row is queued as one of another row.
+    pub(crate) fn is_given_elsewhere(
+        &mut self,
+        depth: usize,
+        table: &'static TableDescriptor,
+        key: &RowKey,
+        record: &Record,
+    ) -> bool {
+        self.frames.iter_mut().take(depth + 1).any(|frame| frame.queue.gives_elsewhere(table, key, record))
     }
 
     /// What becomes of the scope at `depth`.

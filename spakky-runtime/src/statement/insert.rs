@@ -408,16 +408,21 @@ fn insert_row(
     sql.finish()
 }
 
-/// `$1, $2, …`, and what the runtime fills in.
-fn push_row(sql: &mut SqlWriter, table: &TableDescriptor, given: &[usize], row: &Record) {
-    sql.push_list(given, |sql, &at| match row[at] {
+/// `$1`, or an id out of those that were drawn.
+pub(super) fn push_value(sql: &mut SqlWriter, column: &ColumnDescriptor, value: &Value) {
+    match value {
         Value::Drawn(id) if sql.backend() == Backend::Postgres => {
             sql.push_sql("(");
             push_drawn(sql, id.draw);
-            sql.push_sql(")[").push_bind(ColumnType::scalar(ScalarType::I32), place_of(id)).push_sql("]");
+            sql.push_sql(")[").push_bind(ColumnType::scalar(ScalarType::I32), place_of(*id)).push_sql("]");
         }
-        _ => drop(sql.push_bind(table.columns[at].ty, row[at].clone())),
-    });
+        value => drop(sql.push_bind(column.ty, value.clone())),
+    }
+}
+
+/// `$1, $2, …`, and what the runtime fills in.
+fn push_row(sql: &mut SqlWriter, table: &TableDescriptor, given: &[usize], row: &Record) {
+    sql.push_list(given, |sql, &at| push_value(sql, &table.columns[at], &row[at]));
     for (position, (_, value)) in filled(sql.backend(), table, row).iter().enumerate() {
         sql.push_sql(if position > 0 || !given.is_empty() { ", " } else { "" }).push_sql(value);
     }

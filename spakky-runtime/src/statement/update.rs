@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::guard::{RaiseStyle, push_guard};
-use super::insert::{push_names, push_unnest, push_unnested};
+use super::insert::{push_names, push_unnest, push_unnested, push_value};
 use super::operation::{Fill, Found, Operation, filled_by, names};
 use super::{SqlWriter, clock};
 use crate::backend::{Backend, Statement};
@@ -107,8 +107,13 @@ pub(crate) fn update(
     if let [row] = rows {
         return Ok(vec![(update_one(backend, raise, table, set, row), 1)]);
     }
+    // A child that moves to a new row takes its id, which the database gives.
+    let is_drawn =
+        |row: &Guarded| row.found.is_some() && columns.iter().any(|&at| matches!(row.row[at], Value::Drawn(_)));
     match backend {
-        Backend::Postgres if columns.iter().any(|&at| table.columns[at].ty.is_native_array()) => {
+        Backend::Postgres
+            if columns.iter().any(|&at| table.columns[at].ty.is_native_array()) || rows.iter().any(is_drawn) =>
+        {
             Ok(rows.iter().map(|row| (update_one(backend, raise, table, set, row), 1)).collect())
         }
         Backend::Postgres => Ok(vec![(update_unnest(raise, table, set, rows)?, rows.len())]),
@@ -196,7 +201,8 @@ fn update_one(
     sql.push_sql("UPDATE ").push_table(table).push_sql(" SET ");
     sql.push_list(set.columns, |sql, &at| {
         let column = &table.columns[at];
-        sql.push_column(column).push_sql(" = ").push_bind(column.ty, row[at].clone());
+        sql.push_column(column).push_sql(" = ");
+        push_value(sql, column, &row[at]);
     });
     push_touched(&mut sql, table, set);
     push_by_key(&mut sql, table, guarded, set.within);

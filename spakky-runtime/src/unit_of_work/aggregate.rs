@@ -1,5 +1,7 @@
 //! A row and the rows of its relations: what belongs together, and what became of it.
 
+use std::any::TypeId;
+
 use super::flush::changed;
 use super::siblings::Siblings;
 use super::{raised, show_key, version_of};
@@ -29,6 +31,26 @@ fn relations<'r>(
 ) -> impl Iterator<Item = (usize, &'static Relation, &'r [Record])> {
     let children = record.children().unwrap_or_default();
     table.relations.iter().zip(children).enumerate().map(|(at, (relation, rows))| (at, relation, rows.as_slice()))
+}
+
+/// A row by its type and its key.
+pub(super) type Id = (TypeId, Vec<Value>);
+
+/// Takes note of the children of a row that have keys, at any depth. One that has the key of its row for its own has none while
+/// that is not assigned.
+pub(super) fn note_keyed(table: &'static TableDescriptor, record: &Record, ids: &mut Vec<Id>) {
+    let is_new = is_unassigned(table, record);
+    for (_, relation, rows) in relations(table, record) {
+        let child = relation.child();
+        let is_keyed_by_parent = child.key.contains(&relation.column_position());
+        for row in rows {
+            let has_none = is_unassigned(child, row) || is_new && is_keyed_by_parent;
+            if !has_none {
+                ids.push((child.row_type, key_of(child, row)));
+            }
+            note_keyed(child, row, ids);
+        }
+    }
 }
 
 /// Gives children the key of the row they belong to.

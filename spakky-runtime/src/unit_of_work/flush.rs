@@ -2,6 +2,7 @@
 
 mod children;
 mod circle;
+mod dated;
 mod draw;
 mod explain;
 mod facts;
@@ -22,10 +23,11 @@ pub(crate) use told::untold;
 
 use self::children::ChildWrites;
 use self::circle::{ByRow, Next, is_circle};
+use self::dated::date_children;
 use self::draw::Draws;
 use self::facts::{Fact, Facts, are_alone};
 use self::family::{lots, orders_within, parents_first};
-use self::moves::Moves;
+use self::moves::{Known, Moves};
 use self::shape::{Shape, bounded, stamped};
 use self::sweep::{Fate, Sweep, merge_sweep};
 use self::told::{Returned, Telling};
@@ -33,7 +35,7 @@ use self::write::{Group, Write, compare_keys, is_partial, key_record, record_of}
 use super::aggregate::key_of;
 use super::identity_map::{DrawnChild, Entry, IdentityMap, version_of};
 use super::order::{Kind, Node, is_same, sorted};
-use super::pending::{Change, PendingWrite};
+use super::pending::{Change, PendingWrite, are_related};
 use super::row_key::RowKey;
 use crate::backend::{Answer, Backend, Draw, Statement};
 use crate::error::Error;
@@ -139,18 +141,24 @@ enum Effect {
 }
 
 impl FlushPlan {
-    /// Turns queued writes into statements.
+    /// Turns writes that are queued in the scope at `depth` into statements.
     ///
     /// # Errors
     /// When a value cannot be stored.
-    pub(crate) fn of(writes: Vec<PendingWrite>, map: &IdentityMap, context: &FlushContext<'_>) -> Result<Self, Error> {
+    pub(crate) fn of(
+        writes: Vec<PendingWrite>,
+        map: &IdentityMap,
+        depth: usize,
+        context: &FlushContext<'_>,
+    ) -> Result<Self, Error> {
         let mut groups: Vec<Group> = Vec::new();
         let mut sweeps: Vec<Sweep> = Vec::new();
         let mut draws = Draws::default();
         let mut plan = FlushPlan::default();
-        let mut writes: Vec<Write> = writes.into_iter().map(|write| Write::of(write, map)).collect();
-        plan.alone = are_alone(&writes, map);
-        let moves = Moves::of(&writes, map, plan.alone);
+        let again = writes.iter().any(|write| write.again);
+        let mut writes: Vec<Write> = writes.into_iter().map(|write| Write::of(write, map, depth)).collect();
+        plan.alone = are_alone(&writes, map, depth);
+        let moves = Moves::of(&mut writes, &Known { map, depth }, plan.alone, again);
         for write in &mut writes {
             moves.keep_in(write, context.scope)?;
             draws.assign(write, &moves);
@@ -158,7 +166,11 @@ impl FlushPlan {
         // Where the last one went.
         let mut last = 0;
         for mut write in writes {
-            let children = ChildWrites::of(&write, &moves, context.scope)?;
+            let mut children = ChildWrites::of(&write, &moves, context.scope)?;
+            if children.is_outdated {
+                date_children(&mut write, &moves, context.scope)?;
+                children = ChildWrites::of(&write, &moves, context.scope)?;
+            }
             write.note_children(&children);
             let ChildWrites { writes, sweeps: made, .. } = children;
             for write in [write].into_iter().chain(writes) {
@@ -198,6 +210,7 @@ impl FlushPlan {
         }
         let mut orders = orders_within(&nodes, &groups);
         orders.extend(kin_first(&groups));
+        orders.extend(of_fate(Fate::Deleted).filter_map(|sweep| unknown_last(sweep, &groups)));
         if is_circle(&nodes, &orders) {
             for sweep in of_fate(Fate::Deleted).collect::<Vec<_>>().into_iter().rev() {
                 plan.push_sweep(sweep, context)?;
@@ -477,6 +490,16 @@ fn kin_first(groups: &[Group]) -> Vec<(Node, Node)> {
     orders
 }
 
+/// Rows whose keys nobody knows yet cannot be spared by a deletion of all others, which therefore has to be ahead of them.
+fn unknown_last(sweep: &Sweep, groups: &[Group]) -> Option<(Node, Node)> {
+    let table = sweep.node().0;
+    let is_unknown = |group: &Group| {
+        is_same(group.node, (table, Kind::Insert))
+            && matches!(&group.shape, Shape::Insert { drawn, .. } if !drawn.is_empty())
+    };
+    groups.iter().any(is_unknown).then_some(((table, Kind::Delete), (table, Kind::Insert)))
+}
+
 fn flushed(write: Write, kind: Kind, is_shared: bool) -> FlushedRow {
     let Write {
         table,
@@ -495,7 +518,7 @@ fn flushed(write: Write, kind: Kind, is_shared: bool) -> FlushedRow {
     } = write;
     let fact = (is_child || is_shared).then(|| match &change {
         Change::Insert { record, .. } => Fact::Row(Arc::clone(record)),
-        Change::Update { record, .. } if base.is_some() => Fact::Row(Arc::clone(record)),
+        Change::Update { record, .. } if base.is_some() && !is_drawn(record) => Fact::Row(Arc::clone(record)),
         Change::Update { .. } | Change::Upsert { .. } => Fact::Unknown,
         Change::Delete { .. } => Fact::Gone,
     });
@@ -504,7 +527,7 @@ fn flushed(write: Write, kind: Kind, is_shared: bool) -> FlushedRow {
     }
     let is_known = !key.as_deref().is_some_and(is_drawn);
     let telling = told
-        .filter(|_| kind == Kind::Insert || children_drawn)
+        .filter(|_| matches!(change, Change::Insert { .. }) || children_drawn)
         .zip(record_of(&change).cloned())
         .map(|(told, record)| Telling { told, record, children_partial });
     // A row that was there is read again.
@@ -580,6 +603,11 @@ impl FlushStep {
         self.table
     }
 
+    /// Whether it may be about rows of `table`: its own, or parts of them, or rows that these are parts of.
+    pub(crate) fn is_about(&self, table: &TableDescriptor) -> bool {
+        self.table.row_type == table.row_type || are_related(self.table.row_type, table.row_type)
+    }
+
     /// How many rows it writes.
     pub(crate) fn row_count(&self) -> usize {
         self.rows.len()
@@ -613,7 +641,7 @@ impl FlushStep {
         for row in &mut self.rows {
             let is_known = row.known_key().is_some();
             let mut stored = None;
-            if let (Some(Telling { told, record, children_partial }), Kind::Insert) = (&row.telling, self.kind) {
+            if let (Some(Telling { told, record, children_partial }), true) = (&row.telling, self.returns_rows) {
                 let taken = returned.take(record, ids);
                 stored = taken.as_ref().ok().map(|stored| (stored.clone(), *children_partial));
                 told.tell(taken);
@@ -656,12 +684,13 @@ pub(crate) struct DrawnChildren {
 
 impl DrawnChildren {
     /// Brings what is known of the row in line with them.
-    pub(crate) fn note_in(&self, entry: &mut Entry) {
+    /// `is_old` if something behind it may be about the row.
+    pub(crate) fn note_in(&self, entry: &mut Entry, is_old: bool) {
         entry.drawn.is_waiting = false;
         let known = entry.drawn.children.iter().chain(&self.children).cloned();
         entry.drawn.children = Arc::new(known.collect());
         // Nothing else was sent of the row meanwhile.
-        if let (Some(hollow), Some(stored)) = (&self.hollow, &entry.stored)
+        if let (Some(hollow), Some(stored), false) = (&self.hollow, &entry.stored, is_old)
             && Arc::ptr_eq(hollow, stored)
         {
             entry.stored = Some(Arc::clone(&self.stored));

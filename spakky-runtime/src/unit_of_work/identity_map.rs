@@ -9,8 +9,12 @@
 use std::any::TypeId;
 use std::sync::Arc;
 
+use super::aggregate::{Id, key_of, note_keyed};
+use super::pending::{Change, PendingWrite};
 use super::row_key::{ByRow, RowKey};
-use crate::schema::{Record, TableDescriptor};
+use super::siblings::Siblings;
+use crate::hash::FastSet;
+use crate::schema::{Record, Role, TableDescriptor, table_of};
 use crate::scope::{is_deleted, tenant_of};
 use crate::value::Value;
 
@@ -152,6 +156,22 @@ pub(crate) fn version_of(table: &TableDescriptor, record: &Record) -> Option<i64
     }
 }
 
+/// Whether one of these children is another in `after` than it was, as far as its own columns tell.
+fn changes_any(table: &TableDescriptor, before: &Record, after: &Record, rows: &FastSet<Id>) -> bool {
+    let (Some(before), Some(after)) = (before.children(), after.children()) else { return false };
+    table.relations.iter().zip(before.iter().zip(after)).any(|(relation, (before, after))| {
+        let child = relation.child();
+        let siblings = Siblings::new(child, before);
+        after.iter().enumerate().any(|(likely, row)| {
+            let Some(before) = siblings.get(row, likely) else { return false };
+            let is_plain = |at: &usize| child.columns[*at].role == Role::Plain;
+            rows.contains(&(child.row_type, key_of(child, row)))
+                && (0..child.columns.len()).filter(is_plain).any(|at| before[at] != row[at])
+                || changes_any(child, before, row, rows)
+        })
+    })
+}
+
 /// All rows a session knows.
 #[derive(Debug, Default)]
 pub(crate) struct IdentityMap {
@@ -171,31 +191,110 @@ impl IdentityMap {
         self.entries.get(key)
     }
 
-    /// Changes what is known of rows that `concerns` picks, for the scope at `depth` and for those nested in it.
+    /// What the scope at `depth` knows of a row, whatever scopes nested in it have changed.
+    pub(crate) fn known_at(&self, depth: usize, key: &RowKey) -> Option<&Entry> {
+        match self.layers.iter().skip(depth).find_map(|layer| layer.get(key)) {
+            Some(before) => before.as_ref(),
+            None => self.entries.get(key),
+        }
+    }
+
+    /// Changes what is known of rows that `concerns` picks, for the scope at `depth` and for those nested in it: each of them
+    /// may know another thing of a row.
     pub(crate) fn update_all(
         &mut self,
         depth: usize,
         concerns: impl Fn(&RowKey, &Entry) -> bool,
         mut change: impl FnMut(&RowKey, &mut Entry),
     ) {
-        let keys: Vec<RowKey> =
-            self.entries.iter().filter(|(key, entry)| concerns(key, entry)).map(|(key, _)| key.clone()).collect();
-        for key in keys {
-            self.update(depth, &key, |entry| change(&key, entry));
+        for key in self.keys_of(depth, &concerns) {
+            self.update(depth, &key, |entry| {
+                if concerns(&key, entry) {
+                    change(&key, entry);
+                }
+            });
         }
     }
 
-    /// The rows that are known.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &RowKey> {
-        self.entries.keys()
+    /// The rows that the scope at `depth` knows, and those nested in it.
+    pub(crate) fn keys(&self, depth: usize) -> impl Iterator<Item = &RowKey> {
+        self.entries.keys().chain(self.layers.iter().skip(depth).flat_map(|layer| layer.keys()))
     }
 
-    /// The rows with children that the database has, as far as they are known.
-    pub(crate) fn aggregates(&self) -> impl Iterator<Item = (&RowKey, &Record)> {
-        self.entries.iter().filter(|(_, entry)| !entry.deleted).filter_map(|(key, entry)| {
+    /// The rows that `concerns` picks by what the scope at `depth` knows of them, or one nested in it.
+    fn keys_of(&self, depth: usize, concerns: impl Fn(&RowKey, &Entry) -> bool) -> Vec<RowKey> {
+        let mut keys: Vec<RowKey> =
+            self.entries.iter().filter(|(key, entry)| concerns(key, entry)).map(|(key, _)| key.clone()).collect();
+        for (at, layer) in self.layers.iter().enumerate().skip(depth) {
+            let is_known = |key: &RowKey| {
+                let inside = self.layers[depth..at].iter().filter_map(|layer| layer.get(key)?.as_ref());
+                inside.chain(self.entries.get(key)).any(|entry| concerns(key, entry))
+            };
+            let picked = layer
+                .iter()
+                .filter(|(key, before)| before.as_ref().is_some_and(|before| concerns(key, before)) && !is_known(key));
+            keys.extend(picked.map(|(key, _)| key.clone()));
+        }
+        keys
+    }
+
+    /// The rows with children that the database has, as far as the scope at `depth` knows them.
+    pub(crate) fn aggregates(&self, depth: usize) -> impl Iterator<Item = (&RowKey, &Record)> {
+        let inside = self.layers.get(depth..).unwrap_or_default();
+        let changed = inside.iter().enumerate().flat_map(move |(at, layer)| {
+            let is_first = move |key: &RowKey| !inside[..at].iter().any(|layer| layer.contains_key(key));
+            layer.iter().filter_map(move |(key, before)| is_first(key).then_some((key, before.as_ref()?)))
+        });
+        let is_same = move |(key, _): &(&RowKey, &Entry)| !inside.iter().any(|layer| layer.contains_key(key));
+        let known = self.entries.iter().filter(is_same).chain(changed).filter(|(_, entry)| !entry.deleted);
+        known.filter_map(|(key, entry)| {
             let stored = entry.stored.as_deref().filter(|stored| stored.children().is_some())?;
             Some((key, stored))
         })
+    }
+
+    /// Whether an earlier write of an aggregate does to children what a later one does not undo, though that gives them no more:
+    /// it takes them from another aggregate, or changes what is soft-deleted then.
+    pub(crate) fn is_apart(&self, earlier: &PendingWrite, later: &PendingWrite) -> bool {
+        let (table, Some(record)) = (earlier.table, earlier.change.record()) else { return false };
+        let stored = earlier.key.as_ref().and_then(|key| self.entries.get(key)?.stored.as_deref());
+        let rows_of = |record: Option<&Record>| {
+            let mut rows = Vec::new();
+            if let Some(record) = record {
+                note_keyed(table, record, &mut rows);
+            }
+            rows.into_iter().collect::<FastSet<Id>>()
+        };
+        let (had, has) = (rows_of(stored), rows_of(later.change.record().map(|record| &**record)));
+        let mut dropped = rows_of(Some(record));
+        dropped.retain(|row| !has.contains(row));
+        if dropped.is_empty() {
+            return false;
+        }
+        let is_soft = |row_type: TypeId| table_of(row_type).is_some_and(|table| table.deleted_at().is_some());
+        let goes = matches!(later.change, Change::Delete { .. });
+        if !goes
+            && stored.is_some_and(|stored| {
+                dropped.iter().any(|row| is_soft(row.0) && had.contains(row))
+                    && changes_any(table, stored, record, &dropped)
+            })
+        {
+            return true;
+        }
+        dropped.retain(|row| !had.contains(row));
+        !dropped.is_empty()
+            && self.entries.iter().any(|(key, entry)| {
+                let of_others = earlier.key.as_ref() != Some(key) && !entry.deleted;
+                let known = [&entry.stored, &entry.current].into_iter().flatten().filter(|_| of_others);
+                let Some(other) = table_of(key.row_type()).filter(|other| !other.relations.is_empty()) else {
+                    return false;
+                };
+                known.into_iter().any(|record| {
+                    let mut rows = Vec::new();
+                    note_keyed(other, record, &mut rows);
+                    rows.iter().any(|row| dropped.contains(row))
+                })
+            })
     }
 
     /// Makes room for so many more rows.
@@ -302,20 +401,25 @@ impl IdentityMap {
     /// Has rows without queued changes read again: plain SQL may have changed them. Their versions stay known, so that a
     /// copy in hand can still be saved, guarded by the version it was loaded with.
     pub(crate) fn expire(&mut self, depth: usize, row_type: Option<TypeId>) {
-        let keys: Vec<RowKey> = self
-            .entries
-            .iter()
-            .filter(|(key, entry)| !entry.queued.is_any() && row_type.is_none_or(|row_type| row_type == key.row_type()))
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in keys {
-            if self.entries.get(&key).is_some_and(|entry| entry.deleted) {
-                self.remove(depth, &key);
-            } else {
-                self.update(depth, &key, |entry| {
-                    entry.partial = true;
-                    entry.doubtful = true;
-                });
+        let concerns = |key: &RowKey, entry: &Entry| {
+            !entry.queued.is_any() && row_type.is_none_or(|row_type| row_type == key.row_type())
+        };
+        for key in self.keys_of(depth, concerns) {
+            self.remember(depth, &key);
+            // A row that a scope has deleted is one that it knows nothing of. The others are asked for.
+            let is_gone = |entry: &mut Entry| {
+                let is_expired = concerns(&key, entry);
+                entry.partial |= is_expired;
+                entry.doubtful |= is_expired;
+                is_expired && entry.deleted
+            };
+            for layer in self.layers.iter_mut().skip(depth) {
+                if let Some(before) = layer.get_mut(&key) {
+                    before.take_if(is_gone);
+                }
+            }
+            if self.entries.get_mut(&key).is_some_and(is_gone) {
+                self.entries.remove(&key);
             }
         }
     }
@@ -371,12 +475,14 @@ impl IdentityMap {
         }
     }
 
-    /// Remembers the entry as it is, for the scope at `depth` and those around it.
+    /// Remembers the entry as the scope at `depth` found it, for those around it: as it is, or as it was before a scope inside
+    /// changed it.
     fn remember(&mut self, depth: usize, key: &RowKey) {
-        if let Some(layer) = self.layers.get_mut(..depth).and_then(|layers| layers.last_mut())
-            && !layer.contains_key(key)
-        {
-            layer.insert(key.clone(), self.entries.get(key).cloned());
+        let Some(around) = depth.checked_sub(1).filter(|&around| around < self.layers.len()) else { return };
+        if !self.layers[around].contains_key(key) {
+            let inside = self.layers[depth..].iter().find_map(|layer| layer.get(key));
+            let found = inside.cloned().unwrap_or_else(|| self.entries.get(key).cloned());
+            self.layers[around].insert(key.clone(), found);
         }
     }
 

@@ -4,8 +4,10 @@ use std::any::TypeId;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::aggregate::{Id, note_keyed};
 use super::{ByRow, RowKey};
 use crate::error::Error;
+use crate::hash::FastMap;
 use crate::mappable::Mapping;
 use crate::schema::{Record, Role, TableDescriptor, holders};
 use crate::scope::{Mark, Reach};
@@ -25,6 +27,18 @@ pub(crate) enum Change {
     Delete { must_exist: bool },
 }
 
+impl Change {
+    /// The row with what is written.
+    pub(crate) fn record(&self) -> Option<&Arc<Record>> {
+        match self {
+            Change::Insert { record, .. } | Change::Update { record, .. } | Change::Upsert { record, .. } => {
+                Some(record)
+            }
+            Change::Delete { .. } => None,
+        }
+    }
+}
+
 /// One queued write.
 #[derive(Debug, Clone)]
 pub(crate) struct PendingWrite {
@@ -37,6 +51,8 @@ pub(crate) struct PendingWrite {
     pub(crate) reach: Reach,
     /// Where to tell how a new row was stored, if its caller wants to know.
     pub(crate) told: Option<Told>,
+    /// The row was written again behind others.
+    pub(crate) again: bool,
 }
 
 /// How a new row was stored, with the ids that the database assigned to it and to its children.
@@ -67,6 +83,25 @@ pub(crate) struct PendingQueue {
     writes: Vec<Option<PendingWrite>>,
     by_row: ByRow<usize>,
     kinds: Vec<QueuedKind>,
+    /// The children that the writes give, once somebody has asked for them.
+    given: Option<Given>,
+}
+
+/// The children that queued writes give, each with the row that it is given to last.
+#[derive(Debug, Clone, Default)]
+struct Given {
+    rows: FastMap<Id, RowKey>,
+    /// So many of the writes are looked through.
+    seen: usize,
+}
+
+impl Given {
+    fn note(&mut self, write: &PendingWrite) {
+        let (Some(key), Some(record)) = (&write.key, write.change.record()) else { return };
+        let mut below = Vec::new();
+        note_keyed(write.table, record, &mut below);
+        self.rows.extend(below.into_iter().map(|row| (row, key.clone())));
+    }
 }
 
 /// The writes of one table in a queue.
@@ -77,6 +112,13 @@ struct QueuedKind {
     last: usize,
     /// The position of the last one that finds its row by a unique key, so that nobody knows which row it is.
     last_by: Option<usize>,
+}
+
+impl PendingWrite {
+    /// Whether it gives the row children.
+    fn takes_children(&self) -> bool {
+        !self.table.relations.is_empty() && self.reach.mark.is_none() && !matches!(self.change, Change::Delete { .. })
+    }
 }
 
 impl PendingQueue {
@@ -91,25 +133,68 @@ impl PendingQueue {
     }
 
     /// Queues a write, merging it with what is queued for the same row, unless what was queued in between may be about the
-    /// same rows: a write does not overtake another.
-    pub(crate) fn push(&mut self, write: PendingWrite) {
+    /// same rows: a write does not overtake another. Nor is it merged where `is_apart` says that the earlier one does what
+    /// the later one does not undo.
+    pub(crate) fn push(&mut self, write: PendingWrite, is_apart: impl FnOnce(&PendingWrite, &PendingWrite) -> bool) {
         let Some(row) = write.key.clone() else {
             self.append(write);
             return;
         };
         match self.by_row.get(&row) {
-            Some(&position) if !self.is_overtaking(write.table, position) => {
-                let earlier = self.writes[position].take();
-                self.writes[position] = match earlier {
+            Some(&position)
+                if !self.is_overtaking(write.table, position) && !self.is_split(position, &write, is_apart) =>
+            {
+                // What the row is given may be what was given to others behind it.
+                let behind = position + 1 < self.writes.len() && write.takes_children();
+                let merged = match self.writes[position].take() {
                     Some(earlier) => merge(earlier, write),
                     None => Some(write),
                 };
+                match merged {
+                    Some(merged) if behind => {
+                        self.by_row.insert(row, self.writes.len());
+                        self.append(PendingWrite { again: true, ..merged });
+                    }
+                    merged => {
+                        if let (Some(given), Some(merged)) = (&mut self.given, &merged) {
+                            given.note(merged);
+                        }
+                        self.writes[position] = merged;
+                    }
+                }
             }
-            _ => {
+            earlier => {
+                let again = earlier.is_some_and(|&position| self.writes[position].is_some());
                 self.by_row.insert(row, self.writes.len());
-                self.append(write);
+                self.append(PendingWrite { again, ..write });
             }
         }
+    }
+
+    /// Whether the write is no part of what is queued for its row: a row that may be new cannot be inserted and marked at once,
+    /// and what became of children that it gives no more is not to be forgotten.
+    fn is_split(
+        &self,
+        position: usize,
+        write: &PendingWrite,
+        is_apart: impl FnOnce(&PendingWrite, &PendingWrite) -> bool,
+    ) -> bool {
+        let Some(earlier) = &self.writes[position] else { return false };
+        write.reach.mark.is_some() && matches!(earlier.change, Change::Upsert { .. })
+            || !write.table.relations.is_empty() && earlier.takes_children() && is_apart(earlier, write)
+    }
+
+    /// Whether a write of another row gives a child that the row has.
+    pub(crate) fn gives_elsewhere(&mut self, table: &'static TableDescriptor, key: &RowKey, record: &Record) -> bool {
+        if table.relations.is_empty() || !self.kinds.iter().any(|kind| kind.row_type == table.row_type) {
+            return false;
+        }
+        let given = self.given.get_or_insert_default();
+        self.writes[given.seen..].iter().flatten().for_each(|write| given.note(write));
+        given.seen = self.writes.len();
+        let mut below = Vec::new();
+        note_keyed(table, record, &mut below);
+        below.iter().any(|row| given.rows.get(row).is_some_and(|owner| owner != key))
     }
 
     fn append(&mut self, write: PendingWrite) {
@@ -159,6 +244,7 @@ impl PendingQueue {
     pub(crate) fn take(&mut self) -> Vec<PendingWrite> {
         self.by_row.clear();
         self.kinds.clear();
+        self.given = None;
         std::mem::take(&mut self.writes).into_iter().flatten().collect()
     }
 }
@@ -213,7 +299,8 @@ fn merge(earlier: PendingWrite, later: PendingWrite) -> Option<PendingWrite> {
         }
         (Change::Delete { must_exist }, Change::Update { .. } | Change::Delete { .. }) => Change::Delete { must_exist },
     };
-    Some(PendingWrite { table, key: later.key, change, origin: later.origin, reach, told: later.told.or(earlier.told) })
+    let (told, again) = (later.told.or(earlier.told), earlier.again || later.again);
+    Some(PendingWrite { table, key: later.key, change, origin: later.origin, reach, told, again })
 }
 
 #[cfg(test)]
@@ -264,6 +351,7 @@ mod tests {
             origin: Location::caller(),
             reach: Reach::default(),
             told: None,
+            again: false,
         }
     }
 
@@ -344,7 +432,7 @@ mod tests {
                 let at = usize::try_from(id).unwrap();
                 let Some(change) = queue(&mut known[at], operation, id, value, &one_by_one) else { continue };
                 fine &= apply(&mut one_by_one, id, &change).is_some();
-                pending.push(write(id, change));
+                pending.push(write(id, change), |_, _| false);
                 if !fine {
                     break;
                 }
@@ -422,12 +510,15 @@ mod tests {
                 let mut row = stored;
                 for taken in steps {
                     let Some((next, change, reach)) = step(row, taken) else { continue };
-                    pending.push(PendingWrite {
-                        table: documents(),
-                        key: Some(RowKey::new(documents(), [Value::I64(1)])),
-                        reach,
-                        ..write(1, change)
-                    });
+                    pending.push(
+                        PendingWrite {
+                            table: documents(),
+                            key: Some(RowKey::new(documents(), [Value::I64(1)])),
+                            reach,
+                            ..write(1, change)
+                        },
+                        |_, _| false,
+                    );
                     row = next;
                     tried += 1;
                 }
@@ -455,7 +546,7 @@ mod tests {
         let mut pending = PendingQueue::default();
         for _ in 0..3 {
             let change = Change::Insert { record: record(0, 1, 0), columns: MAPPED };
-            pending.push(PendingWrite { key: None, ..write(0, change) });
+            pending.push(PendingWrite { key: None, ..write(0, change) }, |_, _| false);
         }
         assert_eq!(pending.take().len(), 3);
     }

@@ -7,22 +7,22 @@
 
 use std::any::TypeId;
 
-use super::aggregate::key_of;
+use super::aggregate::{Id, key_of};
 use super::identity_map::IdentityMap;
 use super::pending::{Change, PendingWrite, are_related};
 use crate::hash::{FastMap, FastSet};
 use crate::schema::{Record, TableDescriptor, holders};
 use crate::value::Value;
 
-/// Cuts writes, in the order in which they were queued, into segments.
-pub(crate) fn segments(writes: Vec<PendingWrite>, map: &IdentityMap) -> Vec<Vec<PendingWrite>> {
+/// Cuts writes, in the order in which they were queued in the scope at `depth`, into segments.
+pub(crate) fn segments(writes: Vec<PendingWrite>, map: &IdentityMap, depth: usize) -> Vec<Vec<PendingWrite>> {
     if is_one(&writes) {
         return vec![writes];
     }
     let mut segments: Vec<Vec<PendingWrite>> = Vec::new();
     let mut touched = Touched::default();
     for write in writes {
-        let rows = rows_of(&write, map);
+        let rows = rows_of(&write, map, depth);
         if segments.is_empty() || touched.clashes(&write, &rows) {
             segments.push(Vec::new());
             touched = Touched::default();
@@ -42,7 +42,7 @@ fn is_one(writes: &[PendingWrite]) -> bool {
     }
     let mut types: Vec<TypeId> = Vec::new();
     for write in writes {
-        if write.reach.by.is_some() {
+        if write.reach.by.is_some() || write.again {
             return false;
         }
         let row_type = write.table.row_type;
@@ -56,24 +56,22 @@ fn is_one(writes: &[PendingWrite]) -> bool {
     true
 }
 
-type Row = (TypeId, Vec<Value>);
-
 /// The rows that a write is about.
 #[derive(Default)]
 struct Rows {
     /// The row itself and its children, those that it has and those that it had.
-    written: Vec<Row>,
+    written: Vec<Id>,
     /// The values of the row's columns by which it may be part of another row.
     referred: Vec<Value>,
 }
 
-fn rows_of(write: &PendingWrite, map: &IdentityMap) -> Rows {
+fn rows_of(write: &PendingWrite, map: &IdentityMap, depth: usize) -> Rows {
     let mut rows = Rows::default();
     let table = write.table;
     if let Some(key) = &write.key {
         rows.written.push((table.row_type, key.to_vec()));
     }
-    let stored = write.key.as_ref().and_then(|key| map.get(key)).and_then(|entry| entry.stored.as_deref());
+    let stored = write.key.as_ref().and_then(|key| map.known_at(depth, key)).and_then(|entry| entry.stored.as_deref());
     let given = match &write.change {
         Change::Insert { record, .. } | Change::Update { record, .. } | Change::Upsert { record, .. } => {
             Some(&**record)
@@ -88,7 +86,7 @@ fn rows_of(write: &PendingWrite, map: &IdentityMap) -> Rows {
     rows
 }
 
-fn note_below(table: &TableDescriptor, record: &Record, rows: &mut Vec<Row>) {
+fn note_below(table: &TableDescriptor, record: &Record, rows: &mut Vec<Id>) {
     for (relation, children) in table.relations.iter().zip(record.children().unwrap_or_default()) {
         let child = relation.child();
         for row in children {
@@ -102,7 +100,7 @@ fn note_below(table: &TableDescriptor, record: &Record, rows: &mut Vec<Row>) {
 #[derive(Default)]
 struct Touched {
     /// Each row with the types of the rows that it was written as part of.
-    rows: FastMap<Row, FastSet<TypeId>>,
+    rows: FastMap<Id, FastSet<TypeId>>,
     /// The types of the writes, each with the unique key that finds its rows.
     types: FastSet<(TypeId, Option<usize>)>,
     /// The values by which rows may be part of others, with the types of those rows.
@@ -129,7 +127,7 @@ impl Touched {
     }
 
     /// Whether a write of the segment may have brought a row into one of these.
-    fn has_arrived(&self, rows: &[Row]) -> bool {
+    fn has_arrived(&self, rows: &[Id]) -> bool {
         rows.iter().any(|(row_type, key)| {
             let arrives = |types: &FastSet<TypeId>| types.iter().any(|other| holders(*other).contains(row_type));
             key.first().and_then(|key| self.referred.get(key)).is_some_and(arrives)

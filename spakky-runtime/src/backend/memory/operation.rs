@@ -10,7 +10,7 @@ use super::{constraint, fallback, read, related};
 use crate::backend::{Answer, Draw};
 use crate::error::DatabaseError;
 use crate::query::{AssignedValue, Condition};
-use crate::schema::Lineage;
+use crate::schema::{Lineage, TableDescriptor};
 use crate::statement::operation::{Fill, Found, Insertion, Kin, Merge, Operation};
 use crate::value::Value;
 
@@ -32,7 +32,7 @@ pub(super) fn run(state: &mut State, operation: &Operation, drawn: &Drawn) -> Re
         Operation::Linked { link, by, limit, target } => related::linked(state, link.as_ref(), by, *limit, target),
         Operation::Group { table, condition, by, sums } => related::group(state, table, condition, by, sums),
         Operation::Insert(insertion) => insert(state, insertion, drawn),
-        Operation::Update { found, columns, values, filled } => update(state, found, columns, values, filled),
+        Operation::Update { found, columns, values, filled } => update(state, found, columns, values, filled, drawn),
         Operation::Delete(found) => {
             let table = state.table(found.table)?;
             let mut numbers = Vec::new();
@@ -64,6 +64,17 @@ fn fills(table: &Table, filled: &[(String, Fill)]) -> Result<Vec<(usize, Fill)>,
     filled.iter().map(|(column, fill)| Ok((table.at(column)?, *fill))).collect()
 }
 
+/// A value as it is stored, be it an id that was drawn.
+fn given(table: &TableDescriptor, at: usize, value: &Value, drawn: &Drawn) -> Result<Value, DatabaseError> {
+    match value {
+        Value::Drawn(id) => {
+            let id = drawn.get(&id.draw).and_then(|ids| ids.get(id.position));
+            stored(table, at, id.map_or(Value::Null, |id| Value::I64(*id)))
+        }
+        value => Ok(value.clone()),
+    }
+}
+
 fn insert(state: &mut State, insertion: &Insertion, drawn: &Drawn) -> Result<Answer, DatabaseError> {
     let table = state.table(insertion.table)?;
     let descriptor = table.descriptor;
@@ -75,13 +86,7 @@ fn insert(state: &mut State, insertion: &Insertion, drawn: &Drawn) -> Result<Ans
         let table = state.table_mut(insertion.table)?;
         let mut row = fallbacks(table, &columns)?;
         for (&at, value) in columns.iter().zip(values) {
-            row[at] = match value {
-                Value::Drawn(id) => {
-                    let drawn = drawn.get(&id.draw).and_then(|ids| ids.get(id.position));
-                    stored(descriptor, at, drawn.map_or(Value::Null, |id| Value::I64(*id)))?
-                }
-                value => value.clone(),
-            };
+            row[at] = given(descriptor, at, value, drawn)?;
             if descriptor.columns[at].generated
                 && let Some(id) = super::compare::integer(&row[at])
             {
@@ -208,6 +213,7 @@ fn update(
     columns: &[String],
     values: &[Vec<Value>],
     filled: &[(String, Fill)],
+    drawn: &Drawn,
 ) -> Result<Answer, DatabaseError> {
     let table = state.table(found.table)?;
     let descriptor = table.descriptor;
@@ -217,7 +223,7 @@ fn update(
         let Some(number) = locate(state.table(found.table)?, found, position)? else { continue };
         change(state, found.table, number, |row| {
             for (&at, value) in columns.iter().zip(values) {
-                row[at] = value.clone();
+                row[at] = given(descriptor, at, value, drawn)?;
             }
             for &(at, kind) in &filled {
                 fill(descriptor, row, at, kind)?;

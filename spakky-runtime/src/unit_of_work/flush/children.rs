@@ -32,6 +32,8 @@ pub(super) struct ChildWrites {
     restored: Option<Value>,
     /// Whether the session cannot know what becomes of them.
     pub(super) is_unknown: bool,
+    /// Whether they were saved in view of other children than those that there are.
+    pub(super) is_outdated: bool,
 }
 
 impl ChildWrites {
@@ -56,7 +58,10 @@ impl ChildWrites {
                 made.mark_below(table, write);
                 match write.base.as_ref().filter(|base| base.children().is_some()) {
                     Some(base) => made.change_below(table, *columns, base, record, &work)?,
-                    None => made.replace_below(&Place::root(table, record), table, *columns, record, &work)?,
+                    None => {
+                        made.replace_below(&Place::root(table, record), table, *columns, record, &work)?;
+                        made.is_unknown |= write.base.is_some();
+                    }
                 }
             }
             Change::Upsert { record, columns } => {
@@ -191,7 +196,10 @@ impl ChildWrites {
             for (likely, row) in after[at].iter().enumerate() {
                 match siblings.position(row, likely).filter(|&known| std::mem::take(&mut left[known])) {
                     Some(known) => self.change(relation, mapping, &before[at][known], row, work)?,
-                    None => self.insert(relation, mapping, row, true, work)?,
+                    None => {
+                        self.is_outdated |= work.moves.get(child, row).is_none() && !work.scope.is_new(child, row)?;
+                        self.insert(relation, mapping, row, true, work)?;
+                    }
                 }
             }
             for (row, _) in before[at].iter().zip(left).filter(|(_, left)| *left) {
@@ -248,6 +256,8 @@ impl ChildWrites {
         let own = moves || changed(table, columns, before, after).next().is_some();
         let bumps = table.version.is_some() && (moves || differs(table, columns, before, after, true));
         if own || bumps {
+            let version = version_of(table, before).map(|version| version.saturating_add(i64::from(bumps)));
+            self.is_outdated |= version != version_of(table, after);
             let change = Change::Update { record: Arc::new(after.without_children()), columns };
             let write = Write::of_child(table, Some(RowKey::new(table, key_of(table, after))), change, work.origin);
             let live = write.reach.live && (!is_deleted(table, before) || self.is_restored(table, before));
@@ -281,8 +291,9 @@ impl ChildWrites {
                     continue;
                 }
                 // One of a row that is soft-deleted by then goes with all others.
-                let given = Arc::new(alive(child, row).without_children());
-                let change = Change::Upsert { record: given, columns: mapping };
+                let mut given = alive(child, row).without_children();
+                work.scope.touch(child, &mut given)?;
+                let change = Change::Upsert { record: Arc::new(given), columns: mapping };
                 let write = Write::of_child(child, Some(RowKey::new(child, key_of(child, row))), change, origin);
                 let mark = child.deleted_at().map(|_| Mark::Restored);
                 let reach = Reach { live: false, mark, renewed: self.renewed, ..write.reach.clone() };

@@ -153,6 +153,11 @@ impl DrawnIds {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether both are those of one plan.
+    pub(crate) fn is_same(&self, other: &DrawnIds) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Takes note of the answer to a draw.
     pub(crate) fn note(&self, drawing: &Drawing, answer: &Answer) {
         let read: Vec<Value> = match answer.rows.as_slice() {

@@ -162,7 +162,7 @@ impl<'p> Facts<'p> {
 
 /// Whether the session knows no rows but these of their tables, of those of their children, and of those that such rows may be
 /// part of. It is most often so, and to look costs less than to gather what became of each row.
-pub(super) fn are_alone(writes: &[Write], map: &IdentityMap) -> bool {
+pub(super) fn are_alone(writes: &[Write], map: &IdentityMap, depth: usize) -> bool {
     let mut types: Vec<TypeId> = Vec::new();
     for write in writes {
         if !types.contains(&write.table.row_type) {
@@ -171,7 +171,7 @@ pub(super) fn are_alone(writes: &[Write], map: &IdentityMap) -> bool {
     }
     let mut written = KeySet::with_capacity_and_hasher(writes.len(), Default::default());
     written.extend(writes.iter().filter_map(|write| write.key.as_ref()));
-    map.keys().all(|key| !types.contains(&key.row_type()) || written.contains(key))
+    map.keys(depth).all(|key| !types.contains(&key.row_type()) || written.contains(key))
 }
 
 fn note_family(table: &TableDescriptor, types: &mut Vec<TypeId>) {

@@ -12,7 +12,7 @@ use crate::hash::{FastMap, FastSet};
 use crate::mappable::Mapping;
 use crate::schema::{Record, TableDescriptor, holders};
 use crate::scope::Scope;
-use crate::unit_of_work::aggregate::{is_unassigned, keep_child, key_of, stamp_children};
+use crate::unit_of_work::aggregate::{Id, is_unassigned, keep_child, key_of, stamp_children};
 use crate::unit_of_work::identity_map::{IdentityMap, version_of};
 use crate::unit_of_work::pending::Change;
 use crate::unit_of_work::raised;
@@ -20,8 +20,11 @@ use crate::unit_of_work::row_key::KeySet;
 use crate::unit_of_work::siblings::Siblings;
 use crate::value::Value;
 
-/// A row by its type and its key.
-type Id = (TypeId, Vec<Value>);
+/// What the scope knows whose writes are flushed.
+pub(super) struct Known<'m> {
+    pub(super) map: &'m IdentityMap,
+    pub(super) depth: usize,
+}
 
 /// The children of a flush that move, as they were.
 #[derive(Debug, Default)]
@@ -30,30 +33,63 @@ pub(super) struct Moves {
 }
 
 impl Moves {
-    /// Finds them among the writes of a flush.
-    /// `alone` if the session knows no other rows that may have children in common with these.
-    pub(super) fn of(writes: &[Write], map: &IdentityMap, alone: bool) -> Self {
-        let mut left = FastMap::default();
-        for write in writes {
-            let Some(base) = write.base.as_deref().filter(|base| base.children().is_some()) else { continue };
-            match &write.change {
-                Change::Update { record, .. } => note_left(write.table, base, record, &mut left),
-                Change::Delete { .. } => note_all(write.table, base, &mut left),
-                Change::Insert { .. } | Change::Upsert { .. } => {}
+    /// Finds them among the writes of a flush. `again` if a row was written again behind others. A child that several of the
+    /// writes give belongs to the last of them, and is taken out of the others. `alone` if the session knows no other rows
+    /// that may have children in common with these.
+    pub(super) fn of(writes: &mut [Write], known: &Known<'_>, alone: bool, again: bool) -> Self {
+        let mut taken = Vec::new();
+        let moves = Self::find(writes, known, alone, again, &mut taken);
+        for (at, (row_type, key)) in taken {
+            let write = &mut writes[at];
+            if let Change::Insert { record, .. } | Change::Update { record, .. } = &mut write.change {
+                take_out(write.table, Arc::make_mut(record), row_type, &key);
+                write.children_partial = true;
             }
         }
-        let known = if alone { None } else { KnownElsewhere::of(writes, map) };
-        if left.is_empty() && known.is_none() {
+        moves
+    }
+
+    fn find(writes: &[Write], known: &Known<'_>, alone: bool, again: bool, taken: &mut Vec<(usize, Id)>) -> Self {
+        let mut left = FastMap::default();
+        let (mut is_known, mut grows) = (again, false);
+        for write in writes {
+            let base = write.base.as_deref().filter(|base| base.children().is_some());
+            match (&write.change, base) {
+                (Change::Update { record, .. }, Some(base)) => {
+                    is_known = true;
+                    note_left(write.table, base, record, &mut left, &mut grows);
+                }
+                (Change::Delete { .. }, Some(base)) => note_all(write.table, base, &mut left),
+                (Change::Delete { must_exist: false }, None) if !write.table.relations.is_empty() => {
+                    let entry = write.key.as_ref().and_then(|key| known.map.known_at(known.depth, key));
+                    if let Some(stored) = entry.and_then(|entry| entry.stored.as_deref()) {
+                        note_all(write.table, stored, &mut left);
+                    }
+                }
+                (Change::Insert { .. }, None) => grows |= !write.table.relations.is_empty(),
+                _ => {}
+            }
+        }
+        let known = if alone { None } else { KnownElsewhere::of(writes, known) };
+        let may_meet = is_known && grows && writes.len() > 1;
+        if left.is_empty() && known.is_none() && !may_meet {
             return Moves::default();
         }
         let mut arrived = Vec::new();
-        for write in writes {
+        let mut givers: FastMap<Id, usize> = FastMap::default();
+        for (at, write) in writes.iter().enumerate() {
             let Some(record) = record_of(&write.change) else { continue };
             let base = match write.change {
                 Change::Update { .. } => write.base.as_deref(),
                 _ => None,
             };
+            let from = arrived.len();
             note_arrived(write.table, base, record, &mut arrived);
+            for id in arrived[from..].iter().filter(|_| is_whole(write)) {
+                if let Some(before) = givers.insert(id.clone(), at).filter(|&before| before != at) {
+                    taken.push((before, id.clone()));
+                }
+            }
         }
         let mut rows = FastMap::default();
         let mut elsewhere = FastSet::default();
@@ -66,6 +102,24 @@ impl Moves {
         }
         if let Some(known) = known.filter(|_| !elsewhere.is_empty()) {
             known.find(&elsewhere, &mut rows);
+            elsewhere.retain(|id| !rows.contains_key(id));
+        }
+        if !elsewhere.is_empty() {
+            for (at, write) in writes.iter().enumerate().filter(|(_, write)| is_whole(write)) {
+                let Some(record) = record_of(&write.change).filter(|_| write.base.is_some()) else { continue };
+                for_each_child(write.table, write.base.as_deref(), record, &mut |child, before, row| {
+                    let Some(before) = before else { return };
+                    let id = (child.row_type, key_of(child, row));
+                    match elsewhere.get(&id).and_then(|id| givers.get(id)) {
+                        Some(&giver) if giver > at => {
+                            taken.push((at, id.clone()));
+                            rows.insert(id, Arc::new(before.clone()));
+                        }
+                        Some(&giver) => taken.push((giver, id)),
+                        None => {}
+                    }
+                });
+            }
         }
         Moves { rows }
     }
@@ -168,26 +222,50 @@ fn for_each_child<'r>(
     }
 }
 
-/// Takes note of the children that a row no longer has, and of all below them.
+/// Whether it is known what the children of a written row were, so that they may come from others and go to them.
+fn is_whole(write: &Write) -> bool {
+    match &write.change {
+        Change::Insert { .. } => true,
+        Change::Update { .. } => write.base.as_ref().is_some_and(|base| base.children().is_some()),
+        Change::Upsert { .. } | Change::Delete { .. } => false,
+    }
+}
+
+/// Takes a child out of a row, at any depth.
+fn take_out(table: &TableDescriptor, record: &mut Record, row_type: TypeId, key: &[Value]) {
+    for (relation, rows) in table.relations.iter().zip(record.children_mut()) {
+        let child = relation.child();
+        rows.retain(|row| child.row_type != row_type || key_of(child, row) != key);
+        rows.iter_mut().for_each(|row| take_out(child, row, row_type, key));
+    }
+}
+
+/// Takes note of the children that a row no longer has, and of all below them. `grows` if it has others.
 fn note_left<'r>(
     table: &'static TableDescriptor,
     before: &'r Record,
     after: &Record,
     left: &mut FastMap<Id, &'r Record>,
+    grows: &mut bool,
 ) {
     let (Some(before), Some(after)) = (before.children(), after.children()) else { return };
     for (at, relation) in table.relations.iter().enumerate() {
         let child = relation.child();
         let siblings = Siblings::new(child, &after[at]);
+        let mut kept = 0;
         for (likely, row) in before[at].iter().enumerate() {
             match siblings.get(row, likely) {
-                Some(after) => note_left(child, row, after, left),
+                Some(after) => {
+                    kept += 1;
+                    note_left(child, row, after, left, grows);
+                }
                 None => {
                     left.insert((child.row_type, key_of(child, row)), row);
                     note_all(child, row, left);
                 }
             }
         }
+        *grows |= kept < after[at].len();
     }
 }
 
@@ -198,13 +276,24 @@ fn note_all<'r>(table: &'static TableDescriptor, row: &'r Record, left: &mut Fas
     });
 }
 
-/// Takes note of the children that a row did not have before.
+/// Takes note of the children that a row did not have before. Those whose keys the database is yet to give are new, and so are
+/// those that have the key of such a row for their own.
 fn note_arrived(table: &TableDescriptor, before: Option<&Record>, after: &Record, arrived: &mut Vec<Id>) {
-    for_each_child(table, before, after, &mut |child, before, row| {
-        if before.is_none() && !is_unassigned(child, row) {
-            arrived.push((child.row_type, key_of(child, row)));
+    let before = before.and_then(Record::children);
+    let is_new = is_unassigned(table, after);
+    for (at, (relation, rows)) in table.relations.iter().zip(after.children().unwrap_or_default()).enumerate() {
+        let child = relation.child();
+        let is_keyed_by_parent = child.key.contains(&relation.column_position());
+        let siblings = before.map(|before| Siblings::new(child, &before[at]));
+        for (likely, row) in rows.iter().enumerate() {
+            let before = siblings.as_ref().and_then(|siblings| siblings.get(row, likely));
+            let has_none = is_unassigned(child, row) || is_new && is_keyed_by_parent;
+            if before.is_none() && !has_none {
+                arrived.push((child.row_type, key_of(child, row)));
+            }
+            note_arrived(child, before, row, arrived);
         }
-    });
+    }
 }
 
 /// The aggregates that the session knows and that the flush does not write.
@@ -214,7 +303,7 @@ struct KnownElsewhere<'m> {
 
 impl<'m> KnownElsewhere<'m> {
     /// Those that may have children in common with what is written.
-    fn of(writes: &[Write], map: &'m IdentityMap) -> Option<Self> {
+    fn of(writes: &[Write], known: &Known<'m>) -> Option<Self> {
         let mut tables: Vec<&'static TableDescriptor> = Vec::new();
         for write in writes.iter().filter(|write| !write.table.relations.is_empty()) {
             if !tables.iter().any(|table| table.row_type == write.table.row_type) {
@@ -226,8 +315,9 @@ impl<'m> KnownElsewhere<'m> {
         }
         let written: KeySet<'_> = writes.iter().filter_map(|write| write.key.as_ref()).collect();
         // Aggregates of other types may have the same children; those are rare, and are found by the database.
-        let rows: Vec<_> = map
-            .aggregates()
+        let rows: Vec<_> = known
+            .map
+            .aggregates(known.depth)
             .filter_map(|(key, record)| {
                 let table = tables.iter().find(|table| table.row_type == key.row_type())?;
                 (!written.contains(key)).then_some((*table, record))

@@ -53,9 +53,9 @@ pub(super) struct Write {
 }
 
 impl Write {
-    pub(super) fn of(write: PendingWrite, map: &IdentityMap) -> Self {
-        let PendingWrite { table, key, change, origin, reach, told } = write;
-        let entry = key.as_ref().and_then(|key| map.get(key));
+    pub(super) fn of(write: PendingWrite, map: &IdentityMap, depth: usize) -> Self {
+        let PendingWrite { table, key, change, origin, reach, told, .. } = write;
+        let entry = key.as_ref().and_then(|key| map.known_at(depth, key));
         let (base, expected) = match (&change, entry) {
             (Change::Update { .. }, Some(entry)) => (entry.stored.clone(), entry.version),
             (Change::Delete { must_exist: true }, Some(entry)) => (entry.stored.clone(), entry.version),
@@ -177,10 +177,7 @@ impl Group {
 }
 
 pub(super) fn record_of(change: &Change) -> Option<&Arc<Record>> {
-    match change {
-        Change::Insert { record, .. } | Change::Update { record, .. } | Change::Upsert { record, .. } => Some(record),
-        Change::Delete { .. } => None,
-    }
+    change.record()
 }
 
 /// A record with nothing but its key, and the tenant where it is known.
