@@ -80,6 +80,22 @@ impl Connection {
         each!(self, connection => Box::pin(connection.stop()))
     }
 
+    /// Waits for a request to stop something that nobody waited for to its end: what is sent next would be hit by it. Where it
+    /// may come at any time, the connection is closed.
+    pub(crate) async fn cancels_settled(&self) {
+        match self {
+            #[cfg(feature = "postgres")]
+            Connection::Postgres(connection) => drop(connection.cancels_settled().await),
+            // It is asked in the same process, at once.
+            #[cfg(feature = "sqlite")]
+            Connection::Sqlite(_) => {}
+            #[cfg(feature = "testing")]
+            Connection::Memory(_) => {}
+            #[cfg(not(any(feature = "postgres", feature = "sqlite", feature = "testing")))]
+            _ => unreachable!("no backend is compiled in, so no connection exists"),
+        }
+    }
+
     /// What a read in a transaction costs that is stopped by [`stop`](Self::stop).
     pub(crate) fn stopping(&self) -> Stopping {
         match self {

@@ -97,7 +97,12 @@ impl PostgresConnection {
 
     /// Whether requests to stop reach the server.
     pub(crate) fn can_be_asked_to_stop(&self) -> bool {
-        self.core.canceller.is_supported()
+        self.core.cancel_requests.are_supported()
+    }
+
+    /// Waits for a cancel request that nobody waited for to its end. Answers whether the connection can go on.
+    pub(crate) async fn cancels_settled(&self) -> bool {
+        self.core.cancels_settled().await
     }
 
     /// The same connection for diesel's traits. `in_transaction` tells that a transaction of ours is open, so that one

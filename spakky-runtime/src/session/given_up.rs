@@ -207,6 +207,8 @@ impl Session {
     /// # Cancellation
     /// Whoever comes next goes on with it.
     pub(super) async fn catch_up(&self, connection: &Connection) -> Result<(), Error> {
+        // Of an earlier try, or of the call itself.
+        connection.cancels_settled().await;
         loop {
             if self.state().restarts {
                 self.begin_anew(connection).await?;

@@ -2,13 +2,18 @@
 
 #[cfg(unix)]
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
 use tokio_postgres::CancelToken;
 
 use super::negotiate::Negotiator;
 
-/// How long a cancel request may take that the caller sets no limit to.
+/// How long a cancel request may take.
 pub(super) const CANCEL_LIMIT: Duration = Duration::from_secs(5);
 
 /// How a running statement can be stopped.
@@ -29,7 +34,7 @@ impl Canceller {
 
     /// Answers whether the server took the request. It has acted on it by then, so that what is sent afterwards is safe
     /// from a late cancellation.
-    pub(super) async fn cancel(&self) -> bool {
+    async fn cancel(&self) -> bool {
         match self {
             Canceller::Tcp(token, negotiator) => token.cancel_query(negotiator.clone()).await.is_ok(),
             #[cfg(unix)]
@@ -39,5 +44,52 @@ impl Canceller {
             },
             Canceller::Unsupported => false,
         }
+    }
+}
+
+/// The cancel requests of one connection.
+///
+/// Each goes its way by itself. One that nobody waits for any more reaches the server all the same, some time later, and would
+/// stop whatever runs there by then: so what is sent next has to wait for it.
+pub(super) struct CancelRequests {
+    canceller: Arc<Canceller>,
+    /// Held by the one that is under way.
+    under_way: Arc<Mutex<()>>,
+    /// One took too long, and may reach the server at any time.
+    is_lost: Arc<AtomicBool>,
+}
+
+impl CancelRequests {
+    pub(super) fn new(canceller: Canceller) -> Self {
+        CancelRequests { canceller: Arc::new(canceller), under_way: Arc::default(), is_lost: Arc::default() }
+    }
+
+    /// Whether requests reach the server.
+    pub(super) fn are_supported(&self) -> bool {
+        self.canceller.is_supported()
+    }
+
+    /// Sends one, behind the one that is under way; answers whether the server took it and has acted on it.
+    ///
+    /// # Cancellation
+    /// The request goes on. [`settled`](Self::settled) waits for it.
+    pub(super) async fn send(&self, runtime: &Handle) -> bool {
+        let under_way = Arc::clone(&self.under_way).lock_owned().await;
+        let (canceller, is_lost) = (Arc::clone(&self.canceller), Arc::clone(&self.is_lost));
+        let request = runtime.spawn(async move {
+            let taken = timeout(CANCEL_LIMIT, canceller.cancel()).await;
+            if taken.is_err() {
+                is_lost.store(true, Ordering::Release);
+            }
+            drop(under_way);
+            taken == Ok(true)
+        });
+        request.await.unwrap_or(false)
+    }
+
+    /// Waits for the one that is under way; `false` if one may reach the server at any time.
+    pub(super) async fn settled(&self) -> bool {
+        drop(self.under_way.lock().await);
+        !self.is_lost.load(Ordering::Acquire)
     }
 }

@@ -12,7 +12,7 @@ use tokio::task::AbortHandle;
 use tokio_postgres::config::{Host, SslMode as DriverSslMode, SslNegotiation};
 use tokio_postgres::{Client, Config, Connection};
 
-use super::cancel::Canceller;
+use super::cancel::{CancelRequests, Canceller};
 use super::core::{Core, EndReason, Outbox};
 use super::error::{config_error, connection_error, from_driver};
 use super::negotiate::{Negotiator, Purpose};
@@ -59,7 +59,7 @@ async fn open_unlimited(options: &PostgresOptions) -> Result<Arc<Core>, Database
         wire,
         types: options.types.clone(),
         runtime: Handle::current(),
-        canceller,
+        cancel_requests: CancelRequests::new(canceller),
         ended,
         task,
         broken: AtomicBool::new(false),

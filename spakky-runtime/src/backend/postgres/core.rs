@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio_postgres::Client;
 
-use super::cancel::Canceller;
+use super::cancel::CancelRequests;
 use super::error::{classify, connection_error, from_driver, is_fatal};
 use super::statement_cache::StatementCache;
 use super::tap::{TransactionState, WireState};
@@ -20,7 +20,7 @@ pub(super) struct Core {
     pub(super) wire: Arc<WireState>,
     pub(super) types: Arc<TypeCatalog>,
     pub(super) runtime: Handle,
-    pub(super) canceller: Canceller,
+    pub(super) cancel_requests: CancelRequests,
     pub(super) ended: Arc<OnceLock<EndReason>>,
     pub(super) task: AbortHandle,
     pub(super) broken: AtomicBool,

@@ -31,7 +31,7 @@ impl Core {
     pub(super) async fn ask_to_stop(&self) -> bool {
         let request = async {
             self.wire.begun().await;
-            self.canceller.cancel().await
+            self.cancel_requests.send(&self.runtime).await
         };
         matches!(timeout(CANCEL_LIMIT, request).await, Ok(true))
     }
@@ -42,7 +42,7 @@ impl Core {
     /// When dropped, the connection is as unclean as it was, and knows so.
     pub(super) async fn reset(&self, deadline: Duration) -> bool {
         let end = Instant::now() + deadline;
-        if !self.is_usable() {
+        if !self.is_usable() || !self.cancels_settled().await {
             return false;
         }
         let (quiet, transaction) = {
@@ -97,6 +97,16 @@ impl Core {
         clean
     }
 
+    /// Waits for a cancel request that nobody waited for to its end, which would hit what is sent next. Where it may come at any
+    /// time, the connection is closed. Answers whether the connection can go on.
+    pub(super) async fn cancels_settled(&self) -> bool {
+        let settled = self.cancel_requests.settled().await;
+        if !settled {
+            self.close();
+        }
+        settled
+    }
+
     /// Has the statements end that were sent and given up. Inside a transaction this fails it, up to its last savepoint.
     pub(super) async fn stop(&self) {
         if !matches!(timeout(STOP_LIMIT, self.stop_and(self.run(""))).await, Ok(true)) {
@@ -121,7 +131,7 @@ impl Core {
                 Some(ended) => return ended,
                 // The request is waited for before anything else: one that comes late would hit whoever uses the
                 // connection next. It is repeated, since one that comes early hits nothing.
-                None if self.canceller.cancel().await => patience = AGAIN,
+                None if self.cancel_requests.send(&self.runtime).await => patience = AGAIN,
                 None => return false,
             }
         }

@@ -1,6 +1,7 @@
 //! Tests on a real server.
 
 mod burst;
+mod cancel;
 mod errors;
 mod fault;
 mod lexer;
