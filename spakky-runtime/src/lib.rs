@@ -22,6 +22,7 @@ mod instrument;
 pub mod mappable;
 #[cfg(all(feature = "migrations", any(feature = "postgres", feature = "sqlite")))]
 pub mod migrations;
+mod mutant;
 pub mod mutation;
 pub mod page;
 pub(crate) mod pool;

@@ -10,7 +10,8 @@
 //! A difference is made as small as it gets, and printed as a program of a line for each step.
 //!
 //! The environment says what is tried: `SPAKKY_FAULTS_SEED`, `SPAKKY_FAULTS_CASES` (histories of each kind of rows on each
-//! backend), `SPAKKY_FAULTS_ON` (of `memory`, `sqlite`, `postgres`) and `SPAKKY_FAULTS_ROWS` (kinds of rows).
+//! backend), `SPAKKY_FAULTS_ON` (of `memory`, `sqlite`, `postgres`), `SPAKKY_FAULTS_ROWS` (kinds of rows) and
+//! `SPAKKY_FAULTS_SHRINK` (how many tries to make a difference smaller; with none, the first difference ends it).
 //!
 //! Rows that are found by a unique key have a smaller model of their own (`keyed`).
 //!
@@ -82,7 +83,8 @@ fn runner(kind: &str, seed: u64, cases: u32) -> TestRunner {
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     bytes[8..].iter_mut().zip(kind.bytes()).for_each(|(byte, letter)| *byte = letter);
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let config = Config { cases, max_shrink_iters: 4000, failure_persistence: None, ..Config::default() };
+    let max_shrink_iters = given(SHRINK).unwrap_or(4000);
+    let config = Config { cases, max_shrink_iters, failure_persistence: None, ..Config::default() };
     TestRunner::new_with_rng(config, rng)
 }
 
@@ -157,6 +159,8 @@ const VARIANTS: [(&str, Search); 11] = [
     ("drawn_items", search_keyed::<keyed::drawn_items::It>),
 ];
 
+const SHRINK: &str = "SPAKKY_FAULTS_SHRINK";
+
 fn given<T: std::str::FromStr>(name: &str) -> Option<T> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("`{name}` is `{text}`")))
@@ -184,6 +188,9 @@ pub(crate) fn try_histories() {
                     let (figures, failure) = search(on, seed, cases.unwrap_or(on.cases()));
                     println!("{name} on {on:?}: {figures} in {:.1?}", begun.elapsed());
                     total.lock().unwrap().add(&figures);
+                    if failure.is_some() && given::<u32>(SHRINK) == Some(0) {
+                        left.lock().unwrap().clear();
+                    }
                     failures.lock().unwrap().extend(failure);
                 }
             });

@@ -1,10 +1,12 @@
-//! `cargo xtask faults`: what tests try at random, of other seeds and for longer.
+//! `cargo xtask faults`: what tests try at random, of other seeds and for longer; and whether those tests would notice.
 //!
 //! `cargo xtask test` runs a few cases of one seed. Each area of the library has its parts here, which are tests that read
 //! their seed and their number of cases from the environment.
 
+mod mutant;
+
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -30,18 +32,17 @@ struct Part {
     module: &'static str,
 }
 
+/// Random histories, compared with a model.
+const MODEL: Part = Part { program: "main", module: "model::" };
 /// Lines that break and processes that are killed.
 const OUTSIDE: Part = Part { program: "faults", module: "" };
-
-/// Histories of units of work beside a model.
-const MODEL: Part = Part { program: "main", module: "model::" };
 
 impl Area {
     const ALL: [Area; 1] = [Area::UnitOfWork];
 
     fn parts(self) -> &'static [Part] {
         match self {
-            Area::UnitOfWork => &[OUTSIDE, MODEL],
+            Area::UnitOfWork => &[MODEL, OUTSIDE],
         }
     }
 }
@@ -61,6 +62,9 @@ pub(crate) struct Options {
     /// Go on with the next seeds until so many seconds have passed
     #[arg(long, value_name = "SECONDS")]
     time: Option<u64>,
+    /// Break the library on purpose in each way that it has, and fail unless the tests notice
+    #[arg(long, conflicts_with_all = ["only", "seed", "cases", "time"])]
+    mutants: bool,
 }
 
 /// Tries what it is told to, until something fails.
@@ -68,9 +72,12 @@ pub(crate) struct Options {
 /// # Errors
 /// When a test fails: the seed that it failed with has been shown.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.mutants {
+        return mutant::run();
+    }
     let areas = options.only.map_or(Area::ALL.to_vec(), |area| vec![area]);
     let parts = areas.into_iter().flat_map(Area::parts).copied().collect::<Vec<_>>();
-    let built = Programs::build(&parts)?;
+    let built = Programs::build(&parts, None)?;
     let services = Running::up(Release::Installed)?;
     let end = Instant::now() + Duration::from_secs(options.time.unwrap_or_default());
     let mut seed = options.seed.unwrap_or_else(unknown);
@@ -104,13 +111,16 @@ struct Programs {
 }
 
 impl Programs {
-    /// Builds the programs of these parts.
-    fn build(parts: &[Part]) -> Result<Self> {
+    /// Builds the programs of these parts, by way of a wrapper of the compiler if there is one.
+    fn build(parts: &[Part], wrapper: Option<&Path>) -> Result<Self> {
         // Picked out of the whole workspace, so that the crates below have the features that other commands build.
         let mut cargo = workspace::cargo(["test", "--workspace", "--all-features", "--no-run"]);
         cargo.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
         for part in parts {
             cargo.args(["--test", part.program]);
+        }
+        if let Some(wrapper) = wrapper {
+            cargo.env("RUSTC_WORKSPACE_WRAPPER", wrapper);
         }
         let said = program::quiet(&mut cargo)?;
         let mut built = Vec::new();

@@ -8,6 +8,7 @@ use super::state::Phase;
 use super::{Session, runtime_or};
 use crate::backend::Step;
 use crate::error::Error;
+use crate::mutant::Mutant;
 use crate::transaction::Hooks;
 
 impl Session {
@@ -107,10 +108,19 @@ impl Session {
             if let Some(name) = frame.savepoint {
                 // What is owed to savepoints inside this one goes with it.
                 state.prelude.clear();
-                let undo = format!("ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}");
+                let undo = match Mutant::UndoneIsKept.is_on() {
+                    true => format!("RELEASE SAVEPOINT {name}"),
+                    false => format!("ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"),
+                };
                 state.prelude.push(Step::Control(undo.into()));
             }
-            state.map.undo_layer();
+            match Mutant::UndoneIsBelieved.is_on() {
+                true => state.map.keep_layer(),
+                false => state.map.undo_layer(),
+            }
+            if let (true, Some(outer)) = (Mutant::UndoneIsTold.is_on(), state.frames.last_mut()) {
+                outer.hooks.mutations.append(&mut frame.hooks.mutations);
+            }
             #[cfg(feature = "testing")]
             if let Some(around) = frame.around.take() {
                 state.close_enclosed(*around);

@@ -14,6 +14,7 @@ use super::pending::{Change, PendingWrite};
 use super::row_key::{ByRow, RowKey};
 use super::siblings::Siblings;
 use crate::hash::FastSet;
+use crate::mutant::Mutant;
 use crate::schema::{Record, Role, TableDescriptor, table_of};
 use crate::scope::{is_deleted, tenant_of};
 use crate::value::Value;
@@ -116,6 +117,9 @@ impl Entry {
 
     /// The row to answer a read with, without asking the database.
     pub(crate) fn readable(&self) -> Option<&Arc<Record>> {
+        if Mutant::QueueIsNotRead.is_on() {
+            return self.stored.as_ref();
+        }
         if self.partial { None } else { self.current.as_ref() }
     }
 }

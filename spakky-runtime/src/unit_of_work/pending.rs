@@ -9,6 +9,7 @@ use super::{ByRow, RowKey};
 use crate::error::Error;
 use crate::hash::FastMap;
 use crate::mappable::Mapping;
+use crate::mutant::Mutant;
 use crate::schema::{Record, Role, TableDescriptor, holders};
 use crate::scope::{Mark, Reach};
 
@@ -267,6 +268,12 @@ fn merge(earlier: PendingWrite, later: PendingWrite) -> Option<PendingWrite> {
         (Change::Delete { must_exist: false }, Change::Insert { .. } | Change::Upsert { .. })
     );
     let change = match (earlier.change, later.change) {
+        (Change::Delete { .. }, Change::Insert { record, columns }) if Mutant::ReplacedIsNew.is_on() => {
+            Change::Insert { record, columns }
+        }
+        (Change::Insert { record, columns }, Change::Update { .. }) if Mutant::SaveOfNewIsLost.is_on() => {
+            Change::Insert { record, columns }
+        }
         (Change::Insert { .. }, Change::Delete { .. }) => return None,
         (
             Change::Insert { columns, .. },

@@ -9,6 +9,7 @@ use super::sweep::{Confined, Fate, Sweep, merge_sweep};
 use super::{Write, is_drawn};
 use crate::error::Error;
 use crate::mappable::Mapping;
+use crate::mutant::Mutant;
 use crate::schema::{ColumnDescriptor, Lineage, Record, Relation, Role, TableDescriptor};
 use crate::scope::{Mark, Reach, Scope, is_deleted, tenant_of};
 use crate::statement::Kinship;
@@ -211,6 +212,9 @@ impl ChildWrites {
 
     /// A child that is no longer there: soft-deleted where its table knows that. One that came to another row is written there.
     fn leave(&mut self, relation: &'static Relation, row: &Record, work: &Work<'_>) -> Result<(), Error> {
+        if Mutant::LeftChildStays.is_on() {
+            return Ok(());
+        }
         let child = relation.child();
         if work.moves.get(child, row).is_some() {
             return Ok(());

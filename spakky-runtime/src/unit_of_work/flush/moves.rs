@@ -10,6 +10,7 @@ use super::write::{Write, record_of};
 use crate::error::Error;
 use crate::hash::{FastMap, FastSet};
 use crate::mappable::Mapping;
+use crate::mutant::Mutant;
 use crate::schema::{Record, TableDescriptor, holders};
 use crate::scope::Scope;
 use crate::unit_of_work::aggregate::{Id, is_unassigned, keep_child, key_of, stamp_children};
@@ -131,7 +132,10 @@ impl Moves {
 
     /// The row as it was, if it moves.
     pub(super) fn get(&self, table: &TableDescriptor, row: &Record) -> Option<&Arc<Record>> {
-        if self.rows.is_empty() { None } else { self.rows.get(&(table.row_type, key_of(table, row))) }
+        if self.rows.is_empty() || Mutant::MovedIsNew.is_on() {
+            return None;
+        }
+        self.rows.get(&(table.row_type, key_of(table, row)))
     }
 
     /// The keys of the rows of this type that move.

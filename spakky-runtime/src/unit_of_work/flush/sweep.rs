@@ -4,6 +4,7 @@ use super::FlushContext;
 use super::write::Write;
 use crate::backend::Statement;
 use crate::error::Error;
+use crate::mutant::Mutant;
 use crate::mutation::MutationKind;
 use crate::query::{Comparison, Condition, Term};
 use crate::schema::{Lineage, Relation, TableDescriptor};
@@ -135,7 +136,8 @@ impl Sweep {
             }
         });
         let mut table = self.path.first().map(|relation| relation.child());
-        let mut condition = first.unwrap_or(Condition::Constant(false));
+        let first = first.filter(|_| !Mutant::SweptWithoutParent.is_on());
+        let mut condition = first.unwrap_or(Condition::Constant(Mutant::SweptWithoutParent.is_on()));
         for (step, relation) in steps {
             if let Some(table) = table.replace(relation.child()) {
                 if let (Some(at), Fate::Deleted, true) = (table.deleted_at(), self.fate, self.is_live(step - 1)) {
