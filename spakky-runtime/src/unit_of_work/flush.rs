@@ -8,40 +8,40 @@ mod explain;
 mod facts;
 mod family;
 mod moves;
+mod row;
 mod shape;
+mod step;
 mod sweep;
 mod told;
 mod write;
 
-use std::panic::Location;
 use std::sync::Arc;
 
 pub(crate) use draw::{Drawing, DrawnIds, is_drawn};
 pub(crate) use explain::{constraint_of, show_ids, show_key};
 pub(crate) use shape::{changed, insertable};
+pub(crate) use step::{FlushStep, Settled};
 pub(crate) use told::untold;
 
 use self::children::ChildWrites;
 use self::circle::{ByRow, Next, is_circle};
 use self::dated::date_children;
 use self::draw::Draws;
-use self::facts::{Fact, Facts, are_alone};
+use self::facts::{Facts, are_alone};
 use self::family::{lots, orders_within, parents_first};
 use self::moves::{Known, Moves};
+use self::row::{Effect, FlushedRow, flushed};
 use self::shape::{Shape, bounded, stamped};
 use self::sweep::{Fate, Sweep, merge_sweep};
-use self::told::{Returned, Telling};
-use self::write::{Group, Write, compare_keys, is_partial, key_record, record_of};
-use super::aggregate::key_of;
-use super::identity_map::{DrawnChild, Entry, IdentityMap, version_of};
+use self::write::{Group, Write, compare_keys, key_record, record_of};
+use super::identity_map::IdentityMap;
 use super::order::{Kind, Node, is_same, sorted};
-use super::pending::{Change, PendingWrite, are_related};
-use super::row_key::RowKey;
-use crate::backend::{Answer, Backend, Draw, Statement};
+use super::pending::PendingWrite;
+use crate::backend::Backend;
 use crate::error::Error;
-use crate::mutation::{Mutation, MutationKind};
-use crate::schema::{Record, TableDescriptor, UniqueKey, holders, table_of};
-use crate::scope::{Mark, Scope};
+use crate::mutation::Mutation;
+use crate::schema::{Record, TableDescriptor, holders};
+use crate::scope::Scope;
 use crate::statement::{self, Answering, Conflict, Guarded, RaiseStyle, Touch, Within};
 use crate::value::Value;
 
@@ -69,75 +69,6 @@ pub(crate) struct FlushPlan {
     unwritten: Vec<FlushedRow>,
     /// The session knows no other rows that may have rows in common with those of the flush.
     alone: bool,
-}
-
-/// One statement of a flush and the rows it writes.
-#[derive(Debug)]
-pub(crate) struct FlushStep {
-    statement: Option<Statement>,
-    /// What has to be drawn ahead of it.
-    draws: Vec<Draw>,
-    table: &'static TableDescriptor,
-    kind: Kind,
-    rows: Vec<FlushedRow>,
-    /// Rows without a statement of their own that learn something when this one, the last, is answered.
-    unwritten: Vec<FlushedRow>,
-    /// It answers with the rows it wrote.
-    returns_rows: bool,
-    /// What rows that are there already must be like.
-    within: Within,
-    /// The values by which an upsert finds its rows, if not by their keys.
-    found_by: Vec<Vec<Value>>,
-    /// The rows that refer to each other in a circle, if that is why it may fail.
-    circle: Option<Arc<str>>,
-    /// What it does to its rows, for those who listen.
-    does: (MutationKind, Vec<usize>),
-}
-
-/// One row of a flush.
-#[derive(Debug)]
-struct FlushedRow {
-    key: Option<RowKey>,
-    origin: &'static Location<'static>,
-    expected: Option<i64>,
-    effect: Option<Effect>,
-    /// Written as part of another row.
-    is_child: bool,
-    /// What became of the row, where the session may know it in several places.
-    fact: Option<Fact>,
-    telling: Option<Telling>,
-    /// What the session knows of the row until the database has told the keys of its children, and the row with these.
-    awaited: Option<AwaitedKeys>,
-}
-
-/// A row some of whose children get their keys from the database.
-#[derive(Debug)]
-struct AwaitedKeys {
-    /// What the session knows of the row until then; `None` if that is not all that there is.
-    hollow: Option<Arc<Record>>,
-    /// The row as it is sent.
-    sent: Arc<Record>,
-    /// The database fills in columns that the session can only guess.
-    partial: bool,
-}
-
-impl FlushedRow {
-    /// The key, if it is known before the database has answered.
-    fn known_key(&self) -> Option<&[Value]> {
-        self.key.as_deref().filter(|key| !is_drawn(key))
-    }
-}
-
-/// What the session knows of the row once the statement has run.
-#[derive(Debug)]
-enum Effect {
-    /// The row as given, at this version. `complete` unless only the mapped columns are known, `partial` if the database
-    /// filled in some that the session can only guess.
-    Stored { record: Arc<Record>, version: Option<i64>, complete: bool, partial: bool },
-    /// The row is gone.
-    Gone,
-    /// The row is there, but how is the database's business.
-    Unknown,
 }
 
 impl FlushPlan {
@@ -443,33 +374,6 @@ impl FlushPlan {
     }
 }
 
-impl FlushedRow {
-    fn apply(&mut self, map: &mut IdentityMap, depth: usize) {
-        if self.known_key().is_none() {
-            // Its key comes with the answer.
-            return;
-        }
-        let is_waiting = self.awaited.is_some();
-        let (Some(key), Some(effect)) = (&self.key, self.effect.take()) else { return };
-        map.update(depth, key, |entry| {
-            entry.drawn.is_waiting |= is_waiting;
-            match &effect {
-                Effect::Stored { record, version, complete, partial } => {
-                    entry.stored = complete.then(|| Arc::clone(record));
-                    entry.version = *version;
-                    entry.partial = *partial;
-                }
-                Effect::Gone => entry.deleted = true,
-                Effect::Unknown => {
-                    entry.stored = None;
-                    entry.version = None;
-                    entry.partial = true;
-                }
-            }
-        });
-    }
-}
-
 /// Nodes of which one has to be ahead of the other: a child that moves within its aggregate is written before the row goes
 /// that it was part of.
 fn kin_first(groups: &[Group]) -> Vec<(Node, Node)> {
@@ -498,240 +402,4 @@ fn unknown_last(sweep: &Sweep, groups: &[Group]) -> Option<(Node, Node)> {
             && matches!(&group.shape, Shape::Insert { drawn, .. } if !drawn.is_empty())
     };
     groups.iter().any(is_unknown).then_some(((table, Kind::Delete), (table, Kind::Insert)))
-}
-
-fn flushed(write: Write, kind: Kind, is_shared: bool) -> FlushedRow {
-    let Write {
-        table,
-        key,
-        change,
-        origin,
-        base,
-        expected,
-        reach,
-        is_child,
-        children_partial,
-        children_unknown,
-        children_drawn,
-        told,
-        ..
-    } = write;
-    let fact = (is_child || is_shared).then(|| match &change {
-        Change::Insert { record, .. } => Fact::Row(Arc::clone(record)),
-        Change::Update { record, .. } if base.is_some() && !is_drawn(record) => Fact::Row(Arc::clone(record)),
-        Change::Update { .. } | Change::Upsert { .. } => Fact::Unknown,
-        Change::Delete { .. } => Fact::Gone,
-    });
-    if is_child {
-        return FlushedRow { key, origin, expected, effect: None, is_child, fact, telling: None, awaited: None };
-    }
-    let is_known = !key.as_deref().is_some_and(is_drawn);
-    let telling = told
-        .filter(|_| matches!(change, Change::Insert { .. }) || children_drawn)
-        .zip(record_of(&change).cloned())
-        .map(|(told, record)| Telling { told, record, children_partial });
-    // A row that was there is read again.
-    let unknown = children_unknown && is_known;
-    let waits = children_drawn && is_known;
-    let hollow = |record: Arc<Record>| if unknown || waits { Arc::new(record.without_children()) } else { record };
-    let partial = children_partial
-        || record_of(&change).is_some_and(|_| match &change {
-            Change::Insert { columns, .. } => is_partial(table, *columns, kind),
-            Change::Update { columns, .. } => {
-                base.is_none() || reach.mark == Some(Mark::Deleted) || is_partial(table, *columns, kind)
-            }
-            Change::Upsert { .. } | Change::Delete { .. } => true,
-        });
-    let sent = record_of(&change).filter(|_| waits).cloned();
-    let effect = match change {
-        Change::Insert { record, .. } => Effect::Stored {
-            version: version_of(table, &record),
-            record: hollow(record),
-            complete: true,
-            partial: partial || unknown || waits,
-        },
-        Change::Update { .. } if table.version.is_some() && expected.is_none() => Effect::Unknown,
-        Change::Update { record, .. } => Effect::Stored {
-            version: version_of(table, &record),
-            record: hollow(record),
-            complete: base.is_some(),
-            partial: partial || unknown || waits,
-        },
-        // It starts anew, so that its version is known.
-        Change::Upsert { record, .. } if reach.renewed => {
-            Effect::Stored { version: table.version.map(|_| 1), record: hollow(record), complete: true, partial: true }
-        }
-        Change::Upsert { .. } => Effect::Unknown,
-        Change::Delete { .. } => Effect::Gone,
-    };
-    let awaited = sent.map(|sent| {
-        let hollow = match &effect {
-            Effect::Stored { record, complete: true, .. } if !unknown => Some(Arc::clone(record)),
-            _ => None,
-        };
-        AwaitedKeys { hollow, sent, partial }
-    });
-    FlushedRow { key, origin, expected, effect: Some(effect), is_child, fact, telling, awaited }
-}
-
-impl FlushStep {
-    /// What the session knew of rows that an upsert found by a unique key is known no longer.
-    fn forget_found(&self, map: &mut IdentityMap, depth: usize, unique: &UniqueKey) {
-        let is_found = |key: &RowKey, entry: &Entry| {
-            let is_one = |row: &Arc<Record>| self.found_by.contains(&unique.values(self.table, row));
-            key.row_type() == self.table.row_type && entry.stored.as_ref().is_some_and(is_one)
-        };
-        map.update_all(depth, is_found, |_, entry| {
-            entry.stored = None;
-            entry.version = None;
-            entry.partial = true;
-        });
-    }
-
-    /// What is drawn ahead of it, which is sent once.
-    pub(crate) fn take_draws(&mut self) -> Vec<Draw> {
-        std::mem::take(&mut self.draws)
-    }
-
-    /// The statement, which is sent once.
-    pub(crate) fn take_statement(&mut self) -> Option<Statement> {
-        self.statement.take()
-    }
-
-    /// The table that it writes.
-    pub(crate) fn table(&self) -> &'static TableDescriptor {
-        self.table
-    }
-
-    /// Whether it may be about rows of `table`: its own, or parts of them, or rows that these are parts of.
-    pub(crate) fn is_about(&self, table: &TableDescriptor) -> bool {
-        self.table.row_type == table.row_type || are_related(self.table.row_type, table.row_type)
-    }
-
-    /// How many rows it writes.
-    pub(crate) fn row_count(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// The calls that queued its rows.
-    pub(crate) fn origins(&self) -> impl Iterator<Item = &'static Location<'static>> {
-        self.rows.iter().map(|row| row.origin)
-    }
-
-    /// The transaction's id, if the statement answered with it.
-    pub(crate) fn xid(&self, answer: &Answer) -> Option<String> {
-        let row = answer.rows.first()?;
-        // It stands alone, or behind the columns of a row.
-        let place = if self.returns_rows { self.table.columns.len() } else { 0 };
-        match row.get(place)? {
-            Value::Text(xid) if row.len() == place + 1 && (self.returns_rows || answer.rows.len() == 1) => {
-                Some(xid.clone())
-            }
-            _ => None,
-        }
-    }
-
-    /// Takes note of what the answer tells: of new rows their keys, and how they were stored, and of others the keys of their
-    /// new children.
-    pub(crate) fn settle(&mut self, answer: &Answer, ids: &DrawnIds, backend: Backend) -> Settled {
-        let table = self.table;
-        let returned = if self.returns_rows { answer.rows.as_slice() } else { &[] };
-        let mut returned = Returned::of(table, returned, backend, self.rows.len() == 1);
-        let mut settled = Settled::default();
-        for row in &mut self.rows {
-            let is_known = row.known_key().is_some();
-            let mut stored = None;
-            if let (Some(Telling { told, record, children_partial }), true) = (&row.telling, self.returns_rows) {
-                let taken = returned.take(record, ids);
-                stored = taken.as_ref().ok().map(|stored| (stored.clone(), *children_partial));
-                told.tell(taken);
-            } else {
-                row.tell(table, ids);
-            }
-            settled.learned.extend(row.learn(table, ids));
-            let Some(Effect::Stored { record, partial, .. }) = row.effect.take_if(|_| !is_known) else { continue };
-            if let Some((stored, partial)) = stored.or_else(|| Some((ids.record(&record)?, partial))) {
-                let key = RowKey::new(table, key_of(table, &stored));
-                settled.new.push((key, Entry { partial, ..Entry::loaded(table, Arc::new(stored)) }));
-            }
-        }
-        for row in &mut self.unwritten {
-            let Some(table) = row.key.as_ref().and_then(|key| table_of(key.row_type())) else { continue };
-            row.tell(table, ids);
-            settled.learned.extend(row.learn(table, ids));
-        }
-        settled
-    }
-}
-
-/// What the answer to a step tells of the rows that it wrote.
-#[derive(Debug, Default)]
-pub(crate) struct Settled {
-    /// New rows, by the keys that the database gave them.
-    pub(crate) new: Vec<(RowKey, Entry)>,
-    /// Rows to whose children it gave keys.
-    pub(crate) learned: Vec<(RowKey, DrawnChildren)>,
-}
-
-/// The keys of children that the database gave them.
-#[derive(Debug)]
-pub(crate) struct DrawnChildren {
-    hollow: Option<Arc<Record>>,
-    stored: Arc<Record>,
-    partial: bool,
-    children: Vec<DrawnChild>,
-}
-
-impl DrawnChildren {
-    /// Brings what is known of the row in line with them.
-    /// `is_old` if something behind it may be about the row.
-    pub(crate) fn note_in(&self, entry: &mut Entry, is_old: bool) {
-        entry.drawn.is_waiting = false;
-        let known = entry.drawn.children.iter().chain(&self.children).cloned();
-        entry.drawn.children = Arc::new(known.collect());
-        // Nothing else was sent of the row meanwhile.
-        if let (Some(hollow), Some(stored), false) = (&self.hollow, &entry.stored, is_old)
-            && Arc::ptr_eq(hollow, stored)
-        {
-            entry.stored = Some(Arc::clone(&self.stored));
-            if !entry.queued.is_any() {
-                entry.current = Some(Arc::clone(&self.stored));
-                entry.partial = self.partial;
-            }
-        }
-    }
-}
-
-impl FlushedRow {
-    /// Tells a row that was there, with the keys of its new children, to who waits for it.
-    fn tell(&self, table: &TableDescriptor, ids: &DrawnIds) {
-        if let Some(Telling { told, record, .. }) = &self.telling {
-            told.tell(ids.record(record).ok_or_else(|| untold(table)));
-        }
-    }
-
-    /// The keys of its new children.
-    fn learn(&mut self, table: &'static TableDescriptor, ids: &DrawnIds) -> Option<(RowKey, DrawnChildren)> {
-        let AwaitedKeys { hollow, sent, partial } = self.awaited.take()?;
-        let stored = Arc::new(ids.record(&sent)?);
-        let mut children = Vec::new();
-        note_drawn(table, &sent, &stored, &mut children);
-        Some((self.key.clone()?, DrawnChildren { hollow, stored, partial, children }))
-    }
-}
-
-/// Takes note of the children that were sent without a key, with the keys that they have been given.
-fn note_drawn(table: &'static TableDescriptor, sent: &Record, stored: &Record, drawn: &mut Vec<DrawnChild>) {
-    let Some(parent) = table.key.first().map(|&at| stored[at].clone()) else { return };
-    let rows = sent.children().unwrap_or_default().iter().zip(stored.children().unwrap_or_default());
-    for (relation, (sent, stored)) in table.relations.iter().zip(rows) {
-        let child = relation.child();
-        for (sent, stored) in sent.iter().zip(stored) {
-            if is_drawn(&key_of(child, sent)) {
-                let (sent, key) = (sent.without_children(), key_of(child, stored));
-                drawn.push(DrawnChild { row_type: child.row_type, parent: parent.clone(), sent, key });
-            }
-            note_drawn(child, sent, stored, drawn);
-        }
-    }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::{FlushStep, FlushedRow};
+use super::row::FlushedRow;
+use super::step::FlushStep;
 use crate::backend::Answer;
 use crate::error::{DatabaseError, Error, ErrorKind};
 use crate::schema::TableDescriptor;

@@ -4,7 +4,7 @@
 use std::any::TypeId;
 use std::sync::Arc;
 
-use super::FlushStep;
+use super::step::FlushStep;
 use super::write::Write;
 use crate::hash::{FastMap, FastSet};
 use crate::schema::{Record, TableDescriptor, holders, table_of};
