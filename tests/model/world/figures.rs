@@ -1,4 +1,4 @@
-//! What was run.
+//! The figures of a run.
 
 /// What was run.
 #[derive(Debug, Default, Clone, Copy)]
