@@ -15,6 +15,7 @@ on_each_store![
     an_upsert_by_a_key_is_read_behind_an_added_row,
     a_row_with_generated_children_is_deleted_and_added,
     an_upserted_row_is_soft_deleted_and_restored,
+    a_new_row_that_is_upserted_and_soft_deleted_has_its_children,
     a_child_taken_and_deleted_again_is_gone,
     a_change_of_a_child_that_is_then_left_out_is_stored,
     a_child_that_went_to_another_aggregate_is_read_there_alone,
@@ -370,6 +371,22 @@ async fn an_upserted_row_is_soft_deleted_and_restored(store: Store) {
     let roots = store.of::<given::RootRow>();
     assert_eq!(ids(&roots.get(3).await.unwrap()), [4]);
     assert!(roots.find(1).await.unwrap().is_none());
+}
+
+async fn a_new_row_that_is_upserted_and_soft_deleted_has_its_children(store: Store) {
+    let seen = given_kids(&store, Vec::new(), async |roots, _| {
+        let mut new = root(1, [kid(2)]);
+        roots.add(&mut new)?;
+        roots.upsert(&mut new)?;
+        // A deletion writes nothing but that.
+        new.n = 5;
+        roots.soft_delete(&mut new)?;
+        let read = roots.with_deleted().get(1).await?;
+        assert_eq!((read.n, ids(&read)), (0, vec![2]));
+        Ok(())
+    });
+    let seen = seen.await;
+    assert!(matches!(&seen[..], [kid] if kid.starts_with("1: 2 n=0 ") && kid.ends_with(" b/b dead")), "{seen:?}");
 }
 
 async fn a_child_taken_and_deleted_again_is_gone(store: Store) {

@@ -421,6 +421,13 @@ impl Model {
         self.rows[level].insert(tag, row);
     }
 
+    /// A row that went by a call of its own, and is given again, may be as new.
+    pub(super) fn may_be_new(&mut self, level: usize, tag: Tag) {
+        if let Some((_, sent @ Sent::No)) = self.removed[level].get_mut(&tag) {
+            *sent = Sent::Maybe;
+        }
+    }
+
     /// A row goes, with all that is below it.
     pub(super) fn remove(&mut self, level: usize, tag: Tag) {
         let Some(row) = self.rows[level].remove(&tag) else { return };

@@ -275,11 +275,14 @@ fn merge(earlier: PendingWrite, later: PendingWrite) -> Option<PendingWrite> {
             Change::Insert { record, columns }
         }
         (Change::Insert { .. }, Change::Delete { .. }) => return None,
-        (
-            Change::Insert { columns, .. },
-            Change::Update { record, .. } | Change::Insert { record, .. } | Change::Upsert { record, .. },
-        ) => Change::Insert { record, columns },
-        (Change::Upsert { columns, record: earlier }, Change::Update { mut record, .. }) => {
+        (Change::Insert { columns, record: earlier }, Change::Update { record, columns: later }) => {
+            Change::Insert { record: on_top_of(table, &earlier, record, later), columns }
+        }
+        (Change::Insert { columns, .. }, Change::Insert { record, .. } | Change::Upsert { record, .. }) => {
+            Change::Insert { record, columns }
+        }
+        (Change::Upsert { columns, record: earlier }, Change::Update { record, columns: later }) => {
+            let mut record = on_top_of(table, &earlier, record, later);
             // Should the row be new, it is made by who upserted it.
             if let Some(at) = table.role(Role::CreatedBy) {
                 Arc::make_mut(&mut record)[at] = earlier[at].clone();
@@ -290,11 +293,13 @@ fn merge(earlier: PendingWrite, later: PendingWrite) -> Option<PendingWrite> {
             Change::Upsert { record, columns }
         }
         (Change::Upsert { .. }, Change::Delete { .. }) => Change::Delete { must_exist: false },
+        (Change::Update { columns, record: earlier }, Change::Update { record, columns: later }) => {
+            let record = on_top_of(table, &earlier, record, later);
+            Change::Update { record, columns: if columns.is_nothing() { later } else { columns } }
+        }
         (
             Change::Update { columns, .. },
-            Change::Update { record, columns: later }
-            | Change::Insert { record, columns: later }
-            | Change::Upsert { record, columns: later },
+            Change::Insert { record, columns: later } | Change::Upsert { record, columns: later },
         ) => Change::Update { record, columns: if columns.is_nothing() { later } else { columns } },
         (Change::Update { .. }, Change::Delete { must_exist }) => Change::Delete { must_exist },
         // Replacing a row by one of the same key is an update of every column.
@@ -308,6 +313,21 @@ fn merge(earlier: PendingWrite, later: PendingWrite) -> Option<PendingWrite> {
     };
     let (told, again) = (later.told.or(earlier.told), earlier.again || later.again);
     Some(PendingWrite { table, key: later.key, change, origin: later.origin, reach, told, again })
+}
+
+/// What an UPDATE makes of the row of the write before it: one that only marks the row leaves its columns, and one that says
+/// nothing of its children leaves these.
+fn on_top_of(table: &TableDescriptor, earlier: &Record, mut record: Arc<Record>, columns: Mapping) -> Arc<Record> {
+    if columns.is_nothing() {
+        let record = Arc::make_mut(&mut record);
+        let plain = table.columns.iter().enumerate().filter(|(_, column)| column.role == Role::Plain);
+        plain.for_each(|(at, _)| record[at] = earlier[at].clone());
+    }
+    if let (None, Some(children)) = (record.children(), earlier.children()) {
+        let children = children.to_vec();
+        Arc::make_mut(&mut record).set_children(children);
+    }
+    record
 }
 
 #[cfg(test)]

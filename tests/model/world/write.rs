@@ -350,6 +350,7 @@ impl<V: Variant> World<V> {
             kids.delete(&mut kid)?;
         }
         self.model.remove(KID, tag);
+        self.model.may_be_new(KID, tag);
         self.set_apart(root);
         Ok(())
     }
