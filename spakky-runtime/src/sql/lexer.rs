@@ -66,6 +66,7 @@ pub(crate) enum Kind {
 }
 
 impl Token<'_> {
+    #[cfg(feature = "migrations")]
     pub(crate) fn end(&self) -> usize {
         self.start + self.text.len()
     }
