@@ -35,9 +35,12 @@ impl Kinship {
     pub(super) fn push_root(&self, sql: &mut SqlWriter, push_parent: impl FnOnce(&mut SqlWriter)) {
         let steps: Vec<_> = self.steps().collect();
         for (number, (_, _, column)) in steps.iter().enumerate().rev() {
-            sql.push_sql(&format!("(SELECT spakky_k{number}.")).push_identifier(column);
-            sql.push_sql(" FROM ").push_table(steps[number].0).push_sql(&format!(" AS spakky_k{number} WHERE "));
-            sql.push_sql(&format!("spakky_k{number}.")).push_identifier(steps[number].1).push_sql(" = ");
+            sql.push_numbered("(SELECT spakky_k", number).push_sql(".").push_identifier(column);
+            sql.push_sql(" FROM ")
+                .push_table(steps[number].0)
+                .push_numbered(" AS spakky_k", number)
+                .push_sql(" WHERE ");
+            sql.push_numbered("spakky_k", number).push_sql(".").push_identifier(steps[number].1).push_sql(" = ");
         }
         push_parent(sql);
         for _ in &steps {

@@ -64,6 +64,13 @@ impl SqlWriter {
         self
     }
 
+    /// Appends text as it is, and a number behind it.
+    pub(crate) fn push_numbered(&mut self, sql: &str, number: usize) -> &mut Self {
+        self.sql.push_str(sql);
+        push_number(&mut self.sql, number);
+        self
+    }
+
     /// Appends a quoted name.
     pub(crate) fn push_identifier(&mut self, name: &str) -> &mut Self {
         quote_identifier(&mut self.sql, name);
@@ -228,7 +235,7 @@ pub(crate) fn quote_identifier(sql: &mut String, name: &str) {
     sql.push('"');
 }
 
-/// Appends a number, without the ways of formatting it that a placeholder has no use for.
+/// Appends a number. Every statement holds some, and formatting them by their width, sign and base takes its time.
 fn push_number(sql: &mut String, number: usize) {
     if number >= 10 {
         push_number(sql, number / 10);

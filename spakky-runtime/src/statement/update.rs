@@ -324,7 +324,7 @@ pub(super) fn push_joined(sql: &mut SqlWriter, table: &TableDescriptor, within: 
         match sql.backend() {
             Backend::Postgres => push_unnested(sql, column, number),
             Backend::Sqlite => {
-                sql.push_sql(&format!("spakky_input.c{number}"));
+                sql.push_numbered("spakky_input.c", number);
             }
         }
     }
@@ -342,7 +342,7 @@ fn update_values(table: &TableDescriptor, set: Set<'_>, rows: &[Guarded]) -> Sta
     sql.push_sql(" UPDATE ").push_table(table).push_sql(" SET ");
     let mut number = found_by.len();
     sql.push_list(set.columns, |sql, &at| {
-        sql.push_column(&table.columns[at]).push_sql(&format!(" = spakky_input.c{number}"));
+        sql.push_column(&table.columns[at]).push_numbered(" = spakky_input.c", number);
         number += 1;
     });
     push_touched(&mut sql, table, set);
