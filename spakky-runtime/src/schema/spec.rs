@@ -46,6 +46,12 @@ impl ColumnSpec {
     #[track_caller]
     pub const fn column(name: &'static str, ty: ColumnType) -> Self {
         check::optional(ty);
+        ColumnSpec::optional(name, ty)
+    }
+
+    /// The column of a field that is an `Option`, whose type is [checked](check::optional) beside it: there the mistake is told
+    /// before anything is compiled, and is to be told once.
+    pub const fn optional(name: &'static str, ty: ColumnType) -> Self {
         let kind = SpecKind::Column {
             name,
             ty,

@@ -6,7 +6,7 @@ use syn::LitStr;
 
 use super::{column, handles};
 use crate::syntax::ident::plain;
-use crate::syntax::input::span_of;
+use crate::syntax::input::{option_of, span_of};
 use crate::table::model::{Column, Field, FieldKind, Flatten, Storage, Table};
 
 /// ```text
@@ -65,7 +65,11 @@ fn spec(table: &Table, field: &Field, position: usize) -> Option<TokenStream> {
 fn column_spec(field: &Field, column: &Column) -> TokenStream {
     let name = &column.name;
     let ty = column::ty(field, column);
-    let mut spec = quote_spanned!(span_of(&field.ty)=> __p::ColumnSpec::column(#name, #ty));
+    let span = span_of(&field.ty);
+    let mut spec = match option_of(&field.ty) {
+        Some(_) => quote_spanned!(span=> __p::ColumnSpec::optional(#name, #ty)),
+        None => quote_spanned!(span=> __p::ColumnSpec::column(#name, #ty)),
+    };
     let field_name = plain(&field.ident);
     if field_name != *name {
         spec.extend(quote!(.field(#field_name)));
