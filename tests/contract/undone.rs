@@ -12,6 +12,7 @@ on_each_store![
     a_revision_of_a_nested_scope_shares_the_fate_of_those_around_it,
     a_number_from_a_unit_that_was_undone_is_refused,
     a_number_that_another_writer_has_reached_is_refused_all_the_same,
+    a_number_that_came_with_new_ids_is_refused_too,
     a_number_that_was_loaded_is_good_again,
     a_version_that_came_to_be_all_the_same_is_good,
     a_retry_saves_a_value_that_it_did_not_load,
@@ -58,6 +59,30 @@ struct Account {
     id: i64,
     balance: i64,
     note: String,
+}
+
+/// The database assigns the ids of its slots, so that `add_now` gives back all of it.
+#[derive(Debug, Clone, PartialEq, Table, Mappable)]
+#[table(name = "undone_racks")]
+#[mappable(domain = Self)]
+struct Rack {
+    #[table(id)]
+    id: i64,
+    name: String,
+    #[table(has_many(by = rack_id))]
+    slots: Vec<Slot>,
+    #[table(version)]
+    version: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Table, Mappable)]
+#[table(name = "undone_slots")]
+#[mappable(domain = Self)]
+struct Slot {
+    #[table(id, generated)]
+    id: i64,
+    #[table(references(Rack))]
+    rack_id: i64,
 }
 
 const NESTED: TransactionOptions = TransactionOptions::new().name("nested").propagation(Propagation::Nested);
@@ -242,6 +267,21 @@ async fn a_number_that_another_writer_has_reached_is_refused_all_the_same(store:
     let refused = users.autocommit().save_now(&mut two).await.unwrap_err();
     assert_eq!(refused.to_string(), format!("save {REFUSED}"));
     assert_eq!(users.get(2).await.unwrap(), User { version: 2, ..user(2, "by another") });
+}
+
+async fn a_number_that_came_with_new_ids_is_refused_too(store: Store) {
+    store.sessions.create_tables(&schema![Rack, Slot]).await.unwrap();
+    let racks = store.sessions.repository::<Rack>();
+    let rack = |name: &str| Rack { id: 7, name: name.into(), slots: vec![Slot { id: 0, rack_id: 0 }], version: 0 };
+    let mut undone = rack("undone");
+    store.undone(WORK, async |_| racks.add_now(&mut undone).await).await;
+    assert_eq!(undone.version, 1);
+    racks.autocommit().add_now(&mut rack("by another")).await.unwrap();
+    undone.slots.clear();
+    let refused = racks.autocommit().save_now(&mut undone).await.unwrap_err();
+    assert!(refused.is_stale_copy(), "{refused:?}");
+    let stored = racks.get(7).await.unwrap();
+    assert_eq!((stored.name.as_str(), stored.slots.len(), stored.version), ("by another", 1, 1));
 }
 
 async fn a_number_that_was_loaded_is_good_again(store: Store) {

@@ -7,11 +7,11 @@ use super::batch::{Batch, Given, give, plan_each};
 use super::find::no_version;
 use super::write::{Origin, Saving, guard, plan_add, plan_delete, plan_save, plan_upsert, queue_delete_keys};
 use crate::error::{Error, ErrorKind};
-use crate::mappable::Mappable;
-use crate::schema::Table;
+use crate::mappable::{Mappable, Revision};
+use crate::schema::{Record, Table};
 use crate::session::{ScopeGuard, Session};
 use crate::transaction::TransactionOptions;
-use crate::unit_of_work::{Told, draws_keys, untold};
+use crate::unit_of_work::{RowKey, Told, draws_keys, key_of, untold};
 
 /// Where a call executes: in a scope, or in a transaction of its own.
 pub(super) struct Executing {
@@ -188,21 +188,35 @@ impl<Row: Table + Mappable> Repository<Row> {
             batch.finish()
         })
         .await?;
+        let table = Row::descriptor();
         let mut stored = Vec::with_capacity(planned.len());
         for (told, given) in planned {
             let saves = given.as_ref().map_or(0, |(_, revision)| revision.save);
+            let of_record = |record: Record| {
+                let key = RowKey::new(table, key_of(table, &record));
+                self.domain(record, saves).map(|domain| (key, domain))
+            };
             let domain = match told.take() {
-                Some(record) => record.and_then(|record| self.domain(record, saves)).map(Ok),
+                Some(record) => record.and_then(of_record).map(Ok),
                 // The row was there before, and has no child whose id the database gave.
-                None if given.is_some() => Ok(Err(given)),
-                None => Err(untold(Row::descriptor())),
+                None if !table.generates_key() => Ok(Err(given)),
+                None => Err(untold(table)),
             };
             stored.push(domain.map_err(|error| as_stored::<Row>(is_committed, error))?);
         }
         let scope = self.place();
         for (domain, stored) in domains.iter_mut().zip(stored) {
             match stored {
-                Ok(stored) => **domain = stored,
+                Ok((key, stored)) => {
+                    let before = Row::revision(domain);
+                    **domain = stored;
+                    if let (Some(before), Some(now), true) = (before, Row::revision(domain), scope.is_some()) {
+                        // The scope may yet be undone.
+                        Row::set_revision(domain, before);
+                        let now = Revision::of(now.version(), now.save);
+                        give::<Row>(scope.as_ref(), std::slice::from_mut(domain), vec![Some((key, now))]);
+                    }
+                }
                 Err(given) => give::<Row>(scope.as_ref(), std::slice::from_mut(domain), vec![given]),
             }
         }
