@@ -47,7 +47,7 @@ pub(crate) struct Reach {
     pub(crate) mark: Option<Mark>,
     /// The unique key, by its position, that an upsert finds the row by instead of its id.
     pub(crate) by: Option<usize>,
-    /// A row that an upsert finds was to be deleted: it starts anew, its version too.
+    /// The row was to be deleted, and starts anew: nothing stays of its children. One that an upsert finds has a new version, too.
     pub(crate) renewed: bool,
 }
 

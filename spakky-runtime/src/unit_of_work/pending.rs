@@ -265,7 +265,7 @@ fn merge(earlier: PendingWrite, later: PendingWrite) -> Option<PendingWrite> {
     }
     reach.renewed |= matches!(
         (&earlier.change, &later.change),
-        (Change::Delete { must_exist: false }, Change::Insert { .. } | Change::Upsert { .. })
+        (Change::Delete { .. }, Change::Insert { .. } | Change::Upsert { .. })
     );
     let change = match (earlier.change, later.change) {
         (Change::Delete { .. }, Change::Insert { record, columns }) if Mutant::ReplacedIsNew.is_on() => {

@@ -56,8 +56,12 @@ impl ChildWrites {
                 made.mark_below(table, write);
             }
             Change::Update { record, columns } => {
-                made.mark_below(table, write);
-                match write.base.as_ref().filter(|base| base.children().is_some()) {
+                // Where children can be soft-deleted, more of them may be there than are known.
+                let is_whole = !(renewed && table.has_deletable_children());
+                if is_whole {
+                    made.mark_below(table, write);
+                }
+                match write.base.as_ref().filter(|base| is_whole && base.children().is_some()) {
                     Some(base) => made.change_below(table, *columns, base, record, &work)?,
                     None => {
                         made.replace_below(&Place::root(table, record), table, *columns, record, &work)?;
@@ -322,10 +326,13 @@ impl ChildWrites {
     }
 
     /// The children at a place that are not given. They are soft-deleted where their table knows that, but below a row that
-    /// is deleted for good nothing can stay, be it soft-deleted already.
+    /// is deleted for good, or was before it was added again, nothing can stay, be it soft-deleted already.
     fn sweep_left_out(&mut self, place: &Place, keep: Vec<Vec<Value>>) {
         let is_deletable = |relation: &&Relation| relation.child().deleted_at().is_some();
-        let all = Sweep { path: place.path.clone(), keep, live: true, ..self.all_of(&place.root) };
+        let all = Sweep { path: place.path.clone(), keep, live: !self.renewed, ..self.all_of(&place.root) };
+        if self.renewed {
+            return self.sweep(all);
+        }
         let Some((last, above)) = place.path.split_last() else { return };
         let step = above.iter().rposition(|relation| !is_deletable(relation));
         let from = step.map_or(0, |step| step + 1);
