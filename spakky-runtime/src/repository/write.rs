@@ -446,9 +446,15 @@ pub(super) fn queue_delete_keys<Row: Table>(
     for key in keys {
         let key = RowKey::new(table, key);
         let change = Change::Delete { must_exist: false };
-        let reach = session.scope().reach(table, None)?;
+        let scope = session.scope();
+        let reach = scope.reach(table, None)?;
+        let known = batch.known(&key);
+        // Its soft deletion waits, behind which there is no such row to this call.
+        if known.as_ref().is_some_and(|known| !known.deleted && known.queued.is_any() && scope.hides(table, known)) {
+            continue;
+        }
         // Its children may yet be known to have gone to others.
-        let stored = batch.known(&key).and_then(|known| known.stored);
+        let stored = known.and_then(|known| known.stored);
         let gone = Entry { deleted: true, stored, ..Entry::attached(None).of(reach.tenant.clone()) };
         batch.queue(
             PendingWrite { table, key: Some(key.clone()), change, origin, reach, told: None, again: false },
