@@ -11,6 +11,7 @@ on_each_store![
     a_copy_saved_twice_before_anything_is_sent_has_its_children_once,
     new_children_of_such_a_copy_are_added_to_those_it_has,
     children_that_cannot_be_told_apart_are_refused,
+    what_a_copy_lacks_of_those_that_it_was_told_was_taken_out,
     a_detached_copy_that_is_saved_again_keeps_its_children,
     a_detached_copy_with_a_new_child_beside_others_has_all_of_them,
     what_moves_keeps_the_id_that_it_has,
@@ -218,6 +219,25 @@ async fn children_that_cannot_be_told_apart_are_refused(store: Store) {
          have, so that they cannot be told from new ones; save with `save_now`, which tells the ids, or load the aggregate again"
     );
     assert_eq!(lines(&orders).await.len(), 1);
+}
+
+async fn what_a_copy_lacks_of_those_that_it_was_told_was_taken_out(store: Store) {
+    let orders = prepare(&store).await;
+    store
+        .work(async |session| {
+            let mut order = Order { id: 2, lines: vec![line("bolt"), line("nut")], revision: Revision::default() };
+            orders.add_now(&mut order).await?;
+            order.lines[1] = line("screw");
+            orders.save(&mut order)?;
+            session.flush().await?;
+            // Of what was added since it was told nothing.
+            order.lines.push(line("washer"));
+            orders.save(&mut order)
+        })
+        .await
+        .unwrap();
+    let skus: Vec<String> = orders.get(2).await.unwrap().lines.into_iter().map(|line| line.sku).collect();
+    assert_eq!(skus, ["bolt", "screw", "washer"]);
 }
 
 async fn a_detached_copy_with_a_new_child_beside_others_has_all_of_them(store: Store) {

@@ -2,7 +2,8 @@
 //!
 //! A queued save does not tell its aggregate the keys of new children, since the aggregate is the caller's and the keys come
 //! later. When such a copy is saved again, its children without a key are the ones that were inserted, or new. They are told
-//! apart by what they hold; where that is not possible the save is refused.
+//! apart by what they hold; where that is not possible the save is refused. A copy that holds one of the keys of a write was told
+//! all of that write.
 
 use super::aggregate::{adopt, is_unassigned, key_of};
 use super::identity_map::{Drawn, DrawnChild};
@@ -29,12 +30,12 @@ pub(crate) fn recognize(
         if !unknown.is_empty() && drawn.is_waiting {
             return Err(unknown_child(table, relation));
         }
-        let is_missing = |candidate: &&DrawnChild| {
-            candidate.row_type == child.row_type
-                && candidate.parent == own_key
-                && !rows.iter().any(|row| key_of(child, row) == candidate.key)
-        };
-        let mut missing: Vec<&DrawnChild> = drawn.children.iter().filter(is_missing).collect();
+        let of_row = |candidate: &&DrawnChild| candidate.row_type == child.row_type && candidate.parent == own_key;
+        let is_held = |candidate: &&DrawnChild| rows.iter().any(|row| key_of(child, row) == candidate.key);
+        let (held, mut missing): (Vec<&DrawnChild>, Vec<&DrawnChild>) =
+            drawn.children.iter().filter(of_row).partition(is_held);
+        // What a copy lacks of those that it was told was taken out of it.
+        missing.retain(|candidate| held.iter().all(|held| held.write != candidate.write));
         let mut new = 0;
         for at in unknown {
             match missing.iter().position(|candidate| is_alike(relation, mapping, &candidate.sent, &rows[at])) {

@@ -64,6 +64,8 @@ pub(crate) struct DrawnChild {
     /// The row as it was sent.
     pub(crate) sent: Record,
     pub(crate) key: Vec<Value>,
+    /// Which of the writes of the aggregate sent it: a copy that was told one of the keys was told all of that write.
+    pub(crate) write: usize,
 }
 
 impl Entry {
@@ -122,6 +124,17 @@ impl Entry {
         }
         if self.partial { None } else { self.current.as_ref() }
     }
+}
+
+/// What a write of other rows leaves in doubt of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    /// What its parts are. It is there, or deleted, as it was.
+    Parts,
+    /// Its values, and whether it is still there.
+    Existence,
+    /// The same, and whether one that was deleted is there again.
+    Everything,
 }
 
 /// The scopes of a session, by their depth, in whose queues something waits. An entry that a nested scope found is kept with
@@ -405,8 +418,29 @@ impl IdentityMap {
     /// Has rows without queued changes read again: plain SQL may have changed them. Their versions stay known, so that a
     /// copy in hand can still be saved, guarded by the version it was loaded with.
     pub(crate) fn expire(&mut self, depth: usize, row_type: Option<TypeId>) {
+        self.doubt(depth, row_type, Doubt::Everything);
+    }
+
+    /// Has the rows that rows of this type are parts of read again: their parts may have changed.
+    pub(crate) fn expire_holders(&mut self, depth: usize, row_type: TypeId) {
+        for &holder in crate::schema::holders(row_type) {
+            self.doubt(depth, Some(holder), Doubt::Parts);
+        }
+    }
+
+    /// Has the rows read again that the database removes or changes when it deletes rows of this type.
+    pub(crate) fn expire_dependents(&mut self, depth: usize, row_type: TypeId) {
+        for &dependent in crate::schema::dependents(row_type) {
+            self.doubt(depth, Some(dependent), Doubt::Existence);
+            self.expire_holders(depth, dependent);
+        }
+    }
+
+    fn doubt(&mut self, depth: usize, row_type: Option<TypeId>, doubt: Doubt) {
         let concerns = |key: &RowKey, entry: &Entry| {
-            !entry.queued.is_any() && row_type.is_none_or(|row_type| row_type == key.row_type())
+            !entry.queued.is_any()
+                && (!entry.deleted || doubt == Doubt::Everything)
+                && row_type.is_none_or(|row_type| row_type == key.row_type())
         };
         for key in self.keys_of(depth, concerns) {
             self.remember(depth, &key);
@@ -414,7 +448,7 @@ impl IdentityMap {
             let is_gone = |entry: &mut Entry| {
                 let is_expired = concerns(&key, entry);
                 entry.partial |= is_expired;
-                entry.doubtful |= is_expired;
+                entry.doubtful |= is_expired && doubt != Doubt::Parts;
                 is_expired && entry.deleted
             };
             for layer in self.layers.iter_mut().skip(depth) {
@@ -425,21 +459,6 @@ impl IdentityMap {
             if self.entries.get_mut(&key).is_some_and(is_gone) {
                 self.entries.remove(&key);
             }
-        }
-    }
-
-    /// The same for the rows that rows of this type are parts of.
-    pub(crate) fn expire_holders(&mut self, depth: usize, row_type: TypeId) {
-        for &holder in crate::schema::holders(row_type) {
-            self.expire(depth, Some(holder));
-        }
-    }
-
-    /// The same for the rows that the database removes or changes when it deletes rows of this type.
-    pub(crate) fn expire_dependents(&mut self, depth: usize, row_type: TypeId) {
-        for &dependent in crate::schema::dependents(row_type) {
-            self.expire(depth, Some(dependent));
-            self.expire_holders(depth, dependent);
         }
     }
 

@@ -177,8 +177,10 @@ impl DrawnChildren {
     /// `is_old` if something behind it may be about the row.
     pub(crate) fn note_in(&self, entry: &mut Entry, is_old: bool) {
         entry.drawn.is_waiting = false;
-        let known = entry.drawn.children.iter().chain(&self.children).cloned();
-        entry.drawn.children = Arc::new(known.collect());
+        let known = &entry.drawn.children;
+        let write = known.last().map_or(0, |last| last.write + 1);
+        let new = self.children.iter().map(|child| DrawnChild { write, ..child.clone() });
+        entry.drawn.children = Arc::new(known.iter().cloned().chain(new).collect());
         // Nothing else was sent of the row meanwhile.
         if let (Some(hollow), Some(stored), false) = (&self.hollow, &entry.stored, is_old)
             && Arc::ptr_eq(hollow, stored)
@@ -219,7 +221,7 @@ fn note_drawn(table: &'static TableDescriptor, sent: &Record, stored: &Record, d
         for (sent, stored) in sent.iter().zip(stored) {
             if is_drawn(&key_of(child, sent)) {
                 let (sent, key) = (sent.without_children(), key_of(child, stored));
-                drawn.push(DrawnChild { row_type: child.row_type, parent: parent.clone(), sent, key });
+                drawn.push(DrawnChild { row_type: child.row_type, parent: parent.clone(), sent, key, write: 0 });
             }
             note_drawn(child, sent, stored, drawn);
         }
