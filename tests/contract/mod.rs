@@ -12,6 +12,7 @@ mod fallback;
 mod in_order;
 mod in_turn;
 mod limits;
+mod matrix;
 mod native_enum;
 mod page;
 mod query;
