@@ -137,6 +137,8 @@ pub struct Revision {
     given: Option<Arc<Given>>,
     /// It was made of a number, which does not know what became of the scope that gave it.
     is_number: bool,
+    /// The value was read in a scope behind what that had written, and the scope was undone.
+    is_spent: bool,
 }
 
 /// By what a revision was given that the database does not have yet.
@@ -159,7 +161,7 @@ impl Revision {
     }
 
     pub(crate) fn of(version: Option<i64>, save: u64) -> Self {
-        Revision { version, save, given: None, is_number: false }
+        Revision { version, save, given: None, is_number: false, is_spent: false }
     }
 
     /// The revision as of now: what was undone gave none.
@@ -178,6 +180,21 @@ impl Revision {
             before = given.before.resolved();
         }
         Revision { given: Some(Arc::new(Given { by: Arc::clone(by), before: before.clone() })), ..self }
+    }
+
+    /// The revision of a value that was read in this scope, which may have written what was read.
+    pub(crate) fn read_in(self, by: &Arc<Fate>) -> Self {
+        let before = Revision { is_spent: true, given: None, ..self };
+        Revision {
+            given: Some(Arc::new(Given { by: Arc::clone(by), before: before.clone() })),
+            is_spent: false,
+            ..before
+        }
+    }
+
+    /// Whether the scope that its value was read in was undone, behind what that had written.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.resolved().is_spent
     }
 
     /// Whether it was made of a number, which does not know what became of the scope that gave it.

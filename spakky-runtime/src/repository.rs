@@ -226,6 +226,11 @@ impl<Row: Table + Mappable> Repository<Row> {
 
     /// Takes note of a record that was read, and makes the domain value the caller gets.
     fn take_in(&self, session: Option<&Session>, record: Record) -> Result<Row::Domain, Error> {
+        self.take_in_as(session, record, false)
+    }
+
+    /// The same of a record that the session may have written itself.
+    fn take_in_as(&self, session: Option<&Session>, record: Record, mut is_own: bool) -> Result<Row::Domain, Error> {
         let table = Row::descriptor();
         let Some(session) = session.filter(|session| self.tracks(session)) else {
             return self.domain(record, 0);
@@ -233,12 +238,28 @@ impl<Row: Table + Mappable> Repository<Row> {
         let key = RowKey::new(table, key_of(table, &record));
         let (record, saves) = {
             let mut state = session.state();
+            let saves_before = state.map.get(&key).map_or(0, |entry| entry.saves);
             let with_deleted = self.visibility.with_deleted && table.has_deletable_children();
             let record = state.map.note_loaded(session.depth, table, key.clone(), record, with_deleted);
             let saves = state.map.get(&key).map_or(0, |entry| entry.saves);
+            is_own |= saves_before > 0;
             (record, saves)
         };
-        self.domain(Record::clone(&record), saves)
+        let mut domain = self.domain(Record::clone(&record), saves)?;
+        tell_fate::<Row>(session, key, is_own, &mut domain);
+        Ok(domain)
+    }
+
+    /// The domain value of a row that the session knows.
+    fn known_domain(&self, session: Option<&Session>, record: Record, saves: u64) -> Result<Row::Domain, Error> {
+        let table = Row::descriptor();
+        let Some(session) = session.filter(|_| table.version.is_some()) else { return self.domain(record, saves) };
+        let key = (saves > 0).then(|| RowKey::new(table, key_of(table, &record)));
+        let mut domain = self.domain(record, saves)?;
+        if let Some(key) = key {
+            tell_fate::<Row>(session, key, true, &mut domain);
+        }
+        Ok(domain)
     }
 
     /// Drops what the session knows of these rows, since they are read anew.
@@ -252,6 +273,25 @@ impl<Row: Table + Mappable> Repository<Row> {
 
     fn tracks(&self, session: &Session) -> bool {
         !self.untracked && !session.inner.mode.read_only
+    }
+}
+
+/// A version that was read behind writes of its own unit of work never came to be if that is undone: a `Revision` shares the
+/// fate of the scope, and a number of a row that `is_own`, which the session wrote, is remembered.
+fn tell_fate<Row: Table + Mappable>(session: &Session, key: RowKey, is_own: bool, domain: &mut Row::Domain) {
+    let Some(revision) = Row::revision(domain) else { return };
+    let Some(version) = revision.version() else { return };
+    let mut state = session.state();
+    if !(is_own || state.wrote) {
+        return;
+    }
+    if is_own && let Some(frame) = state.frames.get_mut(session.depth) {
+        frame.given.push((key, version));
+    }
+    if !revision.is_bare() {
+        let fate = state.fate(session.depth);
+        drop(state);
+        Row::set_revision(domain, revision.read_in(&fate));
     }
 }
 

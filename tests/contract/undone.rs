@@ -13,6 +13,8 @@ on_each_store![
     a_number_from_a_unit_that_was_undone_is_refused,
     a_number_that_another_writer_has_reached_is_refused_all_the_same,
     a_number_that_came_with_new_ids_is_refused_too,
+    what_was_read_behind_a_write_is_spent_when_that_is_undone,
+    a_number_that_was_read_behind_an_upsert_is_refused_too,
     a_number_that_was_loaded_is_good_again,
     a_version_that_came_to_be_all_the_same_is_good,
     a_retry_saves_a_value_that_it_did_not_load,
@@ -282,6 +284,87 @@ async fn a_number_that_came_with_new_ids_is_refused_too(store: Store) {
     assert!(refused.is_stale_copy(), "{refused:?}");
     let stored = racks.get(7).await.unwrap();
     assert_eq!((stored.name.as_str(), stored.slots.len(), stored.version), ("by another", 1, 1));
+}
+
+async fn what_was_read_behind_a_write_is_spent_when_that_is_undone(store: Store) {
+    let (_, widgets) = prepare(&store).await;
+    let c = WidgetRow::COLUMNS;
+    for (way, verb) in ["save", "upsert", "upsert_by_now", "upsert_by", "update_where"].into_iter().enumerate() {
+        let id = 10 + way as i64;
+        let mut mine = widget(id, verb);
+        widgets.autocommit().add_now(&mut mine.clone()).await.unwrap();
+        let mut held = None;
+        let work = async |_| {
+            held = Some(match verb {
+                "save" => {
+                    let mut saved = widgets.get(id).await?;
+                    saved.name = format!("{verb}, saved");
+                    widgets.save(&mut saved)?;
+                    widgets.get(id).await?
+                }
+                "upsert" => {
+                    widgets.upsert(&mut mine)?;
+                    widgets.get(id).await?
+                }
+                "upsert_by_now" => {
+                    widgets.upsert_by_now(WidgetRow::UQ_NAME, &mut mine).await?;
+                    mine
+                }
+                "upsert_by" => {
+                    widgets.upsert_by(WidgetRow::UQ_NAME, &mut mine)?;
+                    widgets.filter(c.id.eq(id)).one().await?
+                }
+                _ => {
+                    widgets.update_where(c.id.eq(id), c.name.set(format!("{verb}, changed"))).await?;
+                    widgets.get_many([id]).await?.remove(0)
+                }
+            });
+            Ok(())
+        };
+        store.undone(WORK, work).await;
+        let mut held = held.unwrap();
+        assert_eq!(held.revision.version(), Some(2), "{verb}");
+        let another = store.work(async |_| {
+            let mut other = widgets.get(id).await?;
+            other.name = format!("{verb}, by another");
+            widgets.save(&mut other)
+        });
+        another.await.unwrap();
+        // That somebody reads it makes no difference.
+        let stored = widgets.get(id).await.unwrap();
+        assert_eq!(stored.revision.version(), Some(2));
+        held.name = format!("{verb}, undone");
+        let refused = widgets.autocommit().save_now(&mut held).await.unwrap_err();
+        assert!(refused.is_stale_copy(), "{verb}: {refused:?}");
+        assert_eq!(widgets.get(id).await.unwrap(), stored);
+    }
+}
+
+async fn a_number_that_was_read_behind_an_upsert_is_refused_too(store: Store) {
+    let (users, _) = prepare(&store).await;
+    let mut held = Vec::new();
+    let work = async |_| {
+        users.upsert(&mut user(1, "one, upserted"))?;
+        held.push(users.get(1).await?);
+        let mut two = user(2, "two");
+        users.upsert_by_now(User::UQ_NAME, &mut two).await?;
+        held.push(two);
+        Ok(())
+    };
+    store.undone(WORK, work).await;
+    for mut user in held {
+        assert_eq!(user.version, 2);
+        let id = user.id;
+        let another = store.work(async |_| {
+            let mut other = users.get(id).await?;
+            other.name = format!("{id}, by another");
+            users.save(&mut other)
+        });
+        another.await.unwrap();
+        let refused = users.autocommit().save_now(&mut user).await.unwrap_err();
+        assert!(refused.is_stale_copy(), "{refused:?}");
+        assert_eq!(users.get(id).await.unwrap().name, format!("{id}, by another"));
+    }
 }
 
 async fn a_number_that_was_loaded_is_good_again(store: Store) {

@@ -122,7 +122,7 @@ impl<Row: Table + Mappable> Repository<Row> {
         let session = self.place();
         let (record, value) = match self.known(session.as_ref(), &key)? {
             Some(Known::Deleted) => return Err(not_found::<Row>(&[key])),
-            Some(Known::Row(record, saves)) => (record.clone(), self.domain(record, saves)?),
+            Some(Known::Row(record, saves)) => (record.clone(), self.known_domain(session.as_ref(), record, saves)?),
             None => match self.select_key(session.as_ref(), &key).await? {
                 Some(record) => (record.clone(), self.take_in(session.as_ref(), record)?),
                 None => return Err(not_found::<Row>(&[key])),
@@ -175,7 +175,7 @@ impl<Row: Table + Mappable> Repository<Row> {
     async fn find_by(&self, key: &[Value]) -> Result<Option<Row::Domain>, Error> {
         let session = self.place();
         match self.known(session.as_ref(), key)? {
-            Some(Known::Row(record, saves)) => self.domain(record, saves).map(Some),
+            Some(Known::Row(record, saves)) => self.known_domain(session.as_ref(), record, saves).map(Some),
             Some(Known::Deleted) => Ok(None),
             None => match self.select_key(session.as_ref(), key).await? {
                 Some(record) => self.take_in(session.as_ref(), record).map(Some),
@@ -214,11 +214,13 @@ impl<Row: Table + Mappable> Repository<Row> {
         }
         keys.iter()
             .map(|key| match self.known(session.as_ref(), key)? {
-                Some(Known::Row(record, saves)) => self.domain(record, saves).map(Some),
+                Some(Known::Row(record, saves)) => self.known_domain(session.as_ref(), record, saves).map(Some),
                 Some(Known::Deleted) => Ok(None),
                 None => match (loaded.get(key), known.get(key)) {
                     (Some(record), _) => self.take_in(session.as_ref(), record.clone()).map(Some),
-                    (None, Some(Known::Row(record, saves))) => self.domain(record.clone(), *saves).map(Some),
+                    (None, Some(Known::Row(record, saves))) => {
+                        self.known_domain(session.as_ref(), record.clone(), *saves).map(Some)
+                    }
                     (None, _) => Ok(None),
                 },
             })

@@ -131,7 +131,7 @@ impl<Row: Table + Mappable> Repository<Row> {
                 let message = format!("upsert into `{}`: the database returned no row", table.name);
                 return Err(Error::new(ErrorKind::Database, message).with_table(table.name));
             };
-            **domain = self.take_in(Some(session), record.clone())?;
+            **domain = self.take_in_as(Some(session), record.clone(), true)?;
         }
         Ok(())
     }

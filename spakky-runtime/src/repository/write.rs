@@ -481,6 +481,9 @@ pub(super) fn known_entry(
     verb: &str,
 ) -> Result<Entry, Error> {
     let shown = || show_key(key);
+    if let Some(version) = revision.filter(|revision| revision.is_spent()).and_then(Revision::version) {
+        return Err(spent(table, key, version, verb));
+    }
     let carried = revision.map(Revision::resolved);
     let carried = carried.and_then(|revision| revision.version.map(|version| (version, revision.save)));
     let known = batch.known(key).map(|entry| Ok((scope.is_mine(table, &entry)?, entry))).transpose()?;
@@ -531,19 +534,20 @@ fn check_not_undone(
 ) -> Result<(), Error> {
     let is_undone = session.manager().undone_versions().holds(key, version)
         || session.state().undone.iter().any(|(row, undone)| row == key && *undone == version);
-    if !is_undone {
-        return Ok(());
-    }
+    if is_undone { Err(spent(table, key, version, verb)) } else { Ok(()) }
+}
+
+fn spent(table: &TableDescriptor, key: &RowKey, version: i64, verb: &str) -> Error {
     let shown = show_key(key);
     let message = format!(
         "{verb} `{}` with id {shown}: this copy got version {version} from a unit of work that was undone; load it again, or hold \
          a `Revision` in the domain type, which knows of that",
         table.name
     );
-    Err(Error::new(ErrorKind::StaleCopy, message)
+    Error::new(ErrorKind::StaleCopy, message)
         .with_table(table.name)
         .with_ids(vec![shown])
-        .with_expected_version(Some(version)))
+        .with_expected_version(Some(version))
 }
 
 /// A row that was soft-deleted is none to a call that did not ask for such.
