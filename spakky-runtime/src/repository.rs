@@ -230,23 +230,25 @@ impl<Row: Table + Mappable> Repository<Row> {
     }
 
     /// The same of a record that the session may have written itself.
-    fn take_in_as(&self, session: Option<&Session>, record: Record, mut is_own: bool) -> Result<Row::Domain, Error> {
+    fn take_in_as(&self, session: Option<&Session>, record: Record, is_own: bool) -> Result<Row::Domain, Error> {
         let table = Row::descriptor();
         let Some(session) = session.filter(|session| self.tracks(session)) else {
             return self.domain(record, 0);
         };
         let key = RowKey::new(table, key_of(table, &record));
-        let (record, saves) = {
+        let (record, saves, is_own, wrote) = {
             let mut state = session.state();
-            let saves_before = state.map.get(&key).map_or(0, |entry| entry.saves);
+            let wrote = state.wrote;
+            let is_own = is_own || wrote && state.map.get(&key).is_some_and(|entry| entry.saves > 0);
             let with_deleted = self.visibility.with_deleted && table.has_deletable_children();
             let record = state.map.note_loaded(session.depth, table, key.clone(), record, with_deleted);
             let saves = state.map.get(&key).map_or(0, |entry| entry.saves);
-            is_own |= saves_before > 0;
-            (record, saves)
+            (record, saves, is_own, wrote)
         };
         let mut domain = self.domain(Record::clone(&record), saves)?;
-        tell_fate::<Row>(session, key, is_own, &mut domain);
+        if wrote {
+            tell_fate::<Row>(session, key, is_own, &mut domain);
+        }
         Ok(domain)
     }
 
@@ -282,9 +284,6 @@ fn tell_fate<Row: Table + Mappable>(session: &Session, key: RowKey, is_own: bool
     let Some(revision) = Row::revision(domain) else { return };
     let Some(version) = revision.version() else { return };
     let mut state = session.state();
-    if !(is_own || state.wrote) {
-        return;
-    }
     if is_own && let Some(frame) = state.frames.get_mut(session.depth) {
         frame.given.push((key, version));
     }
