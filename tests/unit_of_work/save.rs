@@ -21,6 +21,7 @@ on_each_backend![
     a_deleted_row_is_not_saved,
     a_copy_older_than_the_last_save_is_stale,
     a_clone_taken_before_a_save_is_stale,
+    a_save_of_no_change_makes_no_copy_stale,
     a_bare_version_tells_stale_copies_too,
     a_row_is_not_added_twice,
     a_value_that_cannot_be_stored_is_refused_at_once,
@@ -335,6 +336,32 @@ async fn a_clone_taken_before_a_save_is_stale(db: Database) {
         .await
         .unwrap();
     assert_eq!(db.accounts().await, [facts(1, "ann", 12, 2)]);
+}
+
+async fn a_save_of_no_change_makes_no_copy_stale(db: Database) {
+    db.store(&[account(1, "ann", 10), account(2, "bob", 20)]).await;
+    let accounts = db.account_repository();
+    db.sessions
+        .transaction(PAY, async |session| {
+            for (id, flushed) in [(1, false), (2, true)] {
+                let mut first = accounts.get(id).await?;
+                first.balance += 1;
+                accounts.save(&mut first)?;
+                if flushed {
+                    session.flush().await?;
+                }
+                let mut same = accounts.get(id).await?;
+                accounts.save(&mut same)?;
+                // Both are as good as before, whether anything waits or not.
+                first.balance += 1;
+                accounts.save(&mut first)?;
+                assert!(accounts.save(&mut same).unwrap_err().is_stale_copy());
+            }
+            Ok::<_, Error>(())
+        })
+        .await
+        .unwrap();
+    assert_eq!(db.accounts().await, [facts(1, "ann", 12, 2), facts(2, "bob", 22, 3)]);
 }
 
 async fn a_bare_version_tells_stale_copies_too(db: Database) {

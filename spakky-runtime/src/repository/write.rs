@@ -344,7 +344,10 @@ pub(super) fn plan_save<Row: Table + Mappable>(
     if let Some(next) = next {
         set_version(table, &mut record, next);
     }
-    let saves = entry.saves + 1;
+    // A save that changes nothing of what waits makes no copy stale, as it would not if that had been sent.
+    let is_same = entry.version.is_some()
+        && entry.current.as_ref().is_some_and(|current| !differs(table, columns, current, &record, false));
+    let saves = entry.saves + u64::from(!is_same);
     let tenant = tenant_of(table, &record);
     let reach = scope.reach(table, tenant.as_ref())?;
     let with_deleted = entry.with_deleted && session.visibility.with_deleted;
