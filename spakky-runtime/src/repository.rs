@@ -34,9 +34,9 @@ use crate::error::{Error, ErrorKind};
 use crate::mappable::Mappable;
 use crate::mutation::Mutation;
 use crate::schema::{Record, RecordReader, RecordWriter, Table};
-use crate::scope::Visibility;
+use crate::scope::{Visibility, is_deleted};
 use crate::session::{Call, HasSessions, Session, SessionManager};
-use crate::unit_of_work::{RowKey, constraint_of, key_of, leave_out_deleted, show_key};
+use crate::unit_of_work::{RowKey, constraint_of, key_of, leave_out, show_key};
 use crate::value::Value;
 
 /// The aggregates stored in the table of `Row`.
@@ -204,7 +204,7 @@ impl<Row: Table + Mappable> Repository<Row> {
     fn domain(&self, mut record: Record, saves: u64) -> Result<Row::Domain, Error> {
         let table = Row::descriptor();
         if !self.visibility.with_deleted {
-            leave_out_deleted(table, &mut record);
+            leave_out(table, &mut record, &is_deleted);
         }
         let version = crate::unit_of_work::version_of(table, &record);
         let row = Row::decode(&mut RecordReader::new(table, record))?;

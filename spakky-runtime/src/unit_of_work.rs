@@ -15,7 +15,7 @@ mod siblings;
 mod version;
 
 pub(crate) use aggregate::{
-    adopt, check, differs, draws_keys, keep, keep_unmapped, key_of, leave_out_deleted, mark_children, stamp_children,
+    adopt, check, differs, draws_keys, keep, keep_unmapped, key_of, leave_out, mark_children, stamp_children,
 };
 pub(crate) use drawn::recognize;
 pub(crate) use flush::{

@@ -521,21 +521,30 @@ async fn a_child_keeps_its_identity_though_its_old_aggregate_is_deleted_by_id(st
 }
 
 async fn a_child_that_went_to_another_aggregate_is_not_soft_deleted_with_the_old_one(store: Store) {
-    for sent in [false, true] {
-        let first = if sent { 11 } else { 1 };
-        let before = vec![root(first, [kid(first + 1)]), root(first + 5, [])];
+    for (first, saved, sent) in [(1, false, false), (11, false, true), (21, true, false), (31, true, true)] {
+        let [kid_below, with_grand, grand] = [first + 1, first + 2, first + 3];
+        let [other, others_kid] = [first + 5, first + 6];
+        let below = Kid { grands: vec![Grand { id: grand, n: 0 }], ..kid(with_grand) };
+        let before = vec![root(first, [kid(kid_below), below]), root(other, [kid(others_kid)])];
         let seen = given_kids(&store, before, async |roots, session| {
-            let (mut one, mut other) = (roots.get(first).await?, roots.get(first + 5).await?);
-            one.n = 1;
-            roots.save(&mut one)?;
-            other.kids.push(one.kids[0].clone());
-            roots.save(&mut other)?;
+            let (mut one, mut two) = (roots.get(first).await?, roots.get(other).await?);
+            if saved {
+                one.n = 1;
+                roots.save(&mut one)?;
+            }
+            two.kids[0].grands.push(one.kids[1].grands[0].clone());
+            two.kids.push(one.kids[0].clone());
+            roots.save(&mut two)?;
             if sent {
                 session.flush().await?;
             }
             roots.soft_delete(&mut one)
         });
-        let moved = format!("{}: {} n=0 v2 a/b", first + 5, first + 1);
-        assert_eq!(seen.await.last(), Some(&moved));
+        let seen = seen.await;
+        let moved = format!("{other}: {kid_below} n=0 v2 a/b");
+        assert!(seen.contains(&moved), "{seen:?}");
+        let two = store.of::<given::RootRow>().get(other).await.unwrap();
+        assert_eq!(ids(&two), [kid_below, others_kid]);
+        assert_eq!(two.kids[1].grands, [Grand { id: grand, n: 0 }]);
     }
 }

@@ -195,14 +195,18 @@ fn plan_mark<Row: Table + Mappable>(
         return Ok(None);
     }
     let scope = session.scope();
-    // Children may have gone to others since it was read.
+    // Children may have gone to others since it was read, or are to go.
     let known = if entry.queued.is_any() {
         &entry.current
     } else {
         entry.stored.as_ref().map_or(&entry.current, |_| &entry.stored)
     };
     let mut record = match known {
-        Some(known) if !is_upserted => Record::clone(known),
+        Some(known) if !is_upserted => {
+            let mut record = Record::clone(known);
+            session.state().leave_out_given(session.depth, table, &key, &mut record);
+            record
+        }
         _ => {
             // The children are those that there are.
             let mut record = whole(session, table, encode(&row)?)?.without_children();

@@ -14,7 +14,7 @@ use crate::backend::{Connection, Step};
 use crate::error::{Error, ErrorKind};
 use crate::schema::{Record, TableDescriptor};
 use crate::transaction::{Fate, Hooks, retry::Failure};
-use crate::unit_of_work::{IdentityMap, PendingQueue, RowKey};
+use crate::unit_of_work::{IdentityMap, PendingQueue, RowKey, key_of, leave_out};
 
 /// Where the session stands with its database transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,6 +213,30 @@ impl State {
         record: &Record,
     ) -> bool {
         self.frames.iter_mut().take(depth + 1).any(|frame| frame.queue.gives_elsewhere(table, key, record))
+    }
+
+    /// Leaves out the children of a row that are queued as those of another row.
+    pub(crate) fn leave_out_given(
+        &mut self,
+        depth: usize,
+        table: &'static TableDescriptor,
+        key: &RowKey,
+        record: &mut Record,
+    ) {
+        if table.relations.is_empty() {
+            return;
+        }
+        let queues = self.frames.iter_mut().take(depth + 1).map(|frame| &mut frame.queue);
+        // The innermost scope has written last.
+        let given: Vec<_> = queues.filter(|queue| !queue.is_empty()).map(PendingQueue::given).rev().collect();
+        if given.is_empty() {
+            return;
+        }
+        leave_out(table, record, &|child, row| {
+            let child = (child.row_type, key_of(child, row));
+            let owner = given.iter().find_map(|given| given.get(&child));
+            owner.is_some_and(|owner| owner.as_ref() != Some(key))
+        });
     }
 
     /// What becomes of the scope at `depth`.

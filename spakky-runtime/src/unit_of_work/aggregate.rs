@@ -35,7 +35,7 @@ fn relations<'r>(
 }
 
 /// A row by its type and its key.
-pub(super) type Id = (TypeId, Vec<Value>);
+pub(crate) type Id = (TypeId, Vec<Value>);
 
 /// Takes note of the children of a row that have keys, at any depth. One that has the key of its row for its own has none while
 /// that is not assigned.
@@ -208,12 +208,16 @@ pub(crate) fn mark_children(
     Ok(())
 }
 
-/// Leaves out the children that are soft-deleted.
-pub(crate) fn leave_out_deleted(table: &'static TableDescriptor, record: &mut Record) {
+/// Leaves out the children that `goes` picks, at any depth.
+pub(crate) fn leave_out(
+    table: &'static TableDescriptor,
+    record: &mut Record,
+    goes: &impl Fn(&TableDescriptor, &Record) -> bool,
+) {
     for (relation, rows) in table.relations.iter().zip(record.children_mut()) {
         let child = relation.child();
-        rows.retain(|row| !is_deleted(child, row));
-        rows.iter_mut().for_each(|row| leave_out_deleted(child, row));
+        rows.retain(|row| !goes(child, row));
+        rows.iter_mut().for_each(|row| leave_out(child, row, goes));
     }
 }
 

@@ -88,20 +88,21 @@ pub(crate) struct PendingQueue {
     given: Option<Given>,
 }
 
-/// The children that queued writes give, each with the row that it is given to last.
+/// The children that queued writes give, each with the row that it is given to last: one without a key if the database is yet
+/// to assign that.
 #[derive(Debug, Clone, Default)]
 struct Given {
-    rows: FastMap<Id, RowKey>,
+    rows: FastMap<Id, Option<RowKey>>,
     /// So many of the writes are looked through.
     seen: usize,
 }
 
 impl Given {
     fn note(&mut self, write: &PendingWrite) {
-        let (Some(key), Some(record)) = (&write.key, write.change.record()) else { return };
+        let Some(record) = write.change.record() else { return };
         let mut below = Vec::new();
         note_keyed(write.table, record, &mut below);
-        self.rows.extend(below.into_iter().map(|row| (row, key.clone())));
+        self.rows.extend(below.into_iter().map(|row| (row, write.key.clone())));
     }
 }
 
@@ -190,12 +191,18 @@ impl PendingQueue {
         if table.relations.is_empty() || !self.kinds.iter().any(|kind| kind.row_type == table.row_type) {
             return false;
         }
+        let mut below = Vec::new();
+        note_keyed(table, record, &mut below);
+        let given = self.given();
+        below.iter().any(|row| given.get(row).is_some_and(|owner| owner.as_ref() != Some(key)))
+    }
+
+    /// The children that the writes give, each with the key of the row that it is given to last.
+    pub(crate) fn given(&mut self) -> &FastMap<Id, Option<RowKey>> {
         let given = self.given.get_or_insert_default();
         self.writes[given.seen..].iter().flatten().for_each(|write| given.note(write));
         given.seen = self.writes.len();
-        let mut below = Vec::new();
-        note_keyed(table, record, &mut below);
-        below.iter().any(|row| given.rows.get(row).is_some_and(|owner| owner != key))
+        &given.rows
     }
 
     fn append(&mut self, write: PendingWrite) {

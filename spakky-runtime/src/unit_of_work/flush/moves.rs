@@ -13,7 +13,7 @@ use crate::mappable::Mapping;
 use crate::mutant::Mutant;
 use crate::schema::{Record, TableDescriptor, holders};
 use crate::scope::Scope;
-use crate::unit_of_work::aggregate::{Id, is_unassigned, keep_child, key_of, stamp_children};
+use crate::unit_of_work::aggregate::{Id, is_unassigned, keep_child, key_of, leave_out, stamp_children};
 use crate::unit_of_work::identity_map::{IdentityMap, version_of};
 use crate::unit_of_work::pending::Change;
 use crate::unit_of_work::raised;
@@ -43,7 +43,8 @@ impl Moves {
         for (at, (row_type, key)) in taken {
             let write = &mut writes[at];
             if let Change::Insert { record, .. } | Change::Update { record, .. } = &mut write.change {
-                take_out(write.table, Arc::make_mut(record), row_type, &key);
+                let is_it = |child: &TableDescriptor, row: &Record| child.row_type == row_type && key_of(child, row) == key;
+                leave_out(write.table, Arc::make_mut(record), &is_it);
                 write.children_partial = true;
             }
         }
@@ -232,15 +233,6 @@ fn is_whole(write: &Write) -> bool {
         Change::Insert { .. } => true,
         Change::Update { .. } => write.base.as_ref().is_some_and(|base| base.children().is_some()),
         Change::Upsert { .. } | Change::Delete { .. } => false,
-    }
-}
-
-/// Takes a child out of a row, at any depth.
-fn take_out(table: &TableDescriptor, record: &mut Record, row_type: TypeId, key: &[Value]) {
-    for (relation, rows) in table.relations.iter().zip(record.children_mut()) {
-        let child = relation.child();
-        rows.retain(|row| child.row_type != row_type || key_of(child, row) != key);
-        rows.iter_mut().for_each(|row| take_out(child, row, row_type, key));
     }
 }
 
