@@ -106,6 +106,8 @@ pub(super) struct Model {
     pub(super) removed: [BTreeMap<Tag, (Row, Sent)>; 4],
     /// The last save of each root, by a number that no other has.
     pub(super) saves: BTreeMap<Tag, u64>,
+    /// The same of those that surely made older copies stale.
+    pub(super) changes: BTreeMap<Tag, u64>,
     /// The rows that were written in this transaction, though maybe to what they were.
     pub(super) touched: [BTreeSet<Tag>; 4],
     /// What the session has loaded.
@@ -126,6 +128,7 @@ impl Model {
             rows: Default::default(),
             removed: Default::default(),
             saves: BTreeMap::new(),
+            changes: BTreeMap::new(),
             touched: Default::default(),
             loaded: BTreeSet::new(),
             read: BTreeSet::new(),
@@ -274,6 +277,15 @@ impl Model {
     pub(super) fn owner(&self, level: usize, tag: Tag) -> Option<Tag> {
         let row = self.rows[level].get(&tag)?;
         if level == GRAND { self.owner(KID, row.parent) } else { Some(row.parent) }
+    }
+
+    /// The root of a row that was removed.
+    pub(super) fn former_owner(&self, level: usize, row: &Row) -> Option<Tag> {
+        if level != GRAND {
+            return Some(row.parent);
+        }
+        let removed = || self.removed[KID].get(&row.parent).map(|(kid, _)| kid);
+        Some(self.rows[KID].get(&row.parent).or_else(removed)?.parent)
     }
 
     pub(super) fn tree(&self, root: Tag) -> Option<Tree> {

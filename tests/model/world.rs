@@ -90,6 +90,8 @@ pub(super) struct World<V: Variant> {
     undone: BTreeMap<Tag, i64>,
     /// The roots that this transaction wrote, also to what they were and in scopes that were undone.
     wrote_to: BTreeSet<Tag>,
+    /// The number at which the transaction began.
+    began: i64,
     actor: i64,
     pub(super) trace: Vec<String>,
     pub(super) figures: Figures,
@@ -127,6 +129,7 @@ impl<V: Variant> World<V> {
             next: 1,
             undone: BTreeMap::new(),
             wrote_to: BTreeSet::new(),
+            began: 0,
             actor: 0,
             trace: Vec::new(),
             figures: Figures::default(),
@@ -196,6 +199,7 @@ impl<V: Variant> World<V> {
         self.deleted_where.clear();
         self.wrote_to.clear();
         let since = self.next;
+        self.began = since;
         let apart = self.apart.clone();
         self.actor += 1;
         let tenant = if V::TRAITS.tenant { i64::from(work.tenant) } else { 0 };
@@ -440,6 +444,13 @@ impl<V: Variant> World<V> {
 
     /// Copies loaded before are stale.
     fn read_anew(&mut self, root: Tag) {
+        let save = self.fresh() as u64;
+        self.model.saves.insert(root, save);
+        self.model.changes.insert(root, save);
+    }
+
+    /// Copies loaded before may be stale.
+    fn may_be_anew(&mut self, root: Tag) {
         let save = self.fresh() as u64;
         self.model.saves.insert(root, save);
     }

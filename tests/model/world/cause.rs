@@ -53,6 +53,22 @@ impl<V: Variant> World<V> {
             {
                 return Some("of another aggregate");
             }
+            // It was taken out of a copy that was stale by then.
+            if let Some(&(owner, apart)) = hand.acquired.get(&(level, tag))
+                && self.model.removed[level].contains_key(&tag)
+                && self.apart.get(&owner).copied().unwrap_or(0) != apart
+            {
+                return Some("stale");
+            }
+            // Who left it out was not loaded, and may be sent behind this.
+            if let Some((row, sent)) = self.model.removed[level].get(&tag)
+                && *sent != Sent::Yes
+                && let Some(owner) = self.model.former_owner(level, row).filter(|&owner| owner != root)
+                && self.model.rows[ROOT].contains_key(&owner)
+                && !self.model.read.contains(&owner)
+            {
+                return Some("of another aggregate");
+            }
             let owner = self.model.owner(level, tag);
             if let Some(death) = self.model.rows[level].get(&tag).and_then(|row| row.deleted) {
                 let row = &self.model.rows[level][&tag];
@@ -88,6 +104,13 @@ impl<V: Variant> World<V> {
             }
         }
         None
+    }
+
+    /// Whether other roots have got children that it had when the transaction began.
+    pub(super) fn has_given_away(&self, root: Tag) -> bool {
+        let before = self.base.tree(root);
+        let mut below = before.iter().flat_map(|before| before.below());
+        below.any(|(level, tag)| self.model.owner(level, tag).is_some_and(|owner| owner != root))
     }
 
     /// Whether anything of it, as it is or will be, was written in this transaction.

@@ -73,7 +73,7 @@ impl<V: Variant> World<V> {
             return Ok(());
         }
         if matches!(way, Way::Lock | Way::FindLocked) && there {
-            self.read_anew(tag);
+            self.may_be_anew(tag);
         }
         if let Some(at) = found.iter().position(|value| value.tag() == tag) {
             let value = found.swap_remove(at);

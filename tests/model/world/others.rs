@@ -134,6 +134,7 @@ impl<V: Variant> World<V> {
             }
             if changed {
                 model.saves.insert(root, save);
+                model.changes.insert(root, save);
             }
             model.sent(Sent::Yes);
         }
@@ -178,7 +179,7 @@ impl<V: Variant> World<V> {
         let (held, known) = (V::TRAITS.held, self.model.loaded.contains(&root));
         let id_is_known = *hand.value.parts().id != 0;
         let removed = self.model.removed[ROOT].contains_key(&root);
-        let stale = self.model.saves.get(&root).copied().unwrap_or(0) != hand.seen;
+        let stale = self.model.changes.get(&root).is_some_and(|&change| change > hand.seen);
         let tenant = self.model.tenant;
         let mine = self.model.rows[ROOT].get(&root).is_none_or(|row| !V::TRAITS.tenant || row.tenant == tenant);
         let overtaken = self.overtaken.contains(&root);
@@ -194,6 +195,7 @@ impl<V: Variant> World<V> {
             "stale" if !carries || hand.blank => return Ok(()),
             // A row that was deleted and made anew may be at the version of before.
             "stale" if hand.value.version() == self.model.rows[ROOT].get(&root).map(|row| row.version) => return Ok(()),
+            "stale" if hand.since <= self.began && !self.base.rows[ROOT].contains_key(&root) => return Ok(()),
             "stale" if !known && stale && !removed && !touched => "conflict",
             "stale" if known && stale && !overtaken && held == Held::Revision => "stale copy",
             _ => return Ok(()),

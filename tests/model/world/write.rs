@@ -34,9 +34,14 @@ impl<V: Variant> World<V> {
             if changed || !known {
                 self.model.touched[ROOT].insert(tree.tag);
             }
-            // A copy older than a save is stale, also where that changed nothing of what waits.
-            if self.is_touched(&tree) {
+            // A save that changes nothing is none, but one of what is not known writes all of it.
+            if changed {
                 self.read_anew(tree.tag);
+            } else if !self.model.read.contains(&tree.tag)
+                || self.model.traits.soft && self.is_touched(&tree)
+                || self.has_given_away(tree.tag)
+            {
+                self.may_be_anew(tree.tag);
             }
             if changed || !known {
                 self.model.written.insert(tree.tag);
