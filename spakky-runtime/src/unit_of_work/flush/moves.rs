@@ -43,7 +43,8 @@ impl Moves {
         for (at, (row_type, key)) in taken {
             let write = &mut writes[at];
             if let Change::Insert { record, .. } | Change::Update { record, .. } = &mut write.change {
-                let is_it = |child: &TableDescriptor, row: &Record| child.row_type == row_type && key_of(child, row) == key;
+                let is_it =
+                    |child: &TableDescriptor, row: &Record| child.row_type == row_type && key_of(child, row) == key;
                 leave_out(write.table, Arc::make_mut(record), &is_it);
                 write.children_partial = true;
             }
