@@ -114,6 +114,8 @@ pub(super) struct Model {
     pub(super) loaded: BTreeSet<Tag>,
     /// What of it the session has read or added, so that it knows the children.
     pub(super) read: BTreeSet<Tag>,
+    /// The roots of which a save may have restored children, so that the session does not know all of them once it is sent.
+    pub(super) unsure: BTreeMap<Tag, Sent>,
     /// The roots that were saved in this transaction.
     pub(super) written: BTreeSet<Tag>,
     pub(super) actor: i64,
@@ -132,6 +134,7 @@ impl Model {
             touched: Default::default(),
             loaded: BTreeSet::new(),
             read: BTreeSet::new(),
+            unsure: BTreeMap::new(),
             written: BTreeSet::new(),
             actor: 0,
             tenant: 0,
@@ -145,6 +148,7 @@ impl Model {
         self.touched = Default::default();
         self.loaded.clear();
         self.read.clear();
+        self.unsure.clear();
         self.written.clear();
         self.actor = actor;
         self.tenant = tenant;
@@ -157,6 +161,29 @@ impl Model {
 
     fn is_mine(&self, row: &Row) -> bool {
         !self.traits.tenant || row.tenant == self.tenant
+    }
+
+    /// Whether the session knows the children of a root.
+    pub(super) fn knows_below(&self, root: Tag) -> bool {
+        self.read.contains(&root) && self.unsure.get(&root).is_none_or(|sent| *sent == Sent::No)
+    }
+
+    /// Takes note of a save of a tree that may restore children.
+    pub(super) fn note_restored(&mut self, tree: &Tree) {
+        let is_there = |(level, tag): (usize, Tag)| self.rows[level].get(&tag).is_some_and(|row| row.deleted.is_none());
+        if self.traits.soft && !tree.below().all(is_there) {
+            self.unsure.entry(tree.tag).or_insert(Sent::No);
+        }
+    }
+
+    /// The children of a root were read.
+    pub(super) fn was_read(&mut self, root: Tag) {
+        self.loaded.insert(root);
+        self.read.insert(root);
+        // Maybe from what waits.
+        if self.unsure.get(&root) == Some(&Sent::Yes) {
+            self.unsure.remove(&root);
+        }
     }
 
     /// Whether there is such a root that is not soft-deleted.
@@ -315,6 +342,7 @@ impl Model {
             }
         };
         self.removed.iter_mut().flat_map(|level| level.values_mut()).for_each(|(_, was)| more(was));
+        self.unsure.values_mut().for_each(more);
         for row in self.rows.iter_mut().flat_map(|level| level.values_mut()) {
             // Whether it was there at all stays open.
             if !row.ghost {

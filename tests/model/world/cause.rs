@@ -31,7 +31,7 @@ impl<V: Variant> World<V> {
         } else if !known && !replaces {
             return Some("not loaded");
         }
-        self.cause_of_children(hand, replaces || !self.model.read.contains(&root))
+        self.cause_of_children(hand, replaces || !self.model.knows_below(root))
     }
 
     pub(super) fn cause_of_children(&self, hand: &Hand<V::Domain>, replaces: bool) -> Option<&'static str> {
@@ -65,7 +65,7 @@ impl<V: Variant> World<V> {
                 && *sent != Sent::Yes
                 && let Some(owner) = self.model.former_owner(level, row).filter(|&owner| owner != root)
                 && self.model.rows[ROOT].contains_key(&owner)
-                && !self.model.read.contains(&owner)
+                && !self.model.knows_below(owner)
             {
                 return Some("of another aggregate");
             }
@@ -88,7 +88,7 @@ impl<V: Variant> World<V> {
                 }
                 let apart = self.apart.get(&owner).copied().unwrap_or(0);
                 let acquired = hand.acquired.get(&(level, tag)) == Some(&(owner, apart));
-                if replaces || !acquired || !self.model.read.contains(&owner) {
+                if replaces || !acquired || !self.model.knows_below(owner) {
                     return Some("of another aggregate");
                 }
             }

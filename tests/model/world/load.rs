@@ -52,6 +52,9 @@ impl<V: Variant> World<V> {
             Way::Filter => roots.filter(V::with_tag(tag)).all().await?,
             Way::All => roots.query().all().await?,
         };
+        if !matches!(way, Way::Stream) {
+            found.iter().for_each(|value| self.model.was_read(value.tag()));
+        }
         self.model.sent(Sent::Maybe);
         let expected = match way {
             Way::GetMany if there => 2,
@@ -63,10 +66,6 @@ impl<V: Variant> World<V> {
         }
         for value in &found {
             self.check(value)?;
-            if !matches!(way, Way::Stream) {
-                self.model.loaded.insert(value.tag());
-                self.model.read.insert(value.tag());
-            }
         }
         // What a stream gives is not remembered.
         if matches!(way, Way::Stream) {

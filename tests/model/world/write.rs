@@ -30,16 +30,16 @@ impl<V: Variant> World<V> {
             let tree = Tree::of(&hand.value);
             self.wrote_to.insert(tree.tag);
             let known = self.model.loaded.contains(&tree.tag);
-            let changed = self.model.put_by(&tree, !self.model.read.contains(&tree.tag));
+            let knows_below = self.model.knows_below(tree.tag);
+            self.model.note_restored(&tree);
+            let changed = self.model.put_by(&tree, !knows_below);
             if changed || !known {
                 self.model.touched[ROOT].insert(tree.tag);
             }
             // A save that changes nothing is none, but one of what is not known writes all of it.
             if changed {
                 self.read_anew(tree.tag);
-            } else if !self.model.read.contains(&tree.tag)
-                || self.model.traits.soft && self.is_touched(&tree)
-                || self.has_given_away(tree.tag)
+            } else if !knows_below || self.model.traits.soft && self.is_touched(&tree) || self.has_given_away(tree.tag)
             {
                 self.may_be_anew(tree.tag);
             }
