@@ -22,6 +22,7 @@ on_each_backend![
     a_copy_older_than_the_last_save_is_stale,
     a_clone_taken_before_a_save_is_stale,
     a_save_of_no_change_makes_no_copy_stale,
+    a_row_that_is_replaced_is_saved_as_often_as_one_likes,
     a_bare_version_tells_stale_copies_too,
     a_row_is_not_added_twice,
     a_value_that_cannot_be_stored_is_refused_at_once,
@@ -362,6 +363,30 @@ async fn a_save_of_no_change_makes_no_copy_stale(db: Database) {
         .await
         .unwrap();
     assert_eq!(db.accounts().await, [facts(1, "ann", 12, 2), facts(2, "bob", 22, 3)]);
+}
+
+async fn a_row_that_is_replaced_is_saved_as_often_as_one_likes(db: Database) {
+    db.store(&[account(1, "ann", 10), account(2, "bob", 20)]).await;
+    let accounts = db.account_repository();
+    db.sessions
+        .transaction(PAY, async |_| {
+            for mut new in [account(1, "eve", 0), account(2, "dan", 0)] {
+                accounts.delete_by_id(new.id)?;
+                accounts.add(&mut new)?;
+                for balance in 1..=3 {
+                    let mut old = new.clone();
+                    new.balance = balance;
+                    accounts.save(&mut new)?;
+                    assert!(accounts.save(&mut old).unwrap_err().is_stale_copy());
+                }
+            }
+            Ok::<_, Error>(())
+        })
+        .await
+        .unwrap();
+    let stored: Vec<(i64, String, i64)> =
+        db.observer().sql("SELECT id, owner, balance FROM accounts ORDER BY id").fetch_all().await.unwrap();
+    assert_eq!(stored, [(1, "eve".to_owned(), 3), (2, "dan".to_owned(), 3)]);
 }
 
 async fn a_bare_version_tells_stale_copies_too(db: Database) {

@@ -345,18 +345,20 @@ pub(super) fn plan_save<Row: Table + Mappable>(
         set_version(table, &mut record, next);
     }
     // A save that changes nothing of what waits makes no copy stale, as it would not if that had been sent.
-    let is_same = entry.version.is_some()
+    let is_same = table.version.is_some()
         && entry.current.as_ref().is_some_and(|current| !differs(table, columns, current, &record, false));
     let saves = entry.saves + u64::from(!is_same);
     let tenant = tenant_of(table, &record);
     let reach = scope.reach(table, tenant.as_ref())?;
     let with_deleted = entry.with_deleted && session.visibility.with_deleted;
     let record = Arc::new(record);
+    // Of a row that was replaced nobody knows which version the database has, but which one it will have.
+    let version = next.or_else(|| entry.current.as_ref().and_then(|current| version_of(table, current)));
     let queued = Entry { current: Some(Arc::clone(&record)), saves, tenant, with_deleted, ..entry };
     let change = Change::Update { record, columns };
     let write = PendingWrite { table, key: Some(key.clone()), change, origin, reach, told, again: false };
     batch.queue(write, Some((key.clone(), queued)))?;
-    Ok(next.map(|version| (key, Revision::of(Some(version), saves))))
+    Ok(version.map(|version| (key, Revision::of(Some(version), saves))))
 }
 
 pub(super) fn plan_upsert<Row: Table + Mappable>(
