@@ -12,6 +12,7 @@ on_each_store![
     an_undone_save_leaves_nothing_where_the_scope_around_it_wrote_a_child,
     a_child_changed_in_a_nested_scope_has_one_version_everywhere,
     a_child_that_two_saves_give_belongs_to_the_later_one,
+    a_child_of_a_new_aggregate_goes_to_another_new_one,
     an_upsert_by_a_key_is_read_behind_an_added_row,
     a_row_with_generated_children_is_deleted_and_added,
     an_upserted_row_is_soft_deleted_and_restored,
@@ -299,6 +300,26 @@ async fn a_child_that_two_saves_give_belongs_to_the_later_one(store: Store) {
         roots.save_all([&mut other, &mut copy])
     });
     assert_eq!(seen.await, ["5: 6 n=0 v2 a/b", "11: 16 n=0 v1 a/a"]);
+}
+
+async fn a_child_of_a_new_aggregate_goes_to_another_new_one(store: Store) {
+    for (first, sent) in [(1, false), (11, true)] {
+        let seen = given_kids(&store, Vec::new(), async |roots, session| {
+            let (mut one, mut two) = (root(first, [kid(first + 1)]), root(first + 5, []));
+            roots.add(&mut one)?;
+            roots.add(&mut two)?;
+            if sent {
+                session.flush().await?;
+            }
+            two.kids.append(&mut one.kids);
+            roots.save(&mut two)
+        });
+        let seen = seen.await;
+        assert!(
+            seen.last().is_some_and(|kid| kid.starts_with(&format!("{}: {} n=0 ", first + 5, first + 1))),
+            "{seen:?}"
+        );
+    }
 }
 
 async fn an_upsert_by_a_key_is_read_behind_an_added_row(store: Store) {

@@ -146,8 +146,9 @@ impl PendingQueue {
             Some(&position)
                 if !self.is_overtaking(write.table, position) && !self.is_split(position, &write, is_apart) =>
             {
-                // What the row is given may be what was given to others behind it.
-                let behind = position + 1 < self.writes.len() && write.takes_children();
+                // What the row is given may be what was given to others, behind it or ahead.
+                let again = self.writes.len() > 1 && write.takes_children();
+                let behind = again && position + 1 < self.writes.len();
                 let merged = match self.writes[position].take() {
                     Some(earlier) => merge(earlier, write),
                     None => Some(write),
@@ -158,6 +159,7 @@ impl PendingQueue {
                         self.append(PendingWrite { again: true, ..merged });
                     }
                     merged => {
+                        let merged = merged.map(|merged| PendingWrite { again: merged.again || again, ..merged });
                         if let (Some(given), Some(merged)) = (&mut self.given, &merged) {
                             given.note(merged);
                         }
