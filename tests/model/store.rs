@@ -468,6 +468,19 @@ impl Model {
         }
     }
 
+    /// A root is deleted. Others may take its children, which keep their identity where the session knows them.
+    pub(super) fn remove_all(&mut self, root: Tag) {
+        let is_known = self.knows_below(root);
+        self.remove(ROOT, root);
+        if !is_known {
+            self.removed[KID..].iter_mut().flat_map(|level| level.values_mut()).for_each(|(_, sent)| {
+                if *sent == Sent::No {
+                    *sent = Sent::Maybe;
+                }
+            });
+        }
+    }
+
     /// A row goes, with all that is below it.
     pub(super) fn remove(&mut self, level: usize, tag: Tag) {
         let Some(row) = self.rows[level].remove(&tag) else { return };

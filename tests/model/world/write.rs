@@ -220,6 +220,7 @@ impl<V: Variant> World<V> {
         }
         V::restore(&roots, &mut value, form).await?;
         self.model = after;
+        self.model.unsure.entry(root).or_insert(Sent::No);
         if let Some(tree) = self.model.tree(root) {
             self.touch(&tree);
         }
@@ -232,7 +233,7 @@ impl<V: Variant> World<V> {
     }
 
     pub(super) fn deleted(&mut self, root: Tag, now: bool) {
-        self.model.remove(ROOT, root);
+        self.model.remove_all(root);
         self.model.loaded.remove(&root);
         self.model.read.remove(&root);
         self.saved(root);
