@@ -5,3 +5,4 @@ mod load;
 mod overflow;
 mod renewal;
 mod setting;
+mod unannounced;

@@ -175,10 +175,10 @@ async fn settings_of_a_request_reach_what_runs_outside_a_scope(db: Database) {
     let read =
         line.cost(Box::pin(context.clone().scope(line.sessions.sql(sql).fetch_one::<(Option<String>,)>()))).await;
     assert_eq!((read.value.as_ref().unwrap().0.as_deref(), read.round_trips), (Some("ann"), 1));
-    assert_eq!(read.words(), ["BEGIN", "SELECT", "SELECT", "COMMIT"]);
+    assert_eq!(read.words(), ["BEGIN", "SELECT", "SELECT", "COMMIT", "CLOSE"]);
     let found = line.cost(Box::pin(context.clone().scope(accounts.find_many([1, 2])))).await;
     assert_eq!(found.value.as_ref().unwrap().iter().flatten().count(), 2);
-    assert_eq!((found.words(), found.round_trips), (read.words(), 1));
+    assert_eq!((found.words(), found.round_trips), (read.words()[..4].to_vec(), 1));
 
     let balance = AccountRow::COLUMNS.balance;
     let update = line.cost(Box::pin(context.clone().scope(accounts.query().update([balance.set(99)])))).await;

@@ -69,11 +69,16 @@ impl Line {
 impl<T> Cost<T> {
     /// Whether everything went by prepared statements.
     fn is_warm(&self) -> bool {
-        !self.messages.iter().any(|message| message.kind == MessageKind::Parse)
+        let control = ["BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK", "SELECT pg_catalog.set_config"];
+        let is_cold = |message: &Message| {
+            message.kind == MessageKind::Parse && !control.iter().any(|control| message.is_sql(control))
+        };
+        !self.messages.iter().any(is_cold)
     }
 
-    /// What was run, in the order of arrival: the text of each statement, `…` for one that was prepared before. What was
-    /// prepared behind the last statement is left out, and what is asked of the catalog ahead of the first write to a table.
+    /// What was run, in the order of arrival: the text of each statement, `…` for one that was prepared before. What
+    /// undoes the traces of a user's own text is one. Left out is what is asked of the catalog ahead of the first write to a table, and
+    /// what keeps a burst that travels with another one from running outside of a transaction.
     pub(crate) fn run(&self) -> Vec<String> {
         let mut run = Vec::new();
         let mut parsed = None;
@@ -81,12 +86,18 @@ impl<T> Cost<T> {
             match message.kind {
                 MessageKind::Query => run.extend(message.sql.clone()),
                 MessageKind::Parse => parsed = message.sql.clone(),
-                MessageKind::Execute => run.push(parsed.take().unwrap_or_else(|| "…".to_owned())),
+                MessageKind::Execute => {
+                    let text = parsed.take().unwrap_or_else(|| "…".to_owned());
+                    match run.last_mut().filter(|last| last.starts_with("CLOSE ALL")) {
+                        Some(undoing) if !undoing.ends_with("DISCARD SEQUENCES") => *undoing += &format!("; {text}"),
+                        _ => run.push(text),
+                    }
+                }
                 MessageKind::Sync => parsed = None,
                 _ => {}
             }
         }
-        run.retain(|sql| !sql.contains("spakky_wanted"));
+        run.retain(|sql| !sql.contains("spakky_wanted") && !sql.ends_with(" spakky_inside"));
         run
     }
 

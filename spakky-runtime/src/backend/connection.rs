@@ -57,9 +57,50 @@ impl Connection {
         each!(self, connection => connection.send(burst))
     }
 
-    /// Sends a query whose rows are read one by one. The next burst waits until the stream ends or is dropped.
-    pub(crate) fn stream(&self, statement: Statement) -> RowSource {
-        each!(self, connection => connection.stream(statement))
+    /// Sends a burst behind another one that has just been sent and opens a transaction, in the same round trip.
+    pub(crate) fn send_behind(&self, burst: Burst) -> Pending {
+        match self {
+            #[cfg(feature = "postgres")]
+            Connection::Postgres(connection) => connection.send_behind(burst),
+            #[cfg(feature = "sqlite")]
+            Connection::Sqlite(connection) => connection.send(burst),
+            #[cfg(feature = "testing")]
+            Connection::Memory(connection) => connection.send(burst),
+            #[cfg(not(any(feature = "postgres", feature = "sqlite", feature = "testing")))]
+            _ => unreachable!("no backend is compiled in, so no connection exists"),
+        }
+    }
+
+    /// Sends a query whose rows are read one by one. The next burst waits until the stream ends or is dropped. `is_behind` another
+    /// burst that has just been sent and opens a transaction, with which it travels.
+    pub(crate) fn stream(&self, statement: Statement, is_behind: bool) -> RowSource {
+        match self {
+            #[cfg(feature = "postgres")]
+            Connection::Postgres(connection) => connection.stream(statement, is_behind),
+            #[cfg(feature = "sqlite")]
+            Connection::Sqlite(connection) => connection.stream(statement),
+            #[cfg(feature = "testing")]
+            Connection::Memory(connection) => connection.stream(statement),
+            #[cfg(not(any(feature = "postgres", feature = "sqlite", feature = "testing")))]
+            _ => {
+                let _ = (statement, is_behind);
+                unreachable!("no backend is compiled in, so no connection exists")
+            }
+        }
+    }
+
+    /// Whether something in between shares the server's connections.
+    pub(crate) fn is_pooled(&self) -> bool {
+        match self {
+            #[cfg(feature = "postgres")]
+            Connection::Postgres(connection) => connection.is_pooled(),
+            #[cfg(feature = "sqlite")]
+            Connection::Sqlite(_) => false,
+            #[cfg(feature = "testing")]
+            Connection::Memory(_) => false,
+            #[cfg(not(any(feature = "postgres", feature = "sqlite", feature = "testing")))]
+            _ => unreachable!("no backend is compiled in, so no connection exists"),
+        }
     }
 
     /// Asks the database to give up what it is running, and waits until the request was delivered. The answer of the
@@ -195,10 +236,18 @@ pub(crate) async fn stopped(connection: &Connection, pending: &mut Pending) -> B
     let result = loop {
         match select(connection.ask_to_stop(), &mut *pending).await {
             Either::Left((true, _)) => {}
-            Either::Left((false, pending)) => return pending.await,
+            Either::Left((false, pending)) => {
+                let result = pending.await;
+                connection.cancels_settled().await;
+                return result;
+            }
             Either::Right((result, asking)) => {
                 // A request that comes late would hit whoever uses the connection next.
-                if asking.await { break result } else { return result }
+                if asking.await {
+                    break result;
+                }
+                connection.cancels_settled().await;
+                return result;
             }
         }
         if let Ok(result) = tokio::time::timeout(AGAIN, &mut *pending).await {

@@ -1,11 +1,11 @@
-//! PostgreSQL: one connection over the driver's own client, so that what is sent, in which order, and what came of it is
-//! known here.
+//! PostgreSQL: one connection that speaks the protocol itself, driven by whoever waits for an answer.
 //!
-//! * [`send`](PostgresConnection::send) hands over a whole burst synchronously (`send`), its answers are read by a
-//!   future that borrows nothing (`answer`).
-//! * What the server says is watched on its way to the driver (`tap`), so that the transaction's state is right whatever
-//!   became of the futures.
+//! * [`send`](PostgresConnection::send) writes a whole burst and one Sync before it returns (`encode`, `flight`); its answers are
+//!   read by a future that borrows nothing (`answer`).
+//! * `exchange` holds what is under way, `line` the bytes: nothing owed by either side lives in a future, so that one which is
+//!   dropped loses nothing. No task runs behind a connection.
 //! * A connection that was left in the middle of something is made clean or closed (`reset`, `cancel`).
+//! * `startup` signs in, on a line that `socket` and `tls` open.
 
 mod answer;
 mod cancel;
@@ -13,16 +13,21 @@ mod codec;
 mod connect;
 mod control;
 mod core;
+mod encode;
 mod error;
+mod exchange;
+mod flight;
+mod line;
 mod native;
-mod negotiate;
 mod options;
 mod outcome;
 mod reset;
-mod send;
+mod rows;
+mod server_error;
+mod socket;
+mod startup;
 mod statement_cache;
 mod stream;
-mod tap;
 mod target;
 mod tls;
 mod types;
@@ -44,8 +49,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use self::core::Core;
-use self::tap::TransactionState;
-use super::{Burst, Pending, RowSource, Statement};
+use self::encode::Job;
+use self::exchange::TransactionState;
+use super::{Burst, Pending, RowSource, Statement, Step};
 use crate::error::DatabaseError;
 
 /// One connection to PostgreSQL. Dropping it closes it: gracefully when it is idle, at once when not.
@@ -56,7 +62,7 @@ pub(crate) struct PostgresConnection {
 }
 
 impl PostgresConnection {
-    /// Opens a connection. Its socket is run by a task of the current runtime.
+    /// Opens a connection on a socket of the current runtime.
     pub(crate) async fn connect(options: &PostgresOptions) -> Result<Self, DatabaseError> {
         Ok(PostgresConnection { core: connect::open(options).await?, server: OnceLock::new() })
     }
@@ -66,17 +72,46 @@ impl PostgresConnection {
         self.server.get().and_then(Option::as_ref)
     }
 
-    /// Sends the burst before it returns.
-    ///
-    /// Answers are read in the order in which bursts were sent: a future that is kept without being polled holds up the
-    /// answers of later bursts. Dropping it does not.
-    pub(crate) fn send(&self, burst: Burst) -> Pending {
-        self.core.send(burst)
+    /// Compares the process that runs what is sent with the one that was told when the connection was opened. Behind something that
+    /// shares the server's connections they differ, and statements go without names from then on.
+    pub(crate) fn note_process(&self, process: i32) {
+        if process != self.core.process && self.core.found_pooled() {
+            static TOLD: std::sync::Once = std::sync::Once::new();
+            TOLD.call_once(|| {
+                tracing::warn!(
+                    "the server is reached by way of a pooler that was not announced: statements are not prepared; set `pooler` to \
+                     say which one it is"
+                );
+            });
+        }
     }
 
-    /// Sends a query whose rows are read one by one. Its error, or dropping it, ends it.
-    pub(crate) fn stream(&self, statement: Statement) -> RowSource {
-        self.core.stream(statement)
+    /// Sends the burst before it returns, unless another one is under way.
+    ///
+    /// Bursts are answered in the order in which they were sent, and one at a time: a future that is kept without being polled holds
+    /// up what is sent later. Dropping it does not, and what was handed over runs all the same.
+    pub(crate) fn send(&self, burst: Burst) -> Pending {
+        let steps: Arc<[Step]> = burst.into();
+        let flight = self.core.launch(Job::Burst(steps.clone()));
+        Box::pin(answer::read(self.core.clone(), steps, flight))
+    }
+
+    /// Sends a burst with the one that is under way and opens a transaction: in the same round trip, each with a Sync of its own.
+    pub(crate) fn send_behind(&self, burst: Burst) -> Pending {
+        let steps: Arc<[Step]> = burst.into();
+        let flight = flight::Flight::launch_behind(&self.core, Job::Burst(steps.clone()));
+        Box::pin(answer::read(self.core.clone(), steps, flight))
+    }
+
+    /// Sends a query whose rows are read one by one; `is_behind` a burst that is under way and opens a transaction, with which it
+    /// travels. Its error, or dropping it, ends it.
+    pub(crate) fn stream(&self, statement: Statement, is_behind: bool) -> RowSource {
+        self.core.stream(statement, is_behind)
+    }
+
+    /// Whether something in between shares the server's connections.
+    pub(crate) fn is_pooled(&self) -> bool {
+        self.core.is_pooled()
     }
 
     /// Asks the server to stop what it runs, and waits until it took the request. Where it cannot be asked, the
@@ -125,7 +160,12 @@ impl PostgresConnection {
 
     /// Whether a user's own text ran on it, whose traces are not known to be gone.
     pub(crate) fn is_touched(&self) -> bool {
-        self.core.is_touched()
+        // A transaction that nobody is in was left by what nobody waited for.
+        let is_left = || {
+            let exchange = self.core.exchange();
+            exchange.is_quiet() && exchange.transaction() != TransactionState::Idle
+        };
+        self.core.is_touched() || is_left()
     }
 
     /// Ends what is left over within `deadline`; answers whether the connection is clean, and closes it if not.
@@ -143,7 +183,7 @@ impl PostgresConnection {
     /// Reads again which types the database has. Nothing may be under way.
     pub(crate) async fn refresh_types(&self) {
         // A failure shows where a type is missed.
-        let _ = self.core.types.load(&self.core.client).await;
+        let _ = self.core.types.load(&self.core).await;
     }
 
     /// Whether the server answers within `deadline`.
@@ -154,22 +194,22 @@ impl PostgresConnection {
 
 impl Drop for PostgresConnection {
     fn drop(&mut self) {
-        let outbox = self.core.outbox();
-        let busy = !outbox.is_quiet() || outbox.transaction;
-        drop(outbox);
-        if busy || self.core.wire.transaction() != TransactionState::Idle {
-            self.core.close();
+        let mut exchange = self.core.exchange();
+        if exchange.is_quiet() && exchange.transaction() == TransactionState::Idle {
+            exchange.terminate();
+        } else {
+            exchange.close();
         }
     }
 }
 
 impl fmt::Debug for PostgresConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let outbox = self.core.outbox();
+        let mut exchange = self.core.exchange();
         f.debug_struct("PostgresConnection")
-            .field("usable", &self.core.is_usable())
-            .field("transaction", &self.core.wire.transaction())
-            .field("bursts_in_flight", &outbox.open)
+            .field("usable", &exchange.is_open())
+            .field("transaction", &exchange.transaction())
+            .field("quiet", &exchange.is_quiet())
             .finish_non_exhaustive()
     }
 }

@@ -410,7 +410,7 @@ impl Session {
             let answered = outer_answered.insert(Arc::default());
             let count = burst.len();
             let first = connection.send(burst);
-            chained(first, count, connection.send(own), Arc::clone(answered))
+            chained(first, count, connection.send_behind(own), Arc::clone(answered))
         } else {
             connection.send(burst)
         };

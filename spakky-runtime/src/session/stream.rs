@@ -81,7 +81,7 @@ impl Session {
         let stream = || {
             self.inner.manager.echo_statement(&statement);
             let watch = self.inner.manager.watch_stream(&self.span_from_outside(), &statement);
-            (connection.stream(statement), watch)
+            (connection.stream(statement, !alone), watch)
         };
         let (_, (source, watch)) = self.exchange_with(&connection, outgoing, stream).await?;
         let sent = SessionStatistics { statements: 1, round_trips: u64::from(alone), ..Default::default() };
@@ -123,7 +123,7 @@ impl SessionManager {
         let lease = self.lease(!super::holds_connection(self, None)).await?;
         self.echo_statement(&statement);
         let watch = self.watch_stream(&Span::none(), &statement);
-        let source = lease.connection().stream(statement);
+        let source = lease.connection().stream(statement, false);
         self.count(SessionStatistics { statements: 1, round_trips: 1, ..Default::default() });
         let runtime = Handle::try_current().ok();
         Ok(SessionStream { holds: Holds::Lease(Some(Alone { source, lease, watch, runtime })) })

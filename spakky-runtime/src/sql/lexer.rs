@@ -66,7 +66,7 @@ pub(crate) enum Kind {
 }
 
 impl Token<'_> {
-    #[cfg(feature = "migrations")]
+    #[cfg(any(test, feature = "migrations", feature = "postgres"))]
     pub(crate) fn end(&self) -> usize {
         self.start + self.text.len()
     }

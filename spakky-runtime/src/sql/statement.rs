@@ -10,7 +10,7 @@ pub(crate) struct Parsed<'a> {
 
 impl<'a> Parsed<'a> {
     /// Where it stands in the text, in bytes.
-    #[cfg(any(test, all(feature = "migrations", any(feature = "postgres", feature = "sqlite"))))]
+    #[cfg(any(test, feature = "postgres", all(feature = "migrations", feature = "sqlite")))]
     pub(crate) fn range(&self) -> std::ops::Range<usize> {
         let start = self.tokens.first().map_or(0, |token| token.start);
         start..self.tokens.last().map_or(start, Token::end)

@@ -1,27 +1,25 @@
 //! Cancel requests: a second line to the server, on which it is asked to stop what the first one runs.
 
-#[cfg(unix)]
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::BytesMut;
+use postgres_protocol::message::frontend;
+use tokio::io::AsyncWriteExt;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
-use tokio_postgres::CancelToken;
 
-use super::negotiate::Negotiator;
+use super::socket::{Opening, Place};
 
 /// How long a cancel request may take.
 pub(super) const CANCEL_LIMIT: Duration = Duration::from_secs(5);
 
 /// How a running statement can be stopped.
 pub(super) enum Canceller {
-    /// By a second socket, opened like the first one.
-    Tcp(CancelToken, Negotiator),
-    #[cfg(unix)]
-    Unix(CancelToken, Negotiator, PathBuf),
+    /// By a second line, opened like the first one, that names its key.
+    Supported { place: Place, opening: Opening, key: (i32, i32) },
     /// Not at all: what is in between does not pass the request on.
     Unsupported,
 }
@@ -35,15 +33,18 @@ impl Canceller {
     /// Answers whether the server took the request. It has acted on it by then, so that what is sent afterwards is safe
     /// from a late cancellation.
     async fn cancel(&self) -> bool {
-        match self {
-            Canceller::Tcp(token, negotiator) => token.cancel_query(negotiator.clone()).await.is_ok(),
-            #[cfg(unix)]
-            Canceller::Unix(token, negotiator, path) => match tokio::net::UnixStream::connect(path).await {
-                Ok(stream) => token.cancel_query_raw(stream, negotiator.on("")).await.is_ok(),
-                Err(_) => false,
-            },
-            Canceller::Unsupported => false,
+        let Canceller::Supported { place, opening, key } = self else { return false };
+        let Ok(mut line) = opening.open(place).await else { return false };
+        let mut request = BytesMut::new();
+        frontend::cancel_request(key.0, key.1, &mut request);
+        if line.write_all(&request).await.is_err() {
+            return false;
         }
+        // Where this fails the server may have it all the same, and has closed the line behind it.
+        let _ = line.flush().await;
+        // The server closes the line after the signal was given; one that resets it instead is done with it all the same.
+        let _ = tokio::io::copy(&mut line, &mut tokio::io::sink()).await;
+        true
     }
 }
 

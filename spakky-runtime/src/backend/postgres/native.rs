@@ -4,6 +4,7 @@ mod bind;
 mod error;
 mod row;
 
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use diesel::connection::{
@@ -17,19 +18,21 @@ use diesel::{ConnectionError, ConnectionResult, QueryResult};
 use diesel_async::{
     AnsiTransactionManager, AsyncConnection, AsyncConnectionCore, SimpleAsyncConnection, TransactionManager,
 };
-use futures_util::TryStreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 
-use self::bind::Request;
-use self::row::{ColumnTypes, PgRow};
-use super::core::{Core, Observation};
+pub(super) use self::bind::Request;
+use self::row::PgRow;
+use super::core::Core;
+use super::encode::Job;
+use super::exchange::{Failure, Finished, TransactionState};
+use super::flight::Flight;
 use super::options::PostgresOptions;
-use super::send::{Open, Running, Wait};
-use super::tap::TransactionState;
+use super::rows::RawRow;
+use crate::backend::Step;
 use crate::error::DatabaseError;
 use crate::sql::control::{Control, controls};
-use crate::transaction::retry::Failure;
+use crate::transaction::retry;
 
 /// A connection to PostgreSQL that speaks diesel: `RunQueryDsl` and all of diesel's query builder work on it.
 ///
@@ -90,23 +93,26 @@ impl PgConnection {
     }
 
     /// The last failure as a retry sees it.
-    pub(crate) fn last_failure(&self) -> Option<Failure> {
+    pub(crate) fn last_failure(&self) -> Option<retry::Failure> {
         let (kind, retryable) = super::error::classify(&self.last_sqlstate()?);
-        Some(Failure { kind, retryable })
+        Some(retry::Failure { kind, retryable })
     }
 
     /// In which state it comes back.
     pub(crate) fn returned(&mut self) -> Returned {
         let depth = AnsiTransactionManager::transaction_manager_status_mut(self).transaction_depth();
         let depth = depth.map(|depth| depth.map_or(0, std::num::NonZeroU32::get));
-        let quiet = self.core.outbox().is_quiet();
-        if self.waiting {
+        let (quiet, is_awaited, transaction) = {
+            let exchange = self.core.exchange();
+            (exchange.is_quiet(), exchange.is_awaited(), exchange.transaction())
+        };
+        if self.waiting || is_awaited {
             return Returned::Abandoned;
         }
         if self.refused || depth.is_ok_and(|depth| depth != self.depth) {
             return Returned::Unbalanced;
         }
-        match self.core.wire.transaction() {
+        match transaction {
             TransactionState::Failed => Returned::Failed,
             // Plain SQL may have ended our transaction, or begun one.
             TransactionState::Idle if quiet && self.depth > 0 => Returned::Unbalanced,
@@ -126,7 +132,9 @@ impl PgConnection {
         if self.depth == 0 {
             return Ok(());
         }
-        let Some(control) = controls(sql, self.core.wire.dialect()).into_iter().find(is_ours) else { return Ok(()) };
+        let Some(control) = controls(sql, self.core.exchange().dialect()).into_iter().find(is_ours) else {
+            return Ok(());
+        };
         self.refused = true;
         let message = format!(
             "run `{}` on a lent connection: the session begins and ends its transaction itself; use `conn.transaction` for a \
@@ -141,24 +149,15 @@ impl PgConnection {
         error::classify(error, self.last_sqlstate())
     }
 
-    /// Runs what `start` sends and waits for it, telling whoever looks on.
+    /// Waits for what was sent, telling whoever looks on.
     async fn observe<T>(
         &mut self,
         sql: &str,
-        start: impl FnOnce(&Arc<Core>) -> (Observation, Wait<Result<T, tokio_postgres::Error>>),
-    ) -> QueryResult<(T, Observation)> {
+        answer: impl Future<Output = Result<T, (Failure, bool)>>,
+    ) -> QueryResult<T> {
         self.instrumentation.on_connection_event(InstrumentationEvent::start_query(&StrQueryHelper::new(sql)));
         self.waiting = true;
-        let (observation, answer) = start(&self.core);
-        let result = answer.finish().await;
-        let result = match result {
-            Ok(answer) => Ok((answer, observation)),
-            Err(error) => {
-                self.core.wire.settled().await;
-                observation.complete();
-                Err(failed(&self.core, &self.sqlstate, sql, error))
-            }
-        };
+        let result = answer.await.map_err(|failure| failed(&self.core, &self.sqlstate, sql, failure));
         self.waiting = false;
         if let Err(DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _)) = &result {
             let status = AnsiTransactionManager::transaction_manager_status_mut(self);
@@ -171,7 +170,7 @@ impl PgConnection {
     }
 
     /// Sends a query of diesel's and waits until its rows begin to come.
-    async fn run(&mut self, request: QueryResult<Request>) -> QueryResult<(tokio_postgres::RowStream, Observation)> {
+    async fn run(&mut self, request: QueryResult<Request>) -> QueryResult<Reading> {
         let request = request?;
         self.check_control(&request.sql)?;
         let request = if request.is_complete() {
@@ -179,65 +178,93 @@ impl PgConnection {
         } else {
             self.waiting = true;
             // What fails here shows as a type that stays unknown.
-            let _ = self.core.types.load(&self.core.client).await;
+            let _ = self.core.types.load(&self.core).await;
             self.waiting = false;
             request.complete(&self.core.types)?
         };
         let sql = request.sql.clone();
-        self.observe(&sql, |core| {
-            let Open { observation, rows } = core.open(request.wanted(), |prepared| {
-                let core = core.clone();
-                Box::pin(async move { request.send(&core.client, prepared.as_ref()).await })
-            });
-            (observation, rows)
-        })
-        .await
+        let flight = self.core.launch(Job::Diesel(request));
+        self.observe(&sql, Reading::begin(flight)).await
     }
 }
 
-/// Notes the code of an error, drops a prepared statement that has become useless, and makes the error diesel's.
-fn failed(core: &Core, sqlstate: &SharedState, sql: &str, error: tokio_postgres::Error) -> DieselError {
-    let code = error.code().map(|code| code.code().to_owned());
-    match code.as_deref() {
-        // The first error is the one that counts, not that later ones were refused for it.
-        Some("25P02") => {}
-        Some("0A000" | "26000") => core.outbox().cache.forget(sql),
-        _ => {}
+/// Rows that are being read.
+struct Reading {
+    /// The row that came first.
+    first: Option<RawRow>,
+    /// `None` once all have been read.
+    flight: Option<Flight>,
+    affected: u64,
+}
+
+impl Reading {
+    /// Waits for the first row, or for what takes its place.
+    async fn begin(flight: Flight) -> Result<Self, (Failure, bool)> {
+        let mut reading = Reading { first: None, flight: Some(flight), affected: 0 };
+        reading.first = reading.next().await?;
+        Ok(reading)
+    }
+
+    /// The next row. A failure says whether it was that of a prepared statement.
+    async fn next(&mut self) -> Result<Option<RawRow>, (Failure, bool)> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
+        let Some(flight) = &mut self.flight else { return Ok(None) };
+        if let Some(row) = poll_fn(|cx| flight.poll_row(cx)).await {
+            return Ok(Some(row));
+        }
+        let Finished { answers, failure, failed_old, .. } = flight.take();
+        self.flight = None;
+        self.affected = answers.last().map_or(0, |rows| rows.affected);
+        match failure {
+            None => Ok(None),
+            Some((_, failure)) => Err((failure, failed_old)),
+        }
+    }
+}
+
+/// Notes the code of a failure, drops a prepared statement that has become useless, and makes the failure diesel's.
+fn failed(core: &Core, sqlstate: &SharedState, sql: &str, (failure, is_old): (Failure, bool)) -> DieselError {
+    let code = match &failure {
+        Failure::Server(error) => Some(error.code.clone()),
+        _ => None,
+    };
+    if let Some(code) = code.as_deref().filter(|_| is_old) {
+        core.forget_if_stale(sql, code);
     }
     let mut last = sqlstate.lock().unwrap_or_else(PoisonError::into_inner);
+    // The first error is the one that counts, not that later ones were refused for it.
     if code.as_deref() != Some("25P02") || last.is_none() {
         *last = code;
     }
     drop(last);
-    error::to_diesel(core, error)
+    error::to_diesel(failure)
 }
 
 impl SimpleAsyncConnection for PgConnection {
     async fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
         self.check_control(query)?;
-        let sql = query.to_owned();
-        let (rolled_back, observation) = self
-            .observe(query, |core| {
-                let mut outbox = core.outbox();
-                let observation = Observation::begin(core, &mut outbox);
-                let running: Running<_> = Box::pin({
-                    let core = core.clone();
-                    async move {
-                        if sql == "COMMIT" {
-                            return core.commit().await;
-                        }
-                        core.client.batch_execute(&sql).await.map(|()| false)
+        // What a user's own text left is undone behind a COMMIT.
+        let job = match query {
+            "COMMIT" => Job::Burst([Step::Commit].into()),
+            _ => Job::Text(query.to_owned()),
+        };
+        let flight = self.core.launch(job);
+        let core = self.core.clone();
+        let answer = async move {
+            let (finished, sent) = flight.finished().await;
+            match finished.failure {
+                Some((_, failure)) => Err((failure, finished.failed_old)),
+                None => {
+                    if sent.restores && !finished.failed_behind {
+                        core.restored();
                     }
-                });
-                (observation, Wait::start(running))
-            })
-            .await?;
-        observation.complete();
-        if rolled_back {
-            let message = "the server answered COMMIT with ROLLBACK, since a statement before it had failed";
-            return Err(DieselError::DatabaseError(DatabaseErrorKind::Unknown, Box::new(message.to_owned())));
-        }
-        Ok(())
+                    Ok(())
+                }
+            }
+        };
+        self.observe(query, answer).await
     }
 }
 
@@ -256,23 +283,16 @@ impl AsyncConnectionCore for PgConnection {
         let request = Request::of(&source.as_query(), &self.core.types);
         Box::pin(async move {
             let sql = request.as_ref().map(|request| request.sql.clone()).unwrap_or_default();
-            let (rows, observation) = self.run(request).await?;
+            let reading = self.run(request).await?;
             let (core, sqlstate) = (self.core.clone(), self.sqlstate.clone());
-            let reading = (Box::pin(rows), ColumnTypes::default(), observation);
             let rows: BoxStream<'static, _> = Box::pin(stream::try_unfold(Some(reading), move |reading| {
                 let (core, sqlstate, sql) = (core.clone(), sqlstate.clone(), sql.clone());
                 async move {
-                    let Some((mut rows, mut types, observation)) = reading else { return Ok(None) };
-                    match rows.try_next().await {
-                        Ok(Some(row)) => Ok(Some((PgRow::new(row, &mut types), Some((rows, types, observation))))),
-                        Ok(None) => {
-                            observation.complete();
-                            Ok(None)
-                        }
-                        Err(error) => {
-                            observation.complete();
-                            Err(failed(&core, &sqlstate, &sql, error))
-                        }
+                    let Some(mut reading) = reading else { return Ok(None) };
+                    match reading.next().await {
+                        Ok(Some(row)) => Ok(Some((PgRow::new(row), Some(reading)))),
+                        Ok(None) => Ok(None),
+                        Err(failure) => Err(failed(&core, &sqlstate, &sql, failure)),
                     }
                 }
             }));
@@ -287,22 +307,17 @@ impl AsyncConnectionCore for PgConnection {
         let request = Request::of(&source, &self.core.types);
         Box::pin(async move {
             let sql = request.as_ref().map(|request| request.sql.clone()).unwrap_or_default();
-            let (rows, observation) = self.run(request).await?;
+            let mut reading = self.run(request).await?;
             self.waiting = true;
-            let mut rows = std::pin::pin!(rows);
             let ended = loop {
-                match rows.try_next().await {
+                match reading.next().await {
                     Ok(Some(_)) => {}
-                    Ok(None) => break Ok(rows.rows_affected().unwrap_or(0)),
-                    Err(error) => break Err(error),
+                    ended => break ended,
                 }
             };
-            if ended.is_err() {
-                self.core.wire.settled().await;
-            }
             self.waiting = false;
-            observation.complete();
-            let affected = ended.map_err(|error| failed(&self.core, &self.sqlstate, &sql, error))?;
+            ended.map_err(|failure| failed(&self.core, &self.sqlstate, &sql, failure))?;
+            let affected = reading.affected;
             usize::try_from(affected).map_err(|error| DieselError::DeserializationError(Box::new(error)))
         })
     }

@@ -6,10 +6,12 @@ use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use rustls::ClientConfig;
+use socket2::TcpKeepalive;
 use tokio_postgres::config::{Config, Host};
-use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error::config_error;
+use super::socket::Opening;
 use super::tls;
 use super::types::TypeCatalog;
 use crate::config::{Pooler, SslMode};
@@ -29,7 +31,7 @@ pub(crate) struct PostgresOptions {
     /// Settings of the whole connection (`statement_timeout`, …), sent while signing in. Not sent through a pooler.
     pub(crate) settings: Vec<(String, String)>,
     pub(super) types: Arc<TypeCatalog>,
-    tls: Arc<OnceLock<MakeRustlsConnect>>,
+    tls: Arc<OnceLock<Arc<ClientConfig>>>,
 }
 
 impl PostgresOptions {
@@ -79,15 +81,31 @@ impl PostgresOptions {
         if self.pooler == Pooler::None { self.statement_cache_size } else { 0 }
     }
 
-    pub(super) fn connector(&self) -> Result<Option<MakeRustlsConnect>, DatabaseError> {
+    /// How a line to the server is opened.
+    pub(super) fn opening(&self) -> Result<Opening, DatabaseError> {
+        let keepalive = self.config.get_keepalives().then(|| {
+            let mut keepalive = TcpKeepalive::new().with_time(self.config.get_keepalives_idle());
+            if let Some(interval) = self.config.get_keepalives_interval() {
+                keepalive = keepalive.with_interval(interval);
+            }
+            if let Some(retries) = self.config.get_keepalives_retries() {
+                keepalive = keepalive.with_retries(retries);
+            }
+            keepalive
+        });
+        let user_timeout = self.config.get_tcp_user_timeout().copied();
+        Ok(Opening { mode: self.ssl_mode, tls: self.encryption()?, keepalive, user_timeout })
+    }
+
+    fn encryption(&self) -> Result<Option<Arc<ClientConfig>>, DatabaseError> {
         if self.ssl_mode == SslMode::Disable {
             return Ok(None);
         }
-        if let Some(connector) = self.tls.get() {
-            return Ok(Some(connector.clone()));
+        if let Some(tls) = self.tls.get() {
+            return Ok(Some(tls.clone()));
         }
-        let connector = tls::connector(self.ssl_mode, self.ssl_root_cert.as_deref())?;
-        Ok(Some(self.tls.get_or_init(|| connector).clone()))
+        let tls = tls::connector(self.ssl_mode, self.ssl_root_cert.as_deref())?;
+        Ok(Some(self.tls.get_or_init(|| tls).clone()))
     }
 
     /// The settings as the server reads them while signing in: `-c name=value`, spaces escaped.

@@ -35,7 +35,8 @@ SELECT s.system_identifier::text, \
        b.stats_reset::text \
 FROM pg_catalog.pg_control_system() s, pg_catalog.pg_stat_bgwriter b";
 
-fn identify() -> Step {
+/// Asks which server it is, and which stretch of its life.
+pub(super) fn identify() -> Step {
     Step::Statement(Statement {
         sql: IDENTIFY.into(),
         binds: Vec::new(),
@@ -73,13 +74,17 @@ fn identity(answer: &mut Answer) -> Option<ServerIdentity> {
 }
 
 impl PostgresConnection {
-    /// Asks which server this is, and keeps the answer; `None` if it does not tell (a standby, a missing right).
+    /// Keeps what the server told of itself when the connection was opened; nothing if it does not tell (a standby, a missing right).
+    pub(super) fn keep_identity(&self, answer: Option<&mut Answer>) {
+        let _ = self.server.set(answer.and_then(identity));
+    }
+
+    /// Asks which server this is, and keeps the answer.
+    #[cfg(test)]
     pub(crate) async fn identify(&self) -> Option<ServerIdentity> {
-        let identified = match self.send(vec![identify()]).await {
-            Ok(mut answers) => answers.first_mut().and_then(identity),
-            Err(_) => None,
-        };
-        self.server.get_or_init(|| identified).clone()
+        let mut answers = self.send(vec![identify()]).await.unwrap_or_default();
+        self.keep_identity(answers.first_mut());
+        self.server().cloned()
     }
 }
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
+use super::outcome::identify;
 use super::{PostgresConnection, PostgresOptions, resolve, resolve_token};
-use crate::backend::{Statement, Step};
+use crate::backend::{Answer, Statement, Step};
 use crate::config::{DatabaseConfig, Pooler};
 use crate::connect::connect_timeout;
 use crate::error::{DatabaseError, Error, ErrorKind};
@@ -47,9 +48,7 @@ impl PostgresTarget {
                 options.set_credentials(Some(&credentials.user), credentials.password.expose_secret());
             }
             let connection = PostgresConnection::connect(&options).await.map_err(refused)?;
-            // Sent together: one round trip.
-            let (raises, _) = tokio::join!(find_raise(&connection), connection.identify());
-            let raises = raises.map_err(Error::from_database)?;
+            let raises = greet(&connection).await.map_err(Error::from_database)?;
             Ok((connection, raises))
         };
         match tokio::time::timeout(config.connect_timeout, connecting).await {
@@ -111,9 +110,39 @@ fn limits(config: &DatabaseConfig) -> Vec<(String, String)> {
 
 /// How guarded statements raise on this server.
 pub(crate) async fn find_raise(connection: &PostgresConnection) -> Result<RaiseStyle, DatabaseError> {
-    let statement = Statement { cached: false, ..Statement::plain(raise::FIND, Vec::new()) };
-    let answers = connection.send(vec![Step::Statement(statement)]).await.map_err(|failure| failure.error)?;
-    let rows = answers.into_iter().flat_map(|answer| answer.rows);
-    let schema = rows.flatten().find_map(|value| if let Value::Text(schema) = value { Some(schema) } else { None });
-    Ok(schema.map_or(RaiseStyle::Cast, |schema| RaiseStyle::in_schema(&schema)))
+    let mut answers = connection.send(vec![question(raise::FIND)]).await.map_err(|failure| failure.error)?;
+    Ok(style(answers.first_mut()))
+}
+
+/// Asks a connection what has to be known before anything is done on it, in one round trip: how guarded statements raise, whose
+/// process it leads to, which server it is.
+async fn greet(connection: &PostgresConnection) -> Result<RaiseStyle, DatabaseError> {
+    let burst = vec![question(raise::FIND), question(PROCESS), identify()];
+    let mut answers = match connection.send(burst).await {
+        Ok(answers) => answers,
+        // Not every server tells which one it is.
+        Err(failure) if failure.step == 2 => failure.answers,
+        Err(failure) => return Err(failure.error),
+    };
+    let process = answers.get(1).and_then(|answer| answer.rows.first()).map(Vec::as_slice);
+    if let Some([Value::I32(process)]) = process {
+        connection.note_process(*process);
+    }
+    connection.keep_identity(answers.get_mut(2));
+    Ok(style(answers.first_mut()))
+}
+
+/// The process that runs what is sent.
+const PROCESS: &str = "SELECT pg_catalog.pg_backend_pid()";
+
+/// A question that is asked once.
+fn question(sql: &'static str) -> Step {
+    Step::Statement(Statement { cached: false, ..Statement::plain(sql, Vec::new()) })
+}
+
+fn style(answer: Option<&mut Answer>) -> RaiseStyle {
+    let rows = answer.map(|answer| std::mem::take(&mut answer.rows)).unwrap_or_default();
+    let schema =
+        rows.into_iter().flatten().find_map(|value| if let Value::Text(schema) = value { Some(schema) } else { None });
+    schema.map_or(RaiseStyle::Cast, |schema| RaiseStyle::in_schema(&schema))
 }

@@ -12,6 +12,5 @@ mod server;
 mod statement_log;
 mod stream;
 mod support;
-mod tap;
 mod tls;
 mod types;

@@ -1,6 +1,7 @@
 //! TLS by rustls, in the modes of libpq.
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,16 +11,19 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use sha2::{Digest, Sha256, Sha384, Sha512};
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
+use x509_cert::der::oid::db::rfc5912;
 
-use super::error::config_error;
+use super::error::{config_error, connection_error};
 use crate::config::SslMode;
 use crate::error::DatabaseError;
 
-/// A connector for `mode`. `require` and `prefer` encrypt without verifying who the server is, unless a root
+/// How TLS is spoken in `mode`. `require` and `prefer` encrypt without verifying who the server is, unless a root
 /// certificate is given: then the chain is verified, the host's name is not. `verify-full` verifies both, against the
 /// given root certificate or those of the system.
-pub(super) fn connector(mode: SslMode, root_cert: Option<&Path>) -> Result<MakeRustlsConnect, DatabaseError> {
+pub(super) fn connector(mode: SslMode, root_cert: Option<&Path>) -> Result<Arc<ClientConfig>, DatabaseError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = match (mode, root_cert) {
         (SslMode::VerifyFull, _) => webpki(roots(root_cert)?, &provider)?,
@@ -32,7 +36,36 @@ pub(super) fn connector(mode: SslMode, root_cert: Option<&Path>) -> Result<MakeR
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
-    Ok(MakeRustlsConnect::new(config))
+    Ok(Arc::new(config))
+}
+
+/// An encryption that did not come about. Where one side will not have the other's, trying again changes nothing.
+pub(super) fn refused(error: io::Error) -> DatabaseError {
+    let is_refusal = error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+    let mut made = connection_error(format!("TLS could not be set up: {error}"));
+    made.retryable = !is_refusal;
+    made.source = Some(Box::new(error));
+    made
+}
+
+/// The `tls-server-end-point` of RFC 5929: the certificate's hash, by the algorithm that it is signed with, or by SHA-256 for
+/// those that are weaker. `None` where the RFC names none.
+pub(super) fn end_point(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
+    let signed_by = Certificate::from_der(certificate).ok()?.signature_algorithm.oid;
+    match signed_by {
+        rfc5912::ID_SHA_1
+        | rfc5912::ID_SHA_256
+        | rfc5912::SHA_1_WITH_RSA_ENCRYPTION
+        | rfc5912::SHA_256_WITH_RSA_ENCRYPTION
+        | rfc5912::ECDSA_WITH_SHA_256 => Some(Sha256::digest(certificate).to_vec()),
+        rfc5912::ID_SHA_384 | rfc5912::SHA_384_WITH_RSA_ENCRYPTION | rfc5912::ECDSA_WITH_SHA_384 => {
+            Some(Sha384::digest(certificate).to_vec())
+        }
+        rfc5912::ID_SHA_512 | rfc5912::SHA_512_WITH_RSA_ENCRYPTION | rfc5912::ECDSA_WITH_SHA_512 => {
+            Some(Sha512::digest(certificate).to_vec())
+        }
+        _ => None,
+    }
 }
 
 fn webpki(roots: RootCertStore, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, DatabaseError> {

@@ -1,11 +1,15 @@
 //! The types of a database that are not built in: enums, those of extensions, domains.
 
 use std::collections::HashMap;
-use std::sync::{OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use futures_util::TryStreamExt;
-use tokio_postgres::Client;
 use tokio_postgres::types::Type;
+
+use super::core::Core;
+use super::encode::Job;
+use crate::backend::{Statement, Step};
+use crate::error::DatabaseError;
+use crate::value::Value;
 
 /// How values of a type look on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +34,33 @@ struct Entry {
     visible: bool,
 }
 
+impl Entry {
+    /// Reads a row of [`READ_TYPES`].
+    fn read(row: Vec<Value>) -> Option<(u32, Self)> {
+        let row: [Value; 9] = row.try_into().ok()?;
+        let number = |value: &Value| match value {
+            Value::I64(number) => u32::try_from(*number).ok(),
+            _ => None,
+        };
+        let [oid, Value::Text(name), Value::Text(schema), element, base, array, is_array, is_text, visible] = row
+        else {
+            return None;
+        };
+        let (element, base) = (number(&element)?, number(&base)?);
+        let form = if base != 0 {
+            TypeForm::Same(base)
+        } else if is_array == Value::Bool(true) {
+            TypeForm::Array(element)
+        } else if is_text == Value::Bool(true) {
+            TypeForm::Text
+        } else {
+            TypeForm::Other
+        };
+        let (array, visible) = (number(&array)?, visible == Value::Bool(true));
+        Some((number(&oid)?, Entry { name, schema, form, array, visible }))
+    }
+}
+
 /// What is known of the types that are not built in; shared by the connections to one database.
 #[derive(Debug, Default)]
 pub(super) struct TypeCatalog {
@@ -51,30 +82,20 @@ impl TypeCatalog {
     }
 
     /// Reads the types from the server.
-    pub(super) async fn load(&self, client: &Client) -> Result<(), tokio_postgres::Error> {
-        let none: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 0] = [];
-        let rows = client.query_typed_raw(READ_TYPES, none).await?;
-        let mut rows = std::pin::pin!(rows);
+    ///
+    /// # Errors
+    /// When the server does not tell.
+    pub(super) async fn load(&self, core: &Arc<Core>) -> Result<(), DatabaseError> {
+        let statement = Statement { cached: false, ..Statement::plain(READ_TYPES, Vec::new()) };
+        let burst = Arc::from([Step::Statement(statement)]);
+        let (finished, _) = core.launch(Job::Burst(burst)).finished().await;
+        if let Some((_, failure)) = finished.failure {
+            return Err(failure.into_error());
+        }
         let mut types = HashMap::new();
-        while let Some(row) = rows.try_next().await? {
-            let (element, base): (u32, u32) = (row.try_get(3)?, row.try_get(4)?);
-            let form = if base != 0 {
-                TypeForm::Same(base)
-            } else if row.try_get(6)? {
-                TypeForm::Array(element)
-            } else if row.try_get(7)? {
-                TypeForm::Text
-            } else {
-                TypeForm::Other
-            };
-            let entry = Entry {
-                name: row.try_get(1)?,
-                schema: row.try_get(2)?,
-                form,
-                array: row.try_get(5)?,
-                visible: row.try_get(8)?,
-            };
-            types.insert(row.try_get(0)?, entry);
+        for row in finished.answers.into_iter().flat_map(|answer| answer.records) {
+            let Some((oid, entry)) = Entry::read(row) else { continue };
+            types.insert(oid, entry);
         }
         *self.types.write().unwrap_or_else(PoisonError::into_inner) = Some(types);
         Ok(())

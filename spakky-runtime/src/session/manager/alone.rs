@@ -88,7 +88,7 @@ impl SessionManager {
         }
         // What fails ahead of a write has to keep it from being done. SQLite runs nothing behind a failure.
         let must_hold = writes && asked.is_some();
-        let has_text = steps.iter().any(|step| self.is_text_for_transaction(step));
+        let has_text = steps.iter().any(|step| self.is_text_for_transaction(&lease, step));
         let in_transaction = self.backend() == Backend::Postgres && (must_hold || !settings.is_empty() || has_text);
         let steps = if in_transaction { self.in_transaction(settings, steps) } else { steps };
         self.echo(&steps);
@@ -147,9 +147,10 @@ impl SessionManager {
 
     /// Whether a step is a user's own text that a pooler may send to any connection: what it leaves there is undone with the
     /// COMMIT of a transaction around it. Without a pooler it is undone by what is sent behind it.
-    fn is_text_for_transaction(&self, step: &Step) -> bool {
+    fn is_text_for_transaction(&self, lease: &Lease, step: &Step) -> bool {
         let is_text = |statement: &Statement| statement.by_user && control::runs_in_transaction(&statement.sql);
-        self.config().pooler != Pooler::None && step.statement().is_some_and(is_text)
+        let is_pooled = self.config().pooler != Pooler::None || lease.connection().is_pooled();
+        is_pooled && step.statement().is_some_and(is_text)
     }
 
     /// The steps in a transaction with these settings.

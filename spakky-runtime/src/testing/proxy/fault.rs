@@ -41,8 +41,8 @@ impl Cut {
         Cut { place: Place::Before(Box::new(matches)), withhold: false }
     }
 
-    /// Forwards the first message that matches, then cuts. The client is given the answers to what it sent before, but
-    /// not this one's. The server goes on undisturbed: the line to it stays open until it has answered.
+    /// Forwards the first message that matches and what ends its unit of work, then cuts. The client is given the answers to what
+    /// it sent before, but not this one's. The server goes on undisturbed: the line to it stays open until it has answered.
     pub fn after(matches: impl Fn(&Message) -> bool + Send + Sync + 'static) -> Self {
         Cut { place: Place::After(Box::new(matches)), withhold: false }
     }

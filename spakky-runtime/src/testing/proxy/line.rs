@@ -20,12 +20,26 @@ const CANCEL_REQUEST: u32 = 80_877_102;
 const SSL_REQUEST: u32 = 80_877_103;
 const GSS_REQUEST: u32 = 80_877_104;
 
+/// The message that asks for answers without ending the unit.
+const FLUSH: &[u8] = b"H\0\0\0\x04";
+
 /// Bytes on their way.
 struct Parcel {
     due: Instant,
     bytes: Bytes,
     /// Whether they end the answer to a unit of work.
     ends_unit: bool,
+    /// Whether they end the answer to a statement.
+    ends_statement: bool,
+}
+
+/// The first answer that must not reach the client.
+#[derive(Debug, Clone, Copy, Default)]
+struct Last {
+    /// Of which unit, counted from 1; 0 while there is none.
+    unit: u64,
+    /// How many statements of the unit are answered before.
+    statements: u64,
 }
 
 /// What both directions of a connection know.
@@ -37,12 +51,14 @@ struct Line {
     /// Units of work that were sent, and those of which the client was given the answer.
     sent: AtomicU64,
     answered: AtomicU64,
+    /// Statements of the unit that is being sent, and of the one that is being answered.
+    running: AtomicU64,
+    done: AtomicU64,
     /// How many units were sent before the current round trip.
     before: AtomicU64,
     /// The client was given (part of) an answer of the current round trip.
     seen: AtomicBool,
-    /// The first unit whose answer must not reach the client, counted from 1; 0 while there is none.
-    last: watch::Sender<u64>,
+    last: watch::Sender<Last>,
     /// The client sent something.
     active: Notify,
 }
@@ -146,12 +162,18 @@ async fn read_requests(
     line: &Line,
     shared: &Shared,
 ) -> io::Result<(End, Reader<OwnedReadHalf>)> {
+    // A message was met that is the last one to be answered: its unit is still forwarded.
+    let mut is_last = false;
     while let Some(frame) = from_client.next().await? {
         let (mut verdict, mut cut) = (Verdict::Forward, false);
         let mut bytes = frame.bytes.clone();
         if line.signed_in.load(Ordering::SeqCst) {
             verdict = note(&frame, line, shared);
             if verdict == Verdict::Drop {
+                // What was sent of this unit is answered, too, as if the client had asked for it.
+                let due = Instant::now();
+                let bytes = Bytes::from_static(FLUSH);
+                let _ = to_server.send(Parcel { due, bytes, ends_unit: false, ends_statement: false });
                 return Ok((End::Draining, from_client));
             }
             if let Some(passing) = cut_bytes(shared, Direction::ToServer, bytes.len()) {
@@ -161,11 +183,12 @@ async fn read_requests(
             shared.counts.bytes_to_server.fetch_add(bytes.len() as u64, Ordering::SeqCst);
         }
         let due = Instant::now() + shared.settings.borrow().delay_to_server;
-        let _ = to_server.send(Parcel { due, bytes, ends_unit: false });
+        let _ = to_server.send(Parcel { due, bytes, ends_unit: false, ends_statement: false });
         if cut {
             return Ok((End::Cut, from_client));
         }
-        if verdict == Verdict::ForwardLast {
+        is_last |= verdict == Verdict::ForwardLast;
+        if is_last && MessageKind::of(frame.tag).ends_unit() {
             return Ok((End::Draining, from_client));
         }
     }
@@ -184,7 +207,7 @@ fn note(frame: &Frame, line: &Line, shared: &Shared) -> Verdict {
         }
         (verdict, withheld)
     };
-    let unit = line.sent.load(Ordering::SeqCst) + 1;
+    let (unit, statements) = (line.sent.load(Ordering::SeqCst) + 1, line.running.load(Ordering::SeqCst));
     if verdict != Verdict::Drop && message.kind != MessageKind::Terminate {
         count(&message, line, shared);
         if let Some(recorded) = lock(&shared.recorded).as_mut() {
@@ -193,7 +216,7 @@ fn note(frame: &Frame, line: &Line, shared: &Shared) -> Verdict {
     }
     // Told last, since whoever hears of it looks at what was sent.
     if verdict != Verdict::Forward {
-        line.last.send_replace(if withheld { 1 } else { unit });
+        line.last.send_replace(if withheld { Last { unit: 1, statements: 0 } } else { Last { unit, statements } });
     }
     verdict
 }
@@ -206,7 +229,11 @@ fn count(message: &Message, line: &Line, shared: &Shared) {
     if matches!(message.kind, MessageKind::Query | MessageKind::Execute) {
         shared.counts.statements.fetch_add(1, Ordering::SeqCst);
     }
+    if message.kind == MessageKind::Execute {
+        line.running.fetch_add(1, Ordering::SeqCst);
+    }
     if message.kind.ends_unit() {
+        line.running.store(0, Ordering::SeqCst);
         line.sent.fetch_add(1, Ordering::SeqCst);
     }
     line.active.notify_waiters();
@@ -233,19 +260,28 @@ async fn read_answers(
     shared: &Shared,
 ) -> io::Result<()> {
     let mut answered = 0;
+    // Of the unit that is being answered: how many of its statements were, and whether one failed, which skips the others.
+    let (mut statements, mut failed) = (0, false);
     let mut last = line.last.subscribe();
     loop {
-        let all_answered = |answered: u64| answered == line.sent.load(Ordering::SeqCst);
+        let all_answered = |last: &Last| {
+            last.unit != 0
+                && answered == line.sent.load(Ordering::SeqCst)
+                && (last.unit != answered + 1 || statements >= last.statements || failed)
+        };
         let frame = tokio::select! {
             frame = from_server.next() => frame?,
             // Cut, and nothing of what was sent before is left to be answered.
-            true = async { last.wait_for(|last| *last != 0 && all_answered(answered)).await.is_ok() } => None,
+            true = async { last.wait_for(all_answered).await.is_ok() } => None,
         };
         let Some(frame) = frame else { return Ok(()) };
         let ready = frame.tag == b'Z';
         let ends_unit = ready && line.signed_in.load(Ordering::SeqCst);
         let due = Instant::now() + shared.settings.borrow().delay_to_client;
-        let _ = to_client.send(Parcel { due, bytes: frame.bytes, ends_unit });
+        let ends_statement = matches!(frame.tag, b'C' | b'I');
+        statements = if ready { 0 } else { statements + u64::from(ends_statement) };
+        failed = !ready && (failed || frame.tag == b'E');
+        let _ = to_client.send(Parcel { due, bytes: frame.bytes, ends_unit, ends_statement });
         if ends_unit {
             answered += 1;
         } else if ready {
@@ -263,7 +299,10 @@ async fn write_answers(
 ) -> io::Result<()> {
     let mut last = line.last.subscribe();
     loop {
-        let withholding = |last: u64| last != 0 && line.answered.load(Ordering::SeqCst) + 1 >= last;
+        let withholding = |last: Last| {
+            let place = (line.answered.load(Ordering::SeqCst) + 1, line.done.load(Ordering::SeqCst));
+            last.unit != 0 && place >= (last.unit, last.statements)
+        };
         let parcel = tokio::select! {
             parcel = parcels.recv() => parcel,
             true = async { last.wait_for(|last| withholding(*last)).await.is_ok() } => {
@@ -291,6 +330,9 @@ async fn write_answers(
         }
         if parcel.ends_unit {
             line.answered.fetch_add(1, Ordering::SeqCst);
+            line.done.store(0, Ordering::SeqCst);
+        } else if parcel.ends_statement {
+            line.done.fetch_add(1, Ordering::SeqCst);
         }
         if line.signed_in.load(Ordering::SeqCst) {
             if let Some(passing) = cut_bytes(shared, Direction::ToClient, bytes.len()) {

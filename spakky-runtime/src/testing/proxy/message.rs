@@ -32,7 +32,7 @@ pub enum MessageKind {
 }
 
 impl MessageKind {
-    fn of(tag: u8) -> Self {
+    pub(super) fn of(tag: u8) -> Self {
         match tag {
             b'Q' => MessageKind::Query,
             b'P' => MessageKind::Parse,

@@ -8,16 +8,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bytes::BytesMut;
 use diesel::QueryResult;
 use diesel::pg::{FailedToLookupTypeError, Pg, PgMetadataCacheKey, PgMetadataLookup, PgQueryBuilder, PgTypeMetadata};
 use diesel::query_builder::bind_collector::RawBytesBindCollector;
 use diesel::query_builder::{QueryBuilder, QueryFragment};
 use diesel::result::Error as DieselError;
-use tokio_postgres::types::{IsNull, Kind, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Client, RowStream, Statement};
 
-use super::super::send::Wanted;
 use super::super::types::TypeCatalog;
 
 /// A type by schema and name.
@@ -25,11 +21,12 @@ type TypeName = (Option<String>, String);
 
 /// A query of diesel's as it is sent.
 #[derive(Debug)]
-pub(super) struct Request {
-    pub(super) sql: Arc<str>,
-    cached: bool,
-    types: Vec<u32>,
-    values: Vec<Option<Vec<u8>>>,
+pub(in super::super) struct Request {
+    pub(in super::super) sql: Arc<str>,
+    /// Whether it recurs, so that it is worth a prepared statement.
+    pub(in super::super) cached: bool,
+    pub(in super::super) types: Vec<u32>,
+    pub(in super::super) values: Vec<Option<Vec<u8>>>,
     missing: Vec<Missing>,
 }
 
@@ -90,27 +87,6 @@ impl Request {
         }
         Ok(self)
     }
-
-    pub(super) fn wanted(&self) -> Wanted {
-        let types = self.types.iter().map(|oid| driver_type(*oid)).collect();
-        Wanted { sql: self.sql.clone(), types, cached: self.cached }
-    }
-
-    /// Sends at the first poll.
-    pub(super) async fn send(
-        &self,
-        client: &Client,
-        prepared: Option<&Statement>,
-    ) -> Result<RowStream, tokio_postgres::Error> {
-        let values = self.values.iter().map(|value| Raw(value.as_deref()));
-        match prepared {
-            Some(prepared) => client.query_raw(prepared, values).await,
-            None => {
-                let typed = values.zip(self.types.iter().map(|oid| driver_type(*oid)));
-                client.query_typed_raw(&self.sql, typed).await
-            }
-        }
-    }
 }
 
 impl Missing {
@@ -170,33 +146,4 @@ impl PgMetadataLookup for Lookup {
 
 fn oid(metadata: &PgTypeMetadata) -> QueryResult<u32> {
     metadata.oid().map_err(|error| DieselError::SerializationError(Box::new(error)))
-}
-
-/// For the driver only the number counts.
-fn driver_type(oid: u32) -> Type {
-    Type::from_oid(oid).unwrap_or_else(|| Type::new(String::new(), oid, Kind::Simple, String::new()))
-}
-
-/// A value that diesel has written.
-struct Raw<'a>(Option<&'a [u8]>);
-
-/// The driver logs parameters; a value is not to be in a log.
-impl std::fmt::Debug for Raw<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.0.is_some() { "value" } else { "null" })
-    }
-}
-
-impl ToSql for Raw<'_> {
-    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
-        let Some(bytes) = self.0 else { return Ok(IsNull::Yes) };
-        out.extend_from_slice(bytes);
-        Ok(IsNull::No)
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-
-    to_sql_checked!();
 }

@@ -1,36 +1,43 @@
-//! Errors between the driver, diesel and the library.
+//! Errors between the server, diesel and the library.
 
-use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
-use tokio_postgres::error::{DbError, ErrorPosition, SqlState};
-
-use super::super::core::Core;
 use super::super::error;
+use super::super::exchange::{End, Failure};
+use super::super::server_error::ServerError;
 use crate::error::{DatabaseError, ErrorKind};
+use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
 
-/// The driver's error as diesel tells it.
-pub(super) fn to_diesel(core: &Core, error: tokio_postgres::Error) -> DieselError {
-    let Some(answer) = error.as_db_error().cloned() else {
-        if let Some(cause) = std::error::Error::source(&error).filter(|_| core.is_usable() && !error.is_closed()) {
-            return DieselError::SerializationError(cause.to_string().into());
+/// A failure as diesel tells it.
+pub(super) fn to_diesel(failure: Failure) -> DieselError {
+    match failure {
+        Failure::Server(error) => from_server(error),
+        Failure::Unsent(error) => DieselError::SerializationError(error.message.into()),
+        Failure::Closed(end) | Failure::Ended(end) => match &*end {
+            End::Server(error) => from_server(error.clone()),
+            End::Line(message) => {
+                DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, Box::new(message.clone()))
+            }
+        },
+        Failure::RolledBack => {
+            let message = "the server answered COMMIT with ROLLBACK, since a statement before it had failed";
+            DieselError::DatabaseError(DatabaseErrorKind::Unknown, Box::new(message.to_owned()))
         }
-        let error = core.failure(error);
-        return DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, Box::new(error.message));
-    };
-    let kind = match *answer.code() {
-        SqlState::UNIQUE_VIOLATION => DatabaseErrorKind::UniqueViolation,
-        SqlState::FOREIGN_KEY_VIOLATION => DatabaseErrorKind::ForeignKeyViolation,
-        SqlState::RESTRICT_VIOLATION => DatabaseErrorKind::RestrictViolation,
-        SqlState::EXCLUSION_VIOLATION => DatabaseErrorKind::ExclusionViolation,
-        SqlState::NOT_NULL_VIOLATION => DatabaseErrorKind::NotNullViolation,
-        SqlState::CHECK_VIOLATION => DatabaseErrorKind::CheckViolation,
-        SqlState::T_R_SERIALIZATION_FAILURE => DatabaseErrorKind::SerializationFailure,
-        SqlState::READ_ONLY_SQL_TRANSACTION => DatabaseErrorKind::ReadOnlyTransaction,
-        _ if error::is_fatal(&error) => DatabaseErrorKind::ClosedConnection,
+    }
+}
+
+fn from_server(error: ServerError) -> DieselError {
+    let kind = match &*error.code {
+        "23505" => DatabaseErrorKind::UniqueViolation,
+        "23503" => DatabaseErrorKind::ForeignKeyViolation,
+        "23001" => DatabaseErrorKind::RestrictViolation,
+        "23P01" => DatabaseErrorKind::ExclusionViolation,
+        "23502" => DatabaseErrorKind::NotNullViolation,
+        "23514" => DatabaseErrorKind::CheckViolation,
+        "40001" => DatabaseErrorKind::SerializationFailure,
+        "25006" => DatabaseErrorKind::ReadOnlyTransaction,
+        _ if error.is_fatal() => DatabaseErrorKind::ClosedConnection,
         _ => DatabaseErrorKind::Unknown,
     };
-    // Notes a connection that is gone.
-    core.failure(error);
-    DieselError::DatabaseError(kind, Box::new(Answer(answer)))
+    DieselError::DatabaseError(kind, Box::new(Answer(error)))
 }
 
 /// Diesel's error as the library tells it; `sqlstate` is what diesel does not pass on.
@@ -60,38 +67,34 @@ pub(super) fn classify(error: DieselError, sqlstate: Option<String>) -> Database
 }
 
 /// What the server said.
-struct Answer(DbError);
+struct Answer(ServerError);
 
 impl DatabaseErrorInformation for Answer {
     fn message(&self) -> &str {
-        self.0.message()
+        &self.0.message
     }
 
     fn details(&self) -> Option<&str> {
-        self.0.detail()
+        self.0.detail.as_deref()
     }
 
     fn hint(&self) -> Option<&str> {
-        self.0.hint()
+        self.0.hint.as_deref()
     }
 
     fn table_name(&self) -> Option<&str> {
-        self.0.table()
+        self.0.table.as_deref()
     }
 
     fn column_name(&self) -> Option<&str> {
-        self.0.column()
+        self.0.column.as_deref()
     }
 
     fn constraint_name(&self) -> Option<&str> {
-        self.0.constraint()
+        self.0.constraint.as_deref()
     }
 
     fn statement_position(&self) -> Option<i32> {
-        match self.0.position()? {
-            ErrorPosition::Original(position) | ErrorPosition::Internal { position, .. } => {
-                i32::try_from(*position).ok()
-            }
-        }
+        self.0.position
     }
 }

@@ -1,31 +1,38 @@
 //! Rows as diesel reads them.
 
-use std::num::NonZeroU32;
+use std::ops::Range;
 use std::sync::Arc;
 
 use diesel::pg::{Pg, PgValue};
 use diesel::row::{Field, PartialRow, Row, RowIndex, RowSealed};
 
-use super::super::tap::column_oid;
-use super::super::wire::raw_column;
-
-/// The types of a result's columns, worked out at its first row.
-#[derive(Default)]
-pub(super) struct ColumnTypes(Option<Arc<[NonZeroU32]>>);
+use super::super::rows::{Columns, RawRow, cells};
 
 /// One row of a result.
 pub struct PgRow {
-    row: tokio_postgres::Row,
-    types: Arc<[NonZeroU32]>,
+    columns: Arc<Columns>,
+    body: Box<[u8]>,
+    /// Where in the body each column's bytes are.
+    cells: Box<[Option<Range<usize>>]>,
 }
 
 impl PgRow {
-    pub(super) fn new(row: tokio_postgres::Row, types: &mut ColumnTypes) -> Self {
-        let types = types.0.get_or_insert_with(|| {
-            // No type has the number 0.
-            row.columns().iter().map(|column| NonZeroU32::new(column_oid(column)).unwrap_or(NonZeroU32::MAX)).collect()
+    pub(super) fn new(row: RawRow) -> Self {
+        let RawRow { columns, body } = row;
+        // Behind the count, each cell has its length in front of it.
+        let mut at = 2;
+        let places = cells(&body).map(|cell| {
+            at += 4;
+            let start = at;
+            at += cell.map_or(0, <[u8]>::len);
+            cell.map(|_| start..at)
         });
-        PgRow { types: types.clone(), row }
+        let cells = places.collect();
+        PgRow { columns, body, cells }
+    }
+
+    fn cell(&self, position: usize) -> Option<&[u8]> {
+        self.body.get(self.cells.get(position)?.clone()?)
     }
 }
 
@@ -40,7 +47,7 @@ impl<'a> Row<'a, Pg> for PgRow {
     type InnerPartialRow = Self;
 
     fn field_count(&self) -> usize {
-        self.row.len()
+        self.columns.len()
     }
 
     fn get<'b, I>(&'b self, index: I) -> Option<PgField<'b>>
@@ -59,13 +66,13 @@ impl<'a> Row<'a, Pg> for PgRow {
 
 impl RowIndex<usize> for PgRow {
     fn idx(&self, index: usize) -> Option<usize> {
-        (index < self.row.len()).then_some(index)
+        (index < self.columns.len()).then_some(index)
     }
 }
 
 impl<'a> RowIndex<&'a str> for PgRow {
     fn idx(&self, name: &'a str) -> Option<usize> {
-        self.row.columns().iter().position(|column| column.name() == name)
+        self.columns.iter().position(|column| column.name == name)
     }
 }
 
@@ -77,18 +84,18 @@ pub struct PgField<'a> {
 
 impl<'a> Field<'a, Pg> for PgField<'a> {
     fn field_name(&self) -> Option<&str> {
-        self.row.row.columns().get(self.position).map(|column| column.name())
+        self.row.columns.get(self.position).map(|column| &*column.name)
     }
 
     fn value(&self) -> Option<PgValue<'_>> {
-        let raw = raw_column(&self.row.row, self.position)?;
-        Some(PgValue::new(raw, self.row.types.get(self.position)?))
+        let raw = self.row.cell(self.position)?;
+        Some(PgValue::new(raw, &self.row.columns.get(self.position)?.oid))
     }
 }
 
 impl std::fmt::Debug for PgRow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PgRow").field("columns", &self.row.columns()).finish_non_exhaustive()
+        f.debug_struct("PgRow").field("columns", &self.columns).finish_non_exhaustive()
     }
 }
 

@@ -114,14 +114,14 @@ async fn begin_carries_its_options_and_settings() {
 }
 
 #[tokio::test]
-async fn a_value_that_cannot_be_sent_fails_its_step_and_undoes_the_transaction() {
+async fn a_value_that_cannot_be_sent_fails_its_step_and_nothing_of_the_burst_is_sent() {
     let (database, connection) = with_items().await;
     let mut bad = bind(String::new());
     bad.value = Value::Text("a\0b".into());
     let failure =
         failure(&connection, vec![begin(), insert(1), cached(INSERT, vec![bind(2_i64), bad]), insert(3), Step::Commit])
             .await;
-    assert_eq!((failure.step, failure.answers.len()), (2, 2));
+    assert_eq!((failure.step, failure.answers.len()), (2, 0));
     assert_eq!(failure.error.kind, ErrorKind::Mapping);
     assert_eq!(failure.error.message, "text with a NUL character cannot be stored; remove it or store bytes");
     assert_eq!(database.number("SELECT count(*) FROM item").await, 0);
@@ -207,7 +207,7 @@ async fn a_terminated_connection_is_lost_and_unusable() {
 
     let later = failure(&connection, vec![begin(), insert(1), Step::Commit]).await;
     assert_eq!(later.error.kind, ErrorKind::Connection);
-    assert!(later.lost && later.error.retryable);
+    assert!(!later.lost && later.error.retryable, "a COMMIT that was not sent is not in doubt");
 }
 
 #[tokio::test]
@@ -220,4 +220,103 @@ async fn a_connection_ended_while_idle_tells_why() {
     assert_eq!(failed.error.kind, ErrorKind::Connection);
     assert_eq!(failed.error.code(), "57P01");
     assert!(failed.lost && failed.error.retryable && !connection.is_usable());
+}
+
+#[tokio::test]
+async fn a_burst_behind_one_that_was_not_sent_runs_in_no_transaction_and_fails() {
+    let (database, connection) = with_items().await;
+    let settings = vec![("app.tenant".to_owned(), "a\0b".to_owned())];
+    let first =
+        connection.send(vec![Step::Begin(TransactionMode { settings, ..TransactionMode::default() }), insert(1)]);
+    let second = connection.send_behind(vec![insert(2)]);
+    assert_eq!(first.await.expect_err("a setting with NUL").error.kind, ErrorKind::Config);
+    assert_eq!(second.await.expect_err("no transaction").error.code(), "25P01");
+    assert_eq!(database.number("SELECT count(*) FROM item").await, 0);
+
+    // Behind the end of another transaction it waits for its turn, and insists all the same.
+    drop(connection.send(vec![begin(), insert(3), Step::Commit]));
+    let first = connection.send(vec![Step::Begin(TransactionMode::default()), query("SELECT 1 / 0")]);
+    let second = connection.send_behind(vec![insert(4)]);
+    assert!(first.await.is_err());
+    assert!(second.await.is_err());
+    assert!(connection.reset(LIMIT).await);
+    assert_eq!(database.number("SELECT sum(id)::int8 FROM item").await, 3);
+}
+
+/// A user's own text, outside of any transaction, with what undoes its traces behind it.
+fn by_user(sql: &str) -> Step {
+    let Step::Statement(statement) = query(sql) else { unreachable!("it is a statement") };
+    Step::Statement(crate::backend::Statement { by_user: true, ..statement })
+}
+
+#[tokio::test]
+async fn the_commit_that_a_sync_stands_for_fails_the_statement_before_it() {
+    let (database, connection) = with_items().await;
+    database.run("CREATE TABLE child (parent int8 NOT NULL REFERENCES item DEFERRABLE INITIALLY DEFERRED)").await;
+    for step in [by_user("INSERT INTO child VALUES (7)"), query("INSERT INTO child VALUES (7)")] {
+        let failed = failure(&connection, vec![step]).await;
+        assert_eq!((failed.step, failed.error.kind), (0, ErrorKind::ForeignKeyViolation));
+        assert!(failed.answers.is_empty() && !failed.lost);
+    }
+    assert_eq!(database.number("SELECT count(*) FROM child").await, 0);
+    assert_eq!(value(&connection, "SELECT 1").await, Value::I32(1));
+}
+
+#[tokio::test]
+async fn a_copy_that_nobody_feeds_fails_and_leaves_no_answer_behind() {
+    let (database, _) = with_items().await;
+    database.run("CREATE VIEW seen AS SELECT * FROM item").await;
+    for sql in ["COPY item FROM STDIN", "COPY seen FROM STDIN"] {
+        for simple in [false, true] {
+            let connection = database.connect().await;
+            let step = if simple { Step::Control(sql.into()) } else { query(sql) };
+            let failed = failure(&connection, vec![step]).await;
+            assert!(!failed.lost || simple || !connection.is_usable(), "{sql}");
+            // Either it goes on as if nothing had been, or it is closed.
+            for number in 0..3 {
+                if connection.is_usable() {
+                    assert_eq!(value(&connection, &format!("SELECT {number}")).await, Value::I32(number), "{sql}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_waits_is_told_when_the_connection_is_closed() {
+    let (_database, connection) = with_items().await;
+    let pending = connection.send(vec![query("SELECT pg_sleep(600)")]);
+    let closing = async {
+        tokio::task::yield_now().await;
+        connection.close();
+    };
+    let waiting = tokio::time::timeout(LIMIT, tokio::task::unconstrained(pending));
+    let (result, ()) = tokio::join!(waiting, closing);
+    assert_eq!(result.expect("it is told").expect_err("it was closed").error.kind, ErrorKind::Connection);
+}
+
+#[tokio::test]
+async fn a_transaction_that_failed_and_was_left_is_no_business_of_whoever_comes_next() {
+    let (database, connection) = with_items().await;
+    drop(connection.send(vec![begin(), query("SELECT 1 / 0"), Step::Commit]));
+    answers(&connection, vec![insert(1)]).await;
+    drop(connection.send(vec![begin(), query("SELECT 1 / 0"), Step::Commit]));
+    answers(&connection, vec![begin(), insert(2), Step::Commit]).await;
+    assert_eq!(database.number("SELECT count(*) FROM item").await, 2);
+}
+
+#[tokio::test]
+async fn more_statements_than_are_kept_fit_into_a_burst() {
+    let (database, _) = with_items().await;
+    let mut options = database.options();
+    options.statement_cache_size = 2;
+    let connection = PostgresConnection::connect(&options).await.unwrap();
+    let select = |number: i32| cached(&format!("SELECT {number}"), Vec::new());
+    answers(&connection, vec![select(0)]).await;
+    for _ in 0..3 {
+        let burst = (0..6).map(select).collect();
+        let read: Vec<_> = answers(&connection, burst).await.into_iter().flat_map(|answer| answer.rows).collect();
+        assert_eq!(read, (0..6).map(|number| vec![Value::I32(number)]).collect::<Vec<_>>());
+    }
+    assert!(prepared(&connection).await.len() <= 6);
 }

@@ -89,8 +89,6 @@ async fn a_black_hole_is_left_at_the_deadline() {
     assert!(!faulty.connection.reset(deadline).await);
     assert!(!faulty.connection.is_usable());
     assert!(!faulty.connection.ping(deadline).await);
-    // A cancel request that hit the BEGIN would let the INSERT commit by itself.
-    assert_eq!(faulty.proxy.counts().cancel_requests, 0);
     faulty.proxy.set_black_hole(false);
     assert_eq!(faulty.rows().await, 0);
 }

@@ -3,7 +3,7 @@
 use super::support::*;
 use crate::backend::postgres::PostgresConnection;
 use crate::backend::{Burst, Step};
-use crate::testing::proxy::CountingProxy;
+use crate::testing::proxy::{CountingProxy, MessageKind};
 use crate::value::Value;
 
 struct Counted {
@@ -84,6 +84,71 @@ async fn loading_and_saving_are_two_round_trips() {
     }
 }
 
+/// The messages of a burst, each by its first byte, and the texts in them.
+async fn messages(counted: &Counted, burst: Burst) -> (String, Vec<String>) {
+    counted.proxy.record();
+    answers(&counted.connection, burst).await;
+    let messages = counted.proxy.recorded();
+    let kinds = messages.iter().map(|message| match message.kind {
+        MessageKind::Parse => 'P',
+        MessageKind::Bind => 'B',
+        MessageKind::Describe => 'D',
+        MessageKind::Execute => 'E',
+        MessageKind::Sync => 'S',
+        MessageKind::Flush => 'H',
+        MessageKind::Query => 'Q',
+        MessageKind::Close => 'C',
+        _ => '?',
+    });
+    (kinds.collect(), messages.iter().filter_map(|message| message.sql.clone()).collect())
+}
+
+#[tokio::test]
+async fn a_burst_is_these_messages_and_one_sync() {
+    let counted = Counted::start(256).await;
+    let select = || cached("SELECT id FROM item WHERE id = $1", vec![bind(7_i64)]);
+    const SELECT: &str = "SELECT id FROM item WHERE id = $1";
+    const INSERT: &str = "INSERT INTO item (id, name) VALUES ($1, $2)";
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+
+    // Cold: a statement that recurs is prepared and described on its way.
+    assert_eq!(messages(&counted, vec![begin(), select()]).await, ("PBEPDBES".into(), texts(&["BEGIN", SELECT])));
+    let end = || vec![insert(1), Step::Commit];
+    assert_eq!(messages(&counted, end()).await, ("PDBEHPBES".into(), texts(&[INSERT, "COMMIT"])));
+    // Warm: it goes by its name.
+    assert_eq!(messages(&counted, vec![begin(), select()]).await, ("PBEBES".into(), texts(&["BEGIN"])));
+    let end = vec![insert(2), Step::Commit];
+    assert_eq!(messages(&counted, end).await, ("BEHPBES".into(), texts(&["COMMIT"])));
+    // One that does not recur has no name.
+    assert_eq!(messages(&counted, vec![query("SELECT 1")]).await, ("PBDES".into(), texts(&["SELECT 1"])));
+    // Control by itself goes by the simple protocol: it may be what insists on being alone.
+    let vacuum = vec![Step::Control("VACUUM item".into())];
+    assert_eq!(messages(&counted, vacuum).await, ("Q".into(), texts(&["VACUUM item"])));
+}
+
+#[tokio::test]
+async fn a_burst_behind_another_travels_with_it_and_fails_outside_of_a_transaction() {
+    let counted = Counted::start(256).await;
+    let connection = &counted.connection;
+    answers(connection, vec![insert(1)]).await;
+    let before = counted.proxy.counts();
+    let (first, second) = (connection.send(vec![begin(), insert(2)]), connection.send_behind(vec![insert(3)]));
+    first.await.unwrap();
+    second.await.unwrap();
+    answers(connection, vec![Step::Commit]).await;
+    assert_eq!(counted.proxy.counts().since(before).round_trips, 2);
+
+    // The first one opens no transaction, by itself or since it fails.
+    for first in [vec![insert(4)], vec![insert(1), begin()]] {
+        let (first, second) = (connection.send(first), connection.send_behind(vec![insert(5)]));
+        let _ = first.await;
+        let failed = *second.await.expect_err("it is in no transaction");
+        assert_eq!(failed.error.code(), "25P01");
+    }
+    let stored = answers(connection, vec![query("SELECT id FROM item ORDER BY id")]).await.remove(0).rows;
+    assert_eq!(stored, [1, 2, 3, 4].map(|id| vec![Value::I64(id)]));
+}
+
 #[tokio::test]
 async fn what_recurs_is_prepared_and_what_does_not_is_not() {
     let counted = Counted::start(2).await;
@@ -144,15 +209,30 @@ async fn nothing_is_prepared_without_a_cache_or_behind_a_pooler() {
 }
 
 #[tokio::test]
-async fn nothing_is_prepared_that_stands_before_a_change_of_its_tables() {
+async fn what_is_prepared_ahead_of_a_change_of_its_tables_is_prepared_anew() {
     let counted = Counted::start(256).await;
     let connection = &counted.connection;
     let select = || cached("SELECT count(*) FROM item", vec![]);
-    // Preparing the query behind the burst would fail, and abort the transaction with it.
     let drop_table = vec![begin(), select(), Step::Control("DROP TABLE item".into())];
     assert_eq!(answers(connection, drop_table).await.len(), 3);
     answers(connection, vec![query("SELECT 1"), Step::Commit]).await;
-    assert!(prepared(connection).await.is_empty());
+    let failed = failure(connection, vec![select()]).await;
+    assert_eq!((failed.error.kind, failed.error.code()), (crate::error::ErrorKind::Schema, "42P01"));
+    counted._database.run("CREATE TABLE item (id int8 PRIMARY KEY, name text NOT NULL)").await;
+    assert_eq!(answers(connection, vec![select()]).await[0].rows, [[Value::I64(0)]]);
+}
+
+#[tokio::test]
+async fn a_statement_that_cannot_be_parsed_harms_its_own_burst_only() {
+    let counted = Counted::start(256).await;
+    let connection = &counted.connection;
+    let select = || cached("SELECT count(*) FROM later", vec![]);
+    for _ in 0..2 {
+        let failed = failure(connection, vec![begin(), insert(1), select(), Step::Commit]).await;
+        assert_eq!((failed.step, failed.error.code()), (2, "42P01"));
+    }
+    counted._database.run("CREATE TABLE later (id int8)").await;
+    assert_eq!(answers(connection, vec![begin(), insert(1), select(), Step::Commit]).await[2].rows, [[Value::I64(0)]]);
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ async fn rows_come_one_by_one_cold_and_prepared() {
     let database = TestDatabase::create().await;
     let connection = database.connect().await;
     for _ in 0..3 {
-        let mut rows = connection.stream(numbers(5_000));
+        let mut rows = connection.stream(numbers(5_000), false);
         let mut expected = 1;
         while let Some(row) = rows.try_next().await.unwrap() {
             assert_eq!(row[0], Value::I64(expected));
@@ -36,12 +36,12 @@ async fn rows_come_one_by_one_cold_and_prepared() {
 async fn a_stream_dropped_half_way_leaves_a_usable_connection() {
     let database = TestDatabase::create().await;
     let connection = database.connect().await;
-    let mut rows = connection.stream(numbers(20_000));
+    let mut rows = connection.stream(numbers(20_000), false);
     assert_eq!(rows.try_next().await.unwrap().unwrap()[0], Value::I64(1));
     drop(rows);
     assert_eq!(value(&connection, "SELECT 7").await, Value::I32(7));
 
-    drop(connection.stream(numbers(2_000_000_000)));
+    drop(connection.stream(numbers(2_000_000_000), false));
     assert!(connection.reset(LIMIT).await);
     assert_eq!(value(&connection, "SELECT 8").await, Value::I32(8));
 }
@@ -53,7 +53,7 @@ async fn a_failure_in_the_middle_ends_the_stream() {
     let Step::Statement(failing) = query("SELECT 1 / (3 - n) FROM generate_series(1, 5) n") else {
         unreachable!("it is a statement");
     };
-    let mut rows = connection.stream(failing);
+    let mut rows = connection.stream(failing, false);
     assert_eq!(rows.try_next().await.unwrap().unwrap()[0], Value::I32(0));
     assert_eq!(rows.try_next().await.unwrap().unwrap()[0], Value::I32(1));
     let error = rows.try_next().await.unwrap_err();
@@ -62,7 +62,7 @@ async fn a_failure_in_the_middle_ends_the_stream() {
 
     let mut unsent = numbers(1);
     unsent.binds[0].value = Value::Bool(true);
-    let error = connection.stream(unsent).try_next().await.unwrap_err();
+    let error = connection.stream(unsent, false).try_next().await.unwrap_err();
     assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Mapping, "expected int8, found bool"));
     assert!(connection.is_usable());
 }

@@ -1,40 +1,16 @@
 //! Bytes to values, by the type the column really has.
 
-use std::error::Error;
 use std::sync::Arc;
 
 use bytes::Buf;
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime};
-use tokio_postgres::Row;
-use tokio_postgres::types::{FromSql, Kind, Type};
+use tokio_postgres::types::{Kind, Type};
 use uuid::Uuid;
 
-use super::super::tap::column_oid;
+use super::super::rows::{Columns, cells};
 use super::super::types::{TypeCatalog, TypeForm};
 use super::{EPOCH_DAYS, EPOCH_MICROS, numeric};
 use crate::value::{ColumnType, NativeValue, ScalarType, Value, ValueError};
-
-/// A column's bytes; `None` is NULL.
-struct Raw<'a>(Option<&'a [u8]>);
-
-impl<'a> FromSql<'a> for Raw<'a> {
-    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
-        Ok(Raw(Some(raw)))
-    }
-
-    fn from_sql_null(_: &Type) -> Result<Self, Box<dyn Error + Sync + Send>> {
-        Ok(Raw(None))
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-}
-
-/// A column's bytes.
-pub(in super::super) fn raw_column(row: &Row, position: usize) -> Option<&[u8]> {
-    row.try_get::<_, Raw<'_>>(position).ok().and_then(|raw| raw.0)
-}
 
 /// How to read one column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,29 +48,28 @@ pub(in super::super) struct RowReader {
 }
 
 impl RowReader {
-    /// Works out how to read rows like this one, if its types are known.
-    pub(in super::super) fn of(row: &Row, types: &TypeCatalog) -> Result<Self, UnknownType> {
-        let forms = row.columns().iter().map(|column| form(column_oid(column), types).ok_or(UnknownType));
+    /// Works out how to read rows of these columns, if their types are known.
+    pub(in super::super) fn of(columns: &Columns, types: &TypeCatalog) -> Result<Self, UnknownType> {
+        let forms = columns.iter().map(|column| form(column.oid.get(), types).ok_or(UnknownType));
         Ok(RowReader { forms: forms.collect::<Result<_, _>>()? })
     }
 
-    /// Works out how to read rows like this one. What is not known by now is known to nobody here.
-    pub(in super::super) fn of_known(row: &Row, types: &TypeCatalog) -> Self {
-        let forms = row.columns().iter().map(|column| {
-            let oid = column_oid(column);
-            form(oid, types).unwrap_or_else(|| Form::One(native(oid, types)))
-        });
+    /// Works out how to read rows of these columns. What is not known by now is known to nobody here.
+    pub(in super::super) fn of_known(columns: &Columns, types: &TypeCatalog) -> Self {
+        let forms = columns
+            .iter()
+            .map(|column| form(column.oid.get(), types).unwrap_or_else(|| Form::One(native(column.oid.get(), types))));
         RowReader { forms: forms.collect() }
     }
 
-    /// The row's values. One that no Rust type can hold is an error only to who reads that column.
-    pub(in super::super) fn read(&self, row: &Row) -> Vec<Value> {
+    /// The values of a row, from the body of its message. One that no Rust type can hold is an error only to who reads that
+    /// column.
+    pub(in super::super) fn read(&self, body: &[u8]) -> Vec<Value> {
         let read = |(form, raw): (&Form, Option<&[u8]>)| match raw {
             None => Value::Null,
             Some(raw) => value(form, raw).unwrap_or_else(Value::Unreadable),
         };
-        let columns = (0..self.forms.len()).map(|position| raw_column(row, position));
-        self.forms.iter().zip(columns).map(read).collect()
+        self.forms.iter().zip(cells(body)).map(read).collect()
     }
 }
 

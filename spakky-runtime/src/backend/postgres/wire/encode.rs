@@ -1,11 +1,11 @@
 //! Values to bytes.
 
 use std::error::Error;
-use std::fmt;
 
 use bytes::{BufMut, BytesMut};
 use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
-use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use postgres_protocol::IsNull;
+use tokio_postgres::types::Type;
 
 use super::super::types::TypeCatalog;
 use super::{EPOCH_DAYS, EPOCH_MICROS, bind_type, json, numeric};
@@ -14,7 +14,8 @@ use crate::value::{ColumnType, ScalarType, TypeName, Value, ValueError};
 
 type BoxError = Box<dyn Error + Sync + Send>;
 
-/// A bound value as the driver takes it. It writes itself straight into the driver's buffer.
+/// A bound value, which writes itself straight into the message.
+#[derive(Clone, Copy)]
 pub(in super::super) struct Param<'a> {
     bind: &'a Bind,
     types: &'a TypeCatalog,
@@ -36,6 +37,18 @@ impl<'a> Param<'a> {
         if ty.pg_type.is_some() && !ty.array && ty.scalar == ScalarType::Text { Type::UNKNOWN } else { self.ty() }
     }
 
+    /// Appends the value's bytes.
+    pub(in super::super) fn write(self, out: &mut BytesMut) -> Result<IsNull, BoxError> {
+        match (&self.bind.value, self.bind.ty) {
+            (Value::Null, _) => return Ok(IsNull::Yes),
+            (Value::Array(items), ty) if ty.array => array(items.iter(), ty.scalar, self.element_oid()?, out)?,
+            (Value::Column(column), ty) if ty.array => array(column.values(), ty.scalar, self.element_oid()?, out)?,
+            (value, ty) if ty.array => return Err(mismatch("array", value)),
+            (value, ty) => scalar(value, ty.scalar, out)?,
+        }
+        Ok(IsNull::No)
+    }
+
     /// The number of the type of an array's items.
     fn element_oid(&self) -> Result<u32, BoxError> {
         let element = ColumnType { array: false, ..self.bind.ty };
@@ -52,32 +65,6 @@ impl<'a> Param<'a> {
             TypeName::Class(_) | TypeName::Unknown(_) => Err(refused("the type has no name on PostgreSQL")),
         }
     }
-}
-
-/// The driver logs parameters; a value is not to be in a log.
-impl fmt::Debug for Param<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.bind.value.kind())
-    }
-}
-
-impl ToSql for Param<'_> {
-    fn to_sql(&self, _ty: &Type, out: &mut BytesMut) -> Result<IsNull, BoxError> {
-        match (&self.bind.value, self.bind.ty) {
-            (Value::Null, _) => return Ok(IsNull::Yes),
-            (Value::Array(items), ty) if ty.array => array(items.iter(), ty.scalar, self.element_oid()?, out)?,
-            (Value::Column(column), ty) if ty.array => array(column.values(), ty.scalar, self.element_oid()?, out)?,
-            (value, ty) if ty.array => return Err(mismatch("array", value)),
-            (value, ty) => scalar(value, ty.scalar, out)?,
-        }
-        Ok(IsNull::No)
-    }
-
-    fn accepts(_ty: &Type) -> bool {
-        true
-    }
-
-    to_sql_checked!();
 }
 
 fn mismatch(expected: &str, value: &Value) -> BoxError {

@@ -1,0 +1,303 @@
+//! Signing in to a server, and finding the one that is wanted among several.
+
+use std::borrow::Cow;
+use std::future::poll_fn;
+use std::io;
+
+use postgres_protocol::authentication::{md5_hash, sasl};
+use postgres_protocol::message::frontend;
+use tokio_postgres::config::{ChannelBinding, Config, Host, LoadBalanceHosts, TargetSessionAttrs};
+
+use super::error::{config_error, connection_error, from_server};
+use super::line::{Frame, Line};
+use super::options::PostgresOptions;
+use super::server_error::ServerError;
+use super::socket::{Opening, Place};
+use crate::error::DatabaseError;
+
+/// What the server asks for when it asks who we are.
+const AUTHENTICATED: i32 = 0;
+const CLEARTEXT_PASSWORD: i32 = 3;
+const MD5_PASSWORD: i32 = 5;
+const SASL: i32 = 10;
+const SASL_CONTINUE: i32 = 11;
+const SASL_FINAL: i32 = 12;
+
+/// A line on which the server has taken us in.
+pub(super) struct SignedIn {
+    pub(super) line: Line,
+    pub(super) place: Place,
+    /// What a request to cancel has to name.
+    pub(super) key: (i32, i32),
+    /// What the server said of itself and of the session.
+    pub(super) parameters: Vec<(String, String)>,
+    /// The state of the transaction.
+    pub(super) status: u8,
+}
+
+/// Tries the hosts in their order, or in any where that is wanted, until one takes us in and is of the wanted kind.
+pub(super) async fn sign_in(options: &PostgresOptions, opening: &Opening) -> Result<SignedIn, DatabaseError> {
+    let config = &options.config;
+    let mut places = found(places(config)?).await?;
+    if config.get_load_balance_hosts() == LoadBalanceHosts::Random {
+        places.sort_by_cached_key(|_| getrandom::u64().unwrap_or_default());
+    }
+    let mut last = None;
+    for place in places {
+        match sign_in_at(options, opening, &place).await {
+            Ok(signed_in) => return Ok(signed_in),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| config_error("connect to the server: the settings name no host")))
+}
+
+/// The places with all addresses of their names, so that each of them is signed in to, and a request to cancel finds the same.
+async fn found(places: Vec<Place>) -> Result<Vec<Place>, DatabaseError> {
+    let mut found = Vec::with_capacity(places.len());
+    let mut last = None;
+    for place in places {
+        match place {
+            Place::Tcp { host, address: None, port } => match tokio::net::lookup_host((host.as_str(), port)).await {
+                Ok(addresses) => found.extend(addresses.map(|address| Place::Tcp {
+                    host: host.clone(),
+                    address: Some(address.ip()),
+                    port,
+                })),
+                Err(error) => {
+                    last = Some(connection_error(format!("the host `{host}` cannot be looked up: {error}")));
+                }
+            },
+            place => found.push(place),
+        }
+    }
+    match (found.is_empty(), last) {
+        (true, Some(error)) => Err(error),
+        _ => Ok(found),
+    }
+}
+
+/// Each host with its port.
+pub(super) fn places(config: &Config) -> Result<Vec<Place>, DatabaseError> {
+    let (hosts, addresses, ports) = (config.get_hosts(), config.get_hostaddrs(), config.get_ports());
+    let port = |at: usize| ports.get(at).or(ports.first()).copied().unwrap_or(5432);
+    let place = |(at, host): (usize, &Host)| match host {
+        Host::Tcp(host) => Place::Tcp { host: host.clone(), address: addresses.get(at).copied(), port: port(at) },
+        #[cfg(unix)]
+        Host::Unix(folder) => Place::Unix(folder.join(format!(".s.PGSQL.{}", port(at)))),
+    };
+    let places: Vec<Place> = hosts.iter().enumerate().map(place).collect();
+    #[cfg(unix)]
+    if places.len() > 1 && places.iter().any(|place| matches!(place, Place::Unix(_))) {
+        return Err(config_error("use these hosts together; name hosts, or the folder of one local socket"));
+    }
+    Ok(places)
+}
+
+async fn sign_in_at(options: &PostgresOptions, opening: &Opening, place: &Place) -> Result<SignedIn, DatabaseError> {
+    let line = Line::new(opening.open(place).await?);
+    let mut door = Door { line, key: (0, 0), parameters: Vec::new() };
+    let status = door.enter(options).await?;
+    let wanted = match options.config.get_target_session_attrs() {
+        TargetSessionAttrs::ReadWrite => {
+            Some(("off", "takes no writes, and `target_session_attrs` asks for one that does"))
+        }
+        TargetSessionAttrs::ReadOnly => {
+            Some(("on", "takes writes, and `target_session_attrs` asks for one that does not"))
+        }
+        _ => None,
+    };
+    if let Some((wanted, reason)) = wanted
+        && door.ask("SHOW transaction_read_only").await? != wanted
+    {
+        return Err(connection_error(format!("the server {reason}")));
+    }
+    let Door { line, key, parameters } = door;
+    Ok(SignedIn { line, place: place.clone(), key, parameters, status })
+}
+
+/// A line on which nothing was asked yet.
+struct Door {
+    line: Line,
+    key: (i32, i32),
+    parameters: Vec<(String, String)>,
+}
+
+impl Door {
+    /// The next message, and what is to be written before it.
+    async fn frame(&mut self) -> Result<Frame, DatabaseError> {
+        let broke = |error: io::Error| connection_error(format!("the line broke while signing in: {error}"));
+        loop {
+            if let Some(frame) = self.line.next().map_err(broke)? {
+                return Ok(frame);
+            }
+            poll_fn(|cx| self.line.poll_turn(cx)).await.map_err(broke)?;
+        }
+    }
+
+    /// The next message that is for who waits: its tag and its body.
+    async fn message(&mut self) -> Result<(u8, Vec<u8>), DatabaseError> {
+        loop {
+            let frame = self.frame().await?;
+            let body = self.line.body(&frame);
+            match frame.tag {
+                b'E' => return Err(from_server(ServerError::read(body))),
+                b'N' => {}
+                b'S' => {
+                    let mut texts = body.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+                    if let (Some(name), Some(value)) = (texts.next(), texts.next()) {
+                        self.parameters.push((name.into_owned(), value.into_owned()));
+                    }
+                }
+                tag => return Ok((tag, body.to_vec())),
+            }
+        }
+    }
+
+    /// Answers the server's questions for who we are, until it is ready for ours; its state then.
+    async fn enter(&mut self, options: &PostgresOptions) -> Result<u8, DatabaseError> {
+        let config = &options.config;
+        let user = config.get_user().map(str::to_owned).or_else(|| whoami::username().ok());
+        let user = user.ok_or_else(|| config_error("sign in to the server: the settings name no user"))?;
+        let startup = options.startup_options();
+        let mut settings = vec![("client_encoding", "UTF8"), ("user", user.as_str())];
+        settings.extend(config.get_dbname().map(|name| ("database", name)));
+        settings.extend(startup.as_deref().or(config.get_options()).map(|options| ("options", options)));
+        settings.extend(config.get_application_name().map(|name| ("application_name", name)));
+        let malformed = |_: io::Error| config_error("sign in to the server: a setting has a NUL character");
+        frontend::startup_message(settings, &mut self.line.output).map_err(malformed)?;
+        let mut exchange = None;
+        // A server that asked for a proof of the password has to give one, too.
+        let mut is_proven = true;
+        let mut is_bound = false;
+        loop {
+            let (tag, body) = self.message().await?;
+            let (number, rest) = match (tag, body.split_first_chunk::<4>()) {
+                (b'R', Some((number, rest))) => (i32::from_be_bytes(*number), rest),
+                (b'K', Some((process, secret))) => {
+                    let secret = secret.first_chunk().ok_or_else(|| unexpected("a key that is too short"))?;
+                    self.key = (i32::from_be_bytes(*process), i32::from_be_bytes(*secret));
+                    continue;
+                }
+                (b'Z', _) => return body.first().copied().ok_or_else(|| unexpected("an empty state")),
+                _ => return Err(unexpected("a message that does not belong there")),
+            };
+            let output = &mut self.line.output;
+            match number {
+                AUTHENTICATED if is_proven && is_bound => {}
+                AUTHENTICATED if is_proven => refuse_without_binding(config)?,
+                AUTHENTICATED => return Err(unexpected("a welcome without proof that it knows the password")),
+                CLEARTEXT_PASSWORD => {
+                    refuse_without_binding(config)?;
+                    frontend::password_message(password(config)?, output).map_err(malformed)?;
+                }
+                MD5_PASSWORD => {
+                    refuse_without_binding(config)?;
+                    let salt = rest.first_chunk().ok_or_else(|| unexpected("a salt that is too short"))?;
+                    let hash = md5_hash(user.as_bytes(), password(config)?, *salt);
+                    frontend::password_message(hash.as_bytes(), output).map_err(malformed)?;
+                }
+                SASL => {
+                    let names = rest.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+                    let offered: Vec<_> = names.map(String::from_utf8_lossy).collect();
+                    let (binding, mechanism) = self.mechanism(config, &offered)?;
+                    let scram = sasl::ScramSha256::new(password(config)?, binding);
+                    let output = &mut self.line.output;
+                    frontend::sasl_initial_response(mechanism, scram.message(), output).map_err(malformed)?;
+                    exchange = Some(scram);
+                    is_proven = false;
+                    is_bound = mechanism == sasl::SCRAM_SHA_256_PLUS;
+                }
+                SASL_CONTINUE => {
+                    let scram =
+                        exchange.as_mut().ok_or_else(|| unexpected("a step of signing in that was not begun"))?;
+                    scram.update(rest).map_err(|_| unexpected("a challenge that does not fit"))?;
+                    frontend::sasl_response(scram.message(), output).map_err(malformed)?;
+                }
+                SASL_FINAL => {
+                    let scram =
+                        exchange.as_mut().ok_or_else(|| unexpected("a step of signing in that was not begun"))?;
+                    scram.finish(rest).map_err(|_| unexpected("a proof that does not fit the password"))?;
+                    is_proven = true;
+                }
+                _ => {
+                    return Err(config_error(
+                        "sign in to the server: it asks for a way that is not known here (Kerberos, GSSAPI, SSPI); let it take \
+                         a password for this user",
+                    ));
+                }
+            }
+        }
+    }
+
+    /// How the password is proven: bound to this line where both sides can.
+    fn mechanism(
+        &self,
+        config: &Config,
+        offered: &[Cow<'_, str>],
+    ) -> Result<(sasl::ChannelBinding, &'static str), DatabaseError> {
+        let offers = |name: &str| offered.iter().any(|offered| offered == name);
+        let own = match config.get_channel_binding() {
+            ChannelBinding::Disable => None,
+            _ => self.line.stream().binding(),
+        };
+        if let Some(mark) = own.clone()
+            && offers(sasl::SCRAM_SHA_256_PLUS)
+        {
+            return Ok((sasl::ChannelBinding::tls_server_end_point(mark), sasl::SCRAM_SHA_256_PLUS));
+        }
+        refuse_without_binding(config)?;
+        if !offers(sasl::SCRAM_SHA_256) {
+            return Err(config_error(format!(
+                "sign in to the server: it offers `{}`, none of which is known here",
+                offered.join("`, `")
+            )));
+        }
+        // That we could have is said, so that a server which can, too, finds out who kept it from offering it.
+        let binding = match own {
+            Some(_) => sasl::ChannelBinding::unrequested(),
+            None => sasl::ChannelBinding::unsupported(),
+        };
+        Ok((binding, sasl::SCRAM_SHA_256))
+    }
+
+    /// The one value that a query answers with.
+    async fn ask(&mut self, sql: &str) -> Result<String, DatabaseError> {
+        frontend::query(sql, &mut self.line.output).map_err(|_| unexpected("a question with a NUL character"))?;
+        let mut value = String::new();
+        loop {
+            match self.message().await? {
+                // A count of columns and the length of the first.
+                (b'D', body) => value = String::from_utf8_lossy(body.get(6..).unwrap_or_default()).into_owned(),
+                (b'Z', _) => return Ok(value),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Refuses to go on where the settings insist on a proof that is bound to the line.
+fn refuse_without_binding(config: &Config) -> Result<(), DatabaseError> {
+    match config.get_channel_binding() {
+        ChannelBinding::Require => Err(config_error(
+            "sign in to the server: `channel_binding=require` asks for a proof that is bound to the line, which the \
+             server or the line does not offer",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn password(config: &Config) -> Result<&[u8], DatabaseError> {
+    config.get_password().ok_or_else(|| {
+        config_error(
+            "sign in to the server: it asks for a password, and the settings have none; write it into `url` \
+             (`postgres://user:password@host/database`) or set `credentials`",
+        )
+    })
+}
+
+fn unexpected(what: &str) -> DatabaseError {
+    let mut error = connection_error(format!("the server answered with {what} while signing in"));
+    error.retryable = false;
+    error
+}

@@ -1,0 +1,197 @@
+//! A BEGIN that fails, in the same burst as what stands behind it: nothing of that may run outside of a transaction.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use spakky::config::DatabaseConfig;
+use spakky::prelude::*;
+use spakky::{Error, SessionManager};
+
+use crate::support::{Database, on_pgbouncer, on_postgres};
+
+on_postgres![
+    a_begin_that_is_cancelled_leaves_nothing,
+    a_begin_whose_connection_is_ended_leaves_nothing,
+    a_begin_that_takes_too_long_leaves_nothing,
+    a_begin_with_a_setting_that_the_encoding_cannot_hold_leaves_nothing,
+    a_unit_that_is_given_up_leaves_all_or_nothing,
+];
+
+on_pgbouncer![a_begin_with_a_setting_that_the_encoding_cannot_hold_leaves_nothing];
+
+const WRITERS: i64 = 16;
+const UNITS: i64 = 60;
+
+/// A half of a unit, which stores two.
+#[derive(Debug, Clone, PartialEq, Table, Mappable)]
+#[table(name = "halves")]
+#[mappable(domain = Self)]
+struct Half {
+    #[table(id)]
+    id: i64,
+    unit: i64,
+}
+
+/// What the writers were told of each unit.
+#[derive(Debug, Default)]
+struct Told {
+    done: Vec<i64>,
+    failed: Vec<i64>,
+    unknown: Vec<i64>,
+}
+
+async fn with_halves(database: &Database, change: impl FnOnce(DatabaseConfig) -> DatabaseConfig) -> SessionManager {
+    database.observer().create_tables(&schema![Half]).await.unwrap();
+    database.connect(|config| change(config.pool_size(WRITERS as usize))).await
+}
+
+/// Stores both halves of a unit: as queued writes of one burst, or as a write and a query behind it.
+async fn store(sessions: &SessionManager, unit: i64) -> Result<(), Error> {
+    let halves = sessions.repository::<Half>();
+    let work = async |_: Session| {
+        halves.add(&mut Half { id: 2 * unit, unit })?;
+        if unit % 2 == 0 {
+            halves.filter(Half::COLUMNS.unit.eq(unit)).count().await?;
+        }
+        halves.add(&mut Half { id: 2 * unit + 1, unit })
+    };
+    sessions.transaction(TransactionOptions::new().name("store"), work).await
+}
+
+/// Has all writers store units while `trouble` goes on, and looks at what is stored.
+async fn write_during<T: Future<Output = ()> + Send>(
+    database: &Database,
+    sessions: &SessionManager,
+    trouble: impl Fn(Arc<AtomicBool>) -> T,
+) -> Told {
+    let (told, over) = (Arc::new(Mutex::new(Told::default())), Arc::new(AtomicBool::new(false)));
+    let next = Arc::new(AtomicI64::new(0));
+    let writers = (0..WRITERS).map(|_| {
+        let (sessions, told, next) = (sessions.clone(), told.clone(), next.clone());
+        tokio::spawn(async move {
+            loop {
+                let unit = next.fetch_add(1, Ordering::SeqCst);
+                if unit >= WRITERS * UNITS {
+                    break;
+                }
+                let result = store(&sessions, unit).await;
+                let mut told = told.lock().unwrap();
+                match result {
+                    Ok(()) => told.done.push(unit),
+                    Err(error) if error.is_outcome_unknown() => told.unknown.push(unit),
+                    Err(_) => told.failed.push(unit),
+                }
+            }
+        })
+    });
+    let written = async {
+        for writer in writers.collect::<Vec<_>>() {
+            writer.await.unwrap();
+        }
+        over.store(true, Ordering::SeqCst);
+    };
+    tokio::join!(written, trouble(over.clone()));
+    let told = std::mem::take(&mut *told.lock().unwrap());
+    check(database, &told).await;
+    told
+}
+
+/// What was done is stored whole, what failed not at all, and no half stands alone.
+async fn check(database: &Database, told: &Told) {
+    let stored = database.numbers("SELECT unit FROM halves ORDER BY unit").await;
+    let halves_of = |unit: &i64| stored.iter().filter(|stored| *stored == unit).count();
+    for unit in &told.done {
+        assert_eq!(halves_of(unit), 2, "unit {unit} was said to be stored");
+    }
+    for unit in &told.failed {
+        assert_eq!(halves_of(unit), 0, "unit {unit} was said to have failed");
+    }
+    for unit in &told.unknown {
+        assert_ne!(halves_of(unit), 1, "unit {unit} is stored by half");
+    }
+}
+
+/// Does something to every other connection of the database, again and again.
+async fn to_all(database: &Database, function: &str, pause: Duration, over: Arc<AtomicBool>) {
+    let sql = format!(
+        "SELECT count({function}(pid)) FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' \
+         AND pid <> pg_backend_pid()"
+    );
+    while !over.load(Ordering::SeqCst) {
+        database.numbers(&sql).await;
+        tokio::time::sleep(pause).await;
+    }
+}
+
+async fn a_begin_that_is_cancelled_leaves_nothing(database: Database) {
+    let sessions = with_halves(&database, |config| config).await;
+    let told =
+        write_during(&database, &sessions, |over| to_all(&database, "pg_cancel_backend", Duration::ZERO, over)).await;
+    assert!(told.unknown.is_empty(), "the server has told the outcome of each: {:?}", told.unknown);
+    assert_eq!(told.done.len() + told.failed.len(), (WRITERS * UNITS) as usize);
+}
+
+async fn a_begin_whose_connection_is_ended_leaves_nothing(database: Database) {
+    let sessions = with_halves(&database, |config| config).await;
+    let pause = Duration::from_millis(5);
+    write_during(&database, &sessions, |over| to_all(&database, "pg_terminate_backend", pause, over)).await;
+}
+
+async fn a_begin_that_takes_too_long_leaves_nothing(database: Database) {
+    database.observer().create_tables(&schema![Half]).await.unwrap();
+    // What is asked while a connection is opened is bound by it, too.
+    let config = || {
+        let limited = database.config().statement_timeout(Duration::from_millis(2));
+        limited.pool_size(usize::try_from(WRITERS).unwrap())
+    };
+    let sessions = loop {
+        match SessionManager::from_config(config()).await {
+            Ok(sessions) => break sessions,
+            Err(error) => assert!(error.is_timeout(), "{error}"),
+        }
+    };
+    let told = write_during(&database, &sessions, |_| async {}).await;
+    assert!(told.unknown.is_empty(), "the server has told the outcome of each: {:?}", told.unknown);
+}
+
+async fn a_begin_with_a_setting_that_the_encoding_cannot_hold_leaves_nothing(database: Database) {
+    let (before, name) = database.url().rsplit_once('/').unwrap();
+    let name = format!("{}_latin1", name.split('?').next().unwrap());
+    database
+        .execute(&format!("CREATE DATABASE {name} ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"))
+        .await;
+    let sessions = SessionManager::from_config(database.config_by(&format!("{before}/{name}"))).await.unwrap();
+    sessions.create_tables(&schema![Half]).await.unwrap();
+    let halves = sessions.repository::<Half>();
+    let refused = RequestContext::new().setting("app.name", "Łukasz");
+    for unit in 0..20 {
+        let error = refused.clone().scope(store(&sessions, unit)).await.unwrap_err();
+        assert!(!error.is_outcome_unknown() && !error.is_retryable(), "{error}");
+        let mut half = Half { id: -unit - 1, unit };
+        let alone = async { halves.autocommit().add_now(&mut half).await };
+        refused.clone().scope(alone).await.unwrap_err();
+    }
+    assert_eq!(halves.filter(Half::COLUMNS.id.ne(0)).count().await.unwrap(), 0);
+    // The connections go on, also with what the encoding can hold.
+    RequestContext::new().setting("app.name", "Zoë").scope(store(&sessions, 1)).await.unwrap();
+    assert_eq!(halves.filter(Half::COLUMNS.id.ne(0)).count().await.unwrap(), 2);
+    sessions.close(Duration::from_secs(60)).await.unwrap();
+    database.execute(&format!("DROP DATABASE {name} WITH (FORCE)")).await;
+}
+
+async fn a_unit_that_is_given_up_leaves_all_or_nothing(database: Database) {
+    let sessions = with_halves(&database, |config| config).await;
+    let mut given_up = Vec::new();
+    for unit in 0..200 {
+        let limit = Duration::from_micros(20 * u64::try_from(unit).unwrap());
+        match tokio::time::timeout(limit, store(&sessions, unit)).await {
+            Ok(result) => result.unwrap(),
+            Err(_) => given_up.push(unit),
+        }
+    }
+    // Whoever comes next waits for what they left.
+    sessions.ping().await.unwrap();
+    let told = Told { unknown: given_up, ..Told::default() };
+    check(&database, &told).await;
+}
