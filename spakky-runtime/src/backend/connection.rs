@@ -24,8 +24,8 @@ const GRACE: Duration = Duration::from_millis(20);
 /// How long what was stopped may take to end before it is stopped again: a request that comes early hits nothing.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// One connection of any backend. All methods take `&self`: a connection is a handle on something that works on its
-/// own (the socket's task, the thread of an SQLite connection), and bursts queue up there in the order they were sent.
+/// One connection of any backend. All methods take `&self`, and bursts are answered in the order in which they were sent: by the
+/// thread of an SQLite connection, or by the server, whose line is moved on by whoever waits for an answer.
 #[derive(Debug)]
 pub(crate) enum Connection {
     #[cfg(feature = "postgres")]
