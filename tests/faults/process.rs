@@ -55,7 +55,7 @@ fn kill_processes(backend: Backend) {
         let ours = Vaults::open(hurried(home.url()).pool_size(1)).await;
         ours.create().await;
         let mut ledger = Ledger::default();
-        let cases = extent::cases(6).cast_signed();
+        let cases = extent::cases(20).cast_signed();
         for case in 0..cases {
             let end = [End::Killed, End::StoppedAndKilled, End::StoppedForAWhile][random.below(3) as usize];
             let after = random.below(30);

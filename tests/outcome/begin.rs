@@ -1,14 +1,15 @@
 //! A BEGIN that fails, in the same burst as what stands behind it: nothing of that may run outside of a transaction.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use spakky::config::DatabaseConfig;
 use spakky::prelude::*;
-use spakky::{Error, SessionManager};
+use spakky::{Error, Propagation, SessionManager};
+use tokio::sync::watch;
 
-use crate::support::{Database, on_pgbouncer, on_postgres};
+use crate::support::{Database, on_pgbouncer, on_postgres, on_sqlite};
 
 on_postgres![
     a_begin_that_is_cancelled_leaves_nothing,
@@ -18,10 +19,14 @@ on_postgres![
     a_unit_that_is_given_up_leaves_all_or_nothing,
 ];
 
+on_sqlite![a_begin_that_waits_too_long_for_the_lock_leaves_nothing];
+
 on_pgbouncer![a_begin_with_a_setting_that_the_encoding_cannot_hold_leaves_nothing];
 
-const WRITERS: i64 = 16;
-const UNITS: i64 = 60;
+const WRITERS: usize = 16;
+const NESTED: TransactionOptions = TransactionOptions::new().name("nested").propagation(Propagation::Nested);
+/// How many units they store.
+const TOTAL: usize = WRITERS * 60;
 
 /// A half of a unit, which stores two.
 #[derive(Debug, Clone, PartialEq, Table, Mappable)]
@@ -41,58 +46,71 @@ struct Told {
     unknown: Vec<i64>,
 }
 
-async fn with_halves(database: &Database, change: impl FnOnce(DatabaseConfig) -> DatabaseConfig) -> SessionManager {
+async fn with_halves(database: &Database) -> SessionManager {
     database.observer().create_tables(&schema![Half]).await.unwrap();
-    database.connect(|config| change(config.pool_size(WRITERS as usize))).await
+    database.connect(|config| config.pool_size(WRITERS)).await
 }
 
-/// Stores both halves of a unit: as queued writes of one burst, or as a write and a query behind it.
+/// Stores both halves of a unit: as queued writes of one burst, as a write and a query behind it, or as a write and what a nested
+/// scope sends behind it.
 async fn store(sessions: &SessionManager, unit: i64) -> Result<(), Error> {
     let halves = sessions.repository::<Half>();
     let work = async |_: Session| {
         halves.add(&mut Half { id: 2 * unit, unit })?;
-        if unit % 2 == 0 {
-            halves.filter(Half::COLUMNS.unit.eq(unit)).count().await?;
+        let mut other = Half { id: 2 * unit + 1, unit };
+        match unit % 3 {
+            0 => {}
+            1 => _ = halves.filter(Half::COLUMNS.unit.eq(unit)).count().await?,
+            _ => return sessions.transaction(NESTED, async |_| halves.add_now(&mut other).await).await,
         }
-        halves.add(&mut Half { id: 2 * unit + 1, unit })
+        halves.add(&mut other)
     };
     sessions.transaction(TransactionOptions::new().name("store"), work).await
 }
 
-/// Has all writers store units while `trouble` goes on, and looks at what is stored.
+impl Told {
+    fn units(&self) -> usize {
+        self.done.len() + self.failed.len() + self.unknown.len()
+    }
+}
+
+/// Has all writers store units while `trouble` goes on, which sees what they are told, and looks at what is stored.
 async fn write_during<T: Future<Output = ()> + Send>(
     database: &Database,
     sessions: &SessionManager,
-    trouble: impl Fn(Arc<AtomicBool>) -> T,
+    trouble: impl Fn(watch::Receiver<Told>) -> T,
 ) -> Told {
-    let (told, over) = (Arc::new(Mutex::new(Told::default())), Arc::new(AtomicBool::new(false)));
-    let next = Arc::new(AtomicI64::new(0));
-    let writers = (0..WRITERS).map(|_| {
-        let (sessions, told, next) = (sessions.clone(), told.clone(), next.clone());
-        tokio::spawn(async move {
-            loop {
-                let unit = next.fetch_add(1, Ordering::SeqCst);
-                if unit >= WRITERS * UNITS {
-                    break;
+    let told = watch::Sender::new(Told::default());
+    let next = Arc::new(AtomicUsize::new(0));
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|_| {
+            let (sessions, told, next) = (sessions.clone(), told.clone(), next.clone());
+            tokio::spawn(async move {
+                loop {
+                    let unit = next.fetch_add(1, Ordering::SeqCst);
+                    if unit >= TOTAL {
+                        break;
+                    }
+                    let unit = i64::try_from(unit).unwrap();
+                    let result = store(&sessions, unit).await;
+                    told.send_modify(|told| match result {
+                        Ok(()) => told.done.push(unit),
+                        Err(error) if error.is_outcome_unknown() => told.unknown.push(unit),
+                        Err(_) => told.failed.push(unit),
+                    });
                 }
-                let result = store(&sessions, unit).await;
-                let mut told = told.lock().unwrap();
-                match result {
-                    Ok(()) => told.done.push(unit),
-                    Err(error) if error.is_outcome_unknown() => told.unknown.push(unit),
-                    Err(_) => told.failed.push(unit),
-                }
-            }
+            })
         })
-    });
+        .collect();
+    let seen = told.subscribe();
     let written = async {
-        for writer in writers.collect::<Vec<_>>() {
+        for writer in writers {
             writer.await.unwrap();
         }
-        over.store(true, Ordering::SeqCst);
     };
-    tokio::join!(written, trouble(over.clone()));
-    let told = std::mem::take(&mut *told.lock().unwrap());
+    tokio::join!(written, trouble(seen));
+    let told = told.send_replace(Told::default());
+    assert_eq!(told.units(), TOTAL);
     check(database, &told).await;
     told
 }
@@ -112,30 +130,32 @@ async fn check(database: &Database, told: &Told) {
     }
 }
 
-/// Does something to every other connection of the database, again and again.
-async fn to_all(database: &Database, function: &str, pause: Duration, over: Arc<AtomicBool>) {
+/// Does something to every other connection of the database that is at work, again and again, each time that so many units have come
+/// to an end.
+async fn to_all(database: &Database, function: &str, units: usize, mut told: watch::Receiver<Told>) {
     let sql = format!(
         "SELECT count({function}(pid)) FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' \
          AND pid <> pg_backend_pid()"
     );
-    while !over.load(Ordering::SeqCst) {
+    let mut ended = 0;
+    while ended < TOTAL {
         database.numbers(&sql).await;
-        tokio::time::sleep(pause).await;
+        let enough = (ended + units).min(TOTAL);
+        ended = told.wait_for(|told| told.units() >= enough).await.map_or(TOTAL, |told| told.units());
     }
 }
 
 async fn a_begin_that_is_cancelled_leaves_nothing(database: Database) {
-    let sessions = with_halves(&database, |config| config).await;
-    let told =
-        write_during(&database, &sessions, |over| to_all(&database, "pg_cancel_backend", Duration::ZERO, over)).await;
+    let sessions = with_halves(&database).await;
+    let told = write_during(&database, &sessions, |told| to_all(&database, "pg_cancel_backend", 0, told)).await;
     assert!(told.unknown.is_empty(), "the server has told the outcome of each: {:?}", told.unknown);
-    assert_eq!(told.done.len() + told.failed.len(), (WRITERS * UNITS) as usize);
+    assert!(!told.failed.is_empty(), "none was cancelled");
 }
 
 async fn a_begin_whose_connection_is_ended_leaves_nothing(database: Database) {
-    let sessions = with_halves(&database, |config| config).await;
-    let pause = Duration::from_millis(5);
-    write_during(&database, &sessions, |over| to_all(&database, "pg_terminate_backend", pause, over)).await;
+    let sessions = with_halves(&database).await;
+    let told = write_during(&database, &sessions, |told| to_all(&database, "pg_terminate_backend", 8, told)).await;
+    assert!(told.units() > told.done.len(), "none was ended");
 }
 
 async fn a_begin_that_takes_too_long_leaves_nothing(database: Database) {
@@ -143,7 +163,7 @@ async fn a_begin_that_takes_too_long_leaves_nothing(database: Database) {
     // What is asked while a connection is opened is bound by it, too.
     let config = || {
         let limited = database.config().statement_timeout(Duration::from_millis(2));
-        limited.pool_size(usize::try_from(WRITERS).unwrap())
+        limited.pool_size(WRITERS)
     };
     let sessions = loop {
         match SessionManager::from_config(config()).await {
@@ -153,6 +173,15 @@ async fn a_begin_that_takes_too_long_leaves_nothing(database: Database) {
     };
     let told = write_during(&database, &sessions, |_| async {}).await;
     assert!(told.unknown.is_empty(), "the server has told the outcome of each: {:?}", told.unknown);
+}
+
+async fn a_begin_that_waits_too_long_for_the_lock_leaves_nothing(database: Database) {
+    database.observer().create_tables(&schema![Half]).await.unwrap();
+    let impatient = |config: DatabaseConfig| config.pool_size(WRITERS).lock_timeout(Duration::from_millis(2));
+    let sessions = database.connect(impatient).await;
+    let told = write_during(&database, &sessions, |_| async {}).await;
+    assert!(told.unknown.is_empty(), "the database has told the outcome of each: {:?}", told.unknown);
+    assert!(!told.failed.is_empty(), "none waited too long");
 }
 
 async fn a_begin_with_a_setting_that_the_encoding_cannot_hold_leaves_nothing(database: Database) {
@@ -181,7 +210,7 @@ async fn a_begin_with_a_setting_that_the_encoding_cannot_hold_leaves_nothing(dat
 }
 
 async fn a_unit_that_is_given_up_leaves_all_or_nothing(database: Database) {
-    let sessions = with_halves(&database, |config| config).await;
+    let sessions = with_halves(&database).await;
     let mut given_up = Vec::new();
     for unit in 0..200 {
         let limit = Duration::from_micros(20 * u64::try_from(unit).unwrap());

@@ -234,6 +234,18 @@ macro_rules! on_postgres {
     };
 }
 
+/// Makes a test on SQLite of async functions that take a [`Database`].
+macro_rules! on_sqlite {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test]
+            fn $name() {
+                $crate::support::run(spakky::Backend::Sqlite, super::$name);
+            })+
+        }
+    };
+}
+
 /// Makes a test of async functions that take a [`Database`], with a PgBouncer between it and PostgreSQL.
 macro_rules! on_pgbouncer {
     ($($name:ident),+ $(,)?) => {
@@ -246,4 +258,4 @@ macro_rules! on_pgbouncer {
     };
 }
 
-pub(crate) use {on_each_backend, on_pgbouncer, on_postgres};
+pub(crate) use {on_each_backend, on_pgbouncer, on_postgres, on_sqlite};

@@ -57,36 +57,16 @@ impl Connection {
         each!(self, connection => connection.send(burst))
     }
 
-    /// Sends a burst behind another one that has just been sent and opens a transaction, in the same round trip.
+    /// Sends a burst behind another one that has just been sent and opens a transaction, in the same round trip. Nothing of it is
+    /// run where that one failed.
     pub(crate) fn send_behind(&self, burst: Burst) -> Pending {
-        match self {
-            #[cfg(feature = "postgres")]
-            Connection::Postgres(connection) => connection.send_behind(burst),
-            #[cfg(feature = "sqlite")]
-            Connection::Sqlite(connection) => connection.send(burst),
-            #[cfg(feature = "testing")]
-            Connection::Memory(connection) => connection.send(burst),
-            #[cfg(not(any(feature = "postgres", feature = "sqlite", feature = "testing")))]
-            _ => unreachable!("no backend is compiled in, so no connection exists"),
-        }
+        each!(self, connection => connection.send_behind(burst))
     }
 
     /// Sends a query whose rows are read one by one. The next burst waits until the stream ends or is dropped. `is_behind` another
     /// burst that has just been sent and opens a transaction, with which it travels.
     pub(crate) fn stream(&self, statement: Statement, is_behind: bool) -> RowSource {
-        match self {
-            #[cfg(feature = "postgres")]
-            Connection::Postgres(connection) => connection.stream(statement, is_behind),
-            #[cfg(feature = "sqlite")]
-            Connection::Sqlite(connection) => connection.stream(statement),
-            #[cfg(feature = "testing")]
-            Connection::Memory(connection) => connection.stream(statement),
-            #[cfg(not(any(feature = "postgres", feature = "sqlite", feature = "testing")))]
-            _ => {
-                let _ = (statement, is_behind);
-                unreachable!("no backend is compiled in, so no connection exists")
-            }
-        }
+        each!(self, connection => connection.stream(statement, is_behind))
     }
 
     /// Whether something in between shares the server's connections.

@@ -98,6 +98,8 @@ impl std::fmt::Debug for MemoryDatabase {
 /// What a connection is asked to do.
 enum Task {
     Burst(Burst, oneshot::Sender<super::BurstResult>),
+    /// One behind another that opens a transaction.
+    BurstBehind(Burst, oneshot::Sender<super::BurstResult>),
     /// Rolls back what is open.
     Clean(oneshot::Sender<()>),
 }
@@ -123,6 +125,9 @@ impl MemoryConnection {
                         // Nobody may be interested any more; the steps run all the same.
                         let _ = answer.send(executor.burst(number, burst).await);
                     }
+                    Task::BurstBehind(burst, answer) => {
+                        let _ = answer.send(executor.burst_behind(number, burst).await);
+                    }
                     Task::Clean(answer) => {
                         executor.rollback();
                         let _ = answer.send(());
@@ -135,8 +140,17 @@ impl MemoryConnection {
 
     /// Puts a burst on the queue. Failures are treated as on SQLite.
     pub(crate) fn send(&self, burst: Burst) -> Pending {
+        self.ask_for(|answer| Task::Burst(burst, answer))
+    }
+
+    /// The same, of a burst behind one that was just sent and opens a transaction. Nothing of it is run where that failed.
+    pub(crate) fn send_behind(&self, burst: Burst) -> Pending {
+        self.ask_for(|answer| Task::BurstBehind(burst, answer))
+    }
+
+    fn ask_for(&self, task: impl FnOnce(oneshot::Sender<super::BurstResult>) -> Task) -> Pending {
         let (answer, answered) = oneshot::channel();
-        let refused = !self.push(Task::Burst(burst, answer));
+        let refused = !self.push(task(answer));
         Box::pin(async move {
             answered.await.unwrap_or_else(|_| {
                 let error = DatabaseError::new(ErrorKind::Connection, "", "the connection is closed");
@@ -146,8 +160,9 @@ impl MemoryConnection {
     }
 
     /// The rows of a query, which are all read at once.
-    pub(crate) fn stream(&self, statement: Statement) -> RowSource {
-        let pending = self.send(vec![Step::Statement(statement)]);
+    pub(crate) fn stream(&self, statement: Statement, is_behind: bool) -> RowSource {
+        let burst = vec![Step::Statement(statement)];
+        let pending = if is_behind { self.send_behind(burst) } else { self.send(burst) };
         let rows = stream::once(pending).flat_map(|result| {
             let rows: Vec<_> = match result {
                 Ok(answers) => answers.into_iter().flat_map(|answer| answer.rows).map(Ok).collect(),

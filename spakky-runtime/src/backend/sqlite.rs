@@ -47,8 +47,9 @@ pub(crate) use options::Location;
 pub(crate) use options::SqliteOptions;
 pub(crate) use wire::check;
 
+use self::executor::Executor;
 use self::queue::{Job, JobId, Queue};
-use super::{Burst, BurstFailure, Pending, RowSource, Statement};
+use super::{Burst, BurstFailure, BurstResult, Pending, RowSource, Statement};
 use crate::error::DatabaseError;
 
 /// One connection to an SQLite database: a handle on its thread.
@@ -77,10 +78,19 @@ impl SqliteConnection {
     /// the failed step, or is it, the transaction is rolled back; otherwise it stays open until one comes with a later
     /// burst, and takes nothing but a `ROLLBACK TO` until then. Without a transaction each statement is one of its own.
     pub(crate) fn send(&self, burst: Burst) -> Pending {
+        self.ask_for(move |executor| executor.burst(burst))
+    }
+
+    /// The same, of a burst behind one that was just sent and opens a transaction. Nothing of it is run where that failed.
+    pub(crate) fn send_behind(&self, burst: Burst) -> Pending {
+        self.ask_for(move |executor| executor.burst_behind(burst))
+    }
+
+    fn ask_for(&self, run: impl FnOnce(&mut Executor) -> BurstResult + Send + 'static) -> Pending {
         let (answer, answered) = oneshot::channel();
         let sent = self.push(Box::new(move |executor| {
             // Nobody may be interested any more; the steps run all the same.
-            let _ = answer.send(executor.burst(burst));
+            let _ = answer.send(run(executor));
         }));
         let refused = sent.is_none();
         Box::pin(async move {
@@ -92,9 +102,10 @@ impl SqliteConnection {
     }
 
     /// Puts a query on the queue whose rows are taken one by one; the thread reads only a little ahead. Dropping the
-    /// stream ends the query, without harm to a transaction.
-    pub(crate) fn stream(&self, statement: Statement) -> RowSource {
-        stream::open(&self.queue, statement)
+    /// stream ends the query, without harm to a transaction. `is_behind` a burst that was just sent and opens a transaction:
+    /// it is not run where that failed.
+    pub(crate) fn stream(&self, statement: Statement, is_behind: bool) -> RowSource {
+        stream::open(&self.queue, statement, is_behind)
     }
 
     /// Tells the running job and all that wait to stop: they fail with a timeout, up to a COMMIT, which becomes a
@@ -148,11 +159,7 @@ impl SqliteConnection {
         self.ask(deadline, |executor| executor.ping()).await
     }
 
-    async fn ask(
-        &self,
-        deadline: Duration,
-        question: impl FnOnce(&mut executor::Executor) -> bool + Send + 'static,
-    ) -> bool {
+    async fn ask(&self, deadline: Duration, question: impl FnOnce(&mut Executor) -> bool + Send + 'static) -> bool {
         let (answer, answered) = oneshot::channel();
         self.push(Box::new(move |executor| {
             let _ = answer.send(question(executor));

@@ -71,6 +71,15 @@ impl Executor {
         Ok(answers)
     }
 
+    /// Runs a burst that was sent behind another one, in the transaction that it opened.
+    pub(super) async fn burst_behind(&mut self, number: u64, burst: Burst) -> BurstResult {
+        if self.transaction.is_none() {
+            let error = rollback_only("the transaction that this belongs to could not be begun");
+            return Err(Box::new(BurstFailure { step: 0, error, answers: Vec::new(), lost: false }));
+        }
+        self.burst(number, burst).await
+    }
+
     /// Ends the transaction, if one is open, undoing it.
     pub(super) fn rollback(&mut self) {
         self.transaction = None;

@@ -69,6 +69,22 @@ impl Executor {
         result
     }
 
+    /// Runs a burst that was sent behind another one, in the transaction that it opened.
+    pub(super) fn burst_behind(&mut self, burst: Burst) -> BurstResult {
+        match self.check_behind() {
+            Ok(()) => self.burst(burst),
+            Err(error) => Err(Box::new(BurstFailure { step: 0, error, answers: Vec::new(), lost: false })),
+        }
+    }
+
+    /// Whether there is the transaction that was to be opened: outside of it, each statement would be committed by itself.
+    pub(super) fn check_behind(&self) -> Result<(), DatabaseError> {
+        if self.transaction.is_none() {
+            return Err(rollback_only("the transaction that this belongs to could not be begun"));
+        }
+        Ok(())
+    }
+
     fn steps(&mut self, burst: Burst) -> BurstResult {
         self.drawn.clear();
         let mut answers = Vec::with_capacity(burst.len());

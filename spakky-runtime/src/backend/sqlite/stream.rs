@@ -29,15 +29,23 @@ enum Item {
 }
 
 /// Puts a query on the queue; its rows arrive in the stream.
-pub(super) fn open(queue: &Arc<Queue>, statement: Statement) -> RowSource {
+pub(super) fn open(queue: &Arc<Queue>, statement: Statement, is_behind: bool) -> RowSource {
     let (sender, receiver) = mpsc::unbounded_channel();
     let ahead = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&ahead);
-    let job = queue.push(Box::new(move |executor| produce(executor, statement, &sender, &counter)));
+    let job = queue.push(Box::new(move |executor| {
+        let ready = if is_behind { executor.check_behind() } else { Ok(()) };
+        produce(executor, ready.map(|()| statement), &sender, &counter);
+    }));
     Box::pin(Rows { queue: Arc::clone(queue), job, receiver, ahead, done: false })
 }
 
-fn produce(executor: &mut Executor, statement: Statement, sender: &mpsc::UnboundedSender<Item>, ahead: &AtomicUsize) {
+fn produce(
+    executor: &mut Executor,
+    statement: Result<Statement, DatabaseError>,
+    sender: &mpsc::UnboundedSender<Item>,
+    ahead: &AtomicUsize,
+) {
     let queue = Arc::clone(executor.queue());
     let send = |row: Vec<Value>| {
         // Counted before it can be taken.
@@ -50,7 +58,11 @@ fn produce(executor: &mut Executor, statement: Statement, sender: &mpsc::Unbound
         }
         ControlFlow::Continue(())
     };
-    let result = if queue.is_stopped() { Err(super::error::cancelled()) } else { executor.run(statement, send) };
+    let result = match statement {
+        Ok(_) if queue.is_stopped() => Err(super::error::cancelled()),
+        Ok(statement) => executor.run(statement, send),
+        Err(error) => Err(error),
+    };
     let abandoned = sender.is_closed();
     let result = result.and_then(|_| if queue.is_stopped() { Err(super::error::cancelled()) } else { Ok(()) });
     if result.is_err()

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
+
 use super::support::*;
 use crate::backend::Step;
 use crate::backend::sqlite::SqliteConnection;
@@ -179,6 +181,33 @@ async fn waiting_for_the_lock_ends_at_the_timeout_and_at_once_when_cancelled() {
     assert!(started.elapsed() < PROMPT, "{:?}", started.elapsed());
     first.all(vec![Step::Rollback]).await;
     patient.all(vec![begin(), query("INSERT INTO t(id) VALUES (1)", &[]), Step::Commit]).await;
+}
+
+#[tokio::test]
+async fn nothing_is_run_behind_a_transaction_that_could_not_be_begun() {
+    let file = TestFile::new();
+    let holder = file.connect().await;
+    holder.table(0).await;
+    holder.all(vec![begin()]).await;
+    let insert = |id: i64| query("INSERT INTO t(id) VALUES (?1)", &[Value::I64(id)]);
+    // The second one waits for the lock in its turn, and would get it.
+    let hasty = SqliteConnection::connect(&file.busy_for(Duration::from_millis(20))).await.unwrap();
+    let first = hasty.send(vec![begin(), control("SAVEPOINT a")]).await.unwrap_err();
+    assert_eq!((first.step, first.error.kind), (0, ErrorKind::LockTimeout));
+    holder.all(vec![Step::Rollback]).await;
+    let second = hasty.send_behind(vec![insert(1)]).await.unwrap_err();
+    let told = "the transaction that this belongs to could not be begun";
+    assert_eq!((second.step, second.error.kind, second.error.message.as_str()), (0, ErrorKind::RollbackOnly, told));
+    let mut stream = hasty.stream(statement("INSERT INTO t(id) VALUES (2) RETURNING id", &[]), true);
+    assert_eq!(stream.next().await.unwrap().unwrap_err().message, told);
+    assert_eq!(holder.count().await, 0);
+
+    // The next transaction takes both.
+    let (first, second) = (hasty.send(vec![begin()]), hasty.send_behind(vec![insert(3)]));
+    first.await.unwrap();
+    second.await.unwrap();
+    hasty.all(vec![Step::Commit]).await;
+    assert_eq!(holder.count().await, 1);
 }
 
 #[tokio::test]

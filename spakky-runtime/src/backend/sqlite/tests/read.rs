@@ -16,7 +16,7 @@ const NUMBERS: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 F
 #[tokio::test]
 async fn a_stream_hands_out_every_row_in_order() {
     let connection = memory().await;
-    let mut stream = connection.stream(statement(&format!("{NUMBERS} LIMIT ?1"), &[Value::I64(1000)]));
+    let mut stream = connection.stream(statement(&format!("{NUMBERS} LIMIT ?1"), &[Value::I64(1000)]), false);
     let mut expected = 0;
     while let Some(row) = stream.next().await {
         expected += 1;
@@ -31,11 +31,11 @@ async fn a_stream_reads_only_a_little_ahead() {
     let connection = memory().await;
     connection.table(1000).await;
     connection.all(vec![begin()]).await;
-    let mut stream = connection.stream(statement("UPDATE t SET name = id RETURNING id", &[]));
+    let mut stream = connection.stream(statement("UPDATE t SET name = id RETURNING id", &[]), false);
     assert_eq!(stream.next().await.unwrap().unwrap(), [Value::I64(1)]);
     drop(stream);
     // An endless query would fill the memory.
-    let mut stream = connection.stream(statement(NUMBERS, &[]));
+    let mut stream = connection.stream(statement(NUMBERS, &[]), false);
     let mut next = connection.send(vec![query("SELECT 1", &[])]);
     for _ in 0..500 {
         stream.next().await.unwrap().unwrap();
@@ -51,8 +51,8 @@ async fn dropping_a_stream_stops_the_query_and_leaves_the_transaction_good() {
     let connection = memory().await;
     connection.table(1).await;
     connection.all(vec![begin(), query("INSERT INTO t(id) VALUES (2)", &[])]).await;
-    let running = connection.stream(statement(ENDLESS, &[]));
-    let queued = connection.stream(statement(ENDLESS, &[]));
+    let running = connection.stream(statement(ENDLESS, &[]), false);
+    let queued = connection.stream(statement(ENDLESS, &[]), false);
     drop((queued, running));
     connection.all(vec![query("INSERT INTO t(id) VALUES (3)", &[]), Step::Commit]).await;
     assert_eq!(connection.count().await, 3);
@@ -61,11 +61,11 @@ async fn dropping_a_stream_stops_the_query_and_leaves_the_transaction_good() {
 #[tokio::test]
 async fn a_stream_that_fails_or_is_cancelled_says_so() {
     let connection = memory().await;
-    let mut stream = connection.stream(statement("SELECT nonsense", &[]));
+    let mut stream = connection.stream(statement("SELECT nonsense", &[]), false);
     assert_eq!(stream.next().await.unwrap().unwrap_err().kind, ErrorKind::Schema);
     assert!(stream.next().await.is_none());
 
-    let mut stream = connection.stream(statement(NUMBERS, &[]));
+    let mut stream = connection.stream(statement(NUMBERS, &[]), false);
     stream.next().await.unwrap().unwrap();
     assert!(connection.reset(Duration::from_secs(60)).await);
     let mut last = stream.next().await.unwrap();
@@ -78,7 +78,7 @@ async fn a_stream_that_fails_or_is_cancelled_says_so() {
 #[tokio::test]
 async fn a_stream_of_a_dropped_connection_ends_with_an_error() {
     let connection = memory().await;
-    let mut stream = connection.stream(statement(NUMBERS, &[]));
+    let mut stream = connection.stream(statement(NUMBERS, &[]), false);
     stream.next().await.unwrap().unwrap();
     drop(connection);
     while let Some(row) = stream.next().await {
