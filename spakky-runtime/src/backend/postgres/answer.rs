@@ -10,18 +10,16 @@ use super::rows::Rows;
 use crate::backend::{Answer, BurstFailure, BurstResult, Step};
 use crate::error::{DatabaseError, ErrorKind};
 
-/// Waits for all answers of a burst, running it once more if nothing but a stale prepared statement was in the way.
+/// Waits for all answers of a burst, running it once more if nothing but a stale prepared statement, or what was left before it, was
+/// in the way.
 pub(super) async fn read(core: Arc<Core>, steps: Arc<[Step]>, flight: Flight) -> BurstResult {
     let (finished, sent) = flight.finished().await;
     let (result, stale) = settle(&core, &steps, finished, sent).await;
     // What was sent before, and nobody waited for, has left a transaction that failed: nothing of this has run.
     let is_shut_out = |failure: &BurstFailure| failure.step == 0 && failure.error.code() == "25P02";
     let is_shut_out = sent.begins_outside && result.as_ref().is_err_and(|failure| is_shut_out(failure));
-    if is_shut_out && core.exchange().is_quiet() && core.undo(true).await {
-        let (finished, sent) = core.launch(Job::Burst(steps.clone())).finished().await;
-        return settle(&core, &steps, finished, sent).await.0;
-    }
-    if stale && sent.repeatable && core.exchange().is_quiet() {
+    let is_alone = core.exchange().is_quiet();
+    if is_alone && ((stale && sent.repeatable) || (is_shut_out && core.undo(true).await)) {
         let (finished, sent) = core.launch(Job::Burst(steps.clone())).finished().await;
         return settle(&core, &steps, finished, sent).await.0;
     }

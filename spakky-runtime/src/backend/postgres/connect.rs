@@ -29,9 +29,7 @@ async fn open_unlimited(options: &PostgresOptions) -> Result<Arc<Core>, Database
         _ => Canceller::Supported { place, opening, key },
     };
     let mut exchange = Exchange::new(line, status, options.named_statements());
-    for (name, value) in &parameters {
-        exchange.set_parameter(name.as_bytes(), value.as_bytes());
-    }
+    parameters.iter().for_each(|body| exchange.note_parameter(body));
     let (types, cancel_requests) = (options.types.clone(), CancelRequests::new(canceller));
     let is_pooled = options.pooler != Pooler::None;
     let core = Arc::new(Core::new(exchange, types, cancel_requests, key.0, is_pooled, restore));

@@ -89,14 +89,10 @@ pub(super) fn encode(core: &Core, exchange: &mut Exchange, job: &Job, insists: b
         Job::Text(text) => return simple(encoder, text),
         Job::Turn => Ok(()),
     };
-    match written {
-        Ok(()) => {
-            encoder.sync();
-            let Encoder { out: messages, portals, syncs, .. } = encoder;
-            Ok((Outgoing { messages, portals, syncs, is_simple: false, streams }, sent))
-        }
-        Err(error) => Err(error),
-    }
+    written?;
+    encoder.sync();
+    let Encoder { out: messages, portals, syncs, .. } = encoder;
+    Ok((Outgoing { messages, portals, syncs, is_simple: false, streams }, sent))
 }
 
 /// The text of a burst that is nothing but control: it may hold statements that insist on being alone.

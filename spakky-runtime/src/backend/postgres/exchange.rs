@@ -122,10 +122,8 @@ impl Exchange {
     }
 
     /// Notes what the server said of a setting.
-    pub(super) fn set_parameter(&mut self, name: &[u8], value: &[u8]) {
-        if name == b"standard_conforming_strings" {
-            self.backslashes = value == b"off";
-        }
+    pub(super) fn note_parameter(&mut self, body: &[u8]) {
+        self.backslashes = reads_backslashes(body).unwrap_or(self.backslashes);
     }
 
     /// Closes the line at once.
@@ -400,7 +398,7 @@ impl Exchange {
         let Some(line) = &self.line else { return };
         let body = line.body(frame);
         match frame.tag {
-            b'S' => self.take_parameter(frame),
+            b'S' => self.backslashes = reads_backslashes(body).unwrap_or(self.backslashes),
             b'E' => {
                 let error = ServerError::read(body);
                 if error.is_fatal() {
@@ -409,14 +407,6 @@ impl Exchange {
             }
             b'N' | b'A' => {}
             _ => self.finish(End::Line("the server sent an answer that nobody has asked for".to_owned())),
-        }
-    }
-
-    fn take_parameter(&mut self, frame: &Frame) {
-        let Some(line) = &self.line else { return };
-        let mut texts = line.body(frame).split(|byte| *byte == 0);
-        if let (Some(b"standard_conforming_strings"), Some(value)) = (texts.next(), texts.next()) {
-            self.backslashes = value == b"off";
         }
     }
 
@@ -459,7 +449,7 @@ impl Exchange {
                     self.finish(End::Line("rows of a COPY were asked for, which were not sent".to_owned()));
                 }
             }
-            b'S' => self.take_parameter(frame),
+            b'S' => self.backslashes = reads_backslashes(body).unwrap_or(self.backslashes),
             b'G' => {
                 // The server reads nothing but rows until it is told that none come; the Sync was passed over.
                 let _ = frontend::copy_fail("rows of a COPY cannot be sent by this call", &mut line.output);
@@ -500,4 +490,10 @@ impl Exchange {
         let waiting = self.waiting.iter_mut().filter_map(|waiting| waiting.waker.take());
         under_way.chain(waiting).for_each(Waker::wake);
     }
+}
+
+/// Whether a `ParameterStatus` (a name and a value, a zero behind each) has the server read a backslash in a plain text as the mark
+/// of an escape; `None` if it is about something else.
+fn reads_backslashes(body: &[u8]) -> Option<bool> {
+    body.strip_prefix(b"standard_conforming_strings\0").map(|value| value == b"off\0")
 }

@@ -29,8 +29,8 @@ pub(super) struct SignedIn {
     pub(super) place: Place,
     /// What a request to cancel has to name.
     pub(super) key: (i32, i32),
-    /// What the server said of itself and of the session.
-    pub(super) parameters: Vec<(String, String)>,
+    /// What the server said of itself and of the session, as it was said.
+    pub(super) parameters: Vec<Vec<u8>>,
     /// The state of the transaction.
     pub(super) status: u8,
 }
@@ -120,7 +120,7 @@ async fn sign_in_at(options: &PostgresOptions, opening: &Opening, place: &Place)
 struct Door {
     line: Line,
     key: (i32, i32),
-    parameters: Vec<(String, String)>,
+    parameters: Vec<Vec<u8>>,
 }
 
 impl Door {
@@ -143,12 +143,7 @@ impl Door {
             match frame.tag {
                 b'E' => return Err(from_server(ServerError::read(body))),
                 b'N' => {}
-                b'S' => {
-                    let mut texts = body.split(|byte| *byte == 0).map(String::from_utf8_lossy);
-                    if let (Some(name), Some(value)) = (texts.next(), texts.next()) {
-                        self.parameters.push((name.into_owned(), value.into_owned()));
-                    }
-                }
+                b'S' => self.parameters.push(body.to_vec()),
                 tag => return Ok((tag, body.to_vec())),
             }
         }
@@ -300,4 +295,79 @@ fn unexpected(what: &str) -> DatabaseError {
     let mut error = connection_error(format!("the server answered with {what} while signing in"));
     error.retryable = false;
     error
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::backend::postgres::PostgresConnection;
+
+    fn message(tag: u8, body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
+        [&[tag], length.as_slice(), body].concat()
+    }
+
+    fn authentication(number: i32, rest: &[u8]) -> Vec<u8> {
+        message(b'R', &[number.to_be_bytes().as_slice(), rest].concat())
+    }
+
+    /// What signing in to a server comes to that answers each message with the next of these.
+    async fn signing_in(parameters: &str, answers: Vec<Vec<u8>>) -> DatabaseError {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let serve = async {
+            let (mut line, _) = listener.accept().await.unwrap();
+            for answer in answers {
+                if line.read(&mut [0; 4096]).await.unwrap_or(0) == 0 {
+                    break;
+                }
+                line.write_all(&answer).await.unwrap();
+            }
+        };
+        let url = format!("postgres://user:secret@127.0.0.1:{port}/db?sslmode=disable{parameters}");
+        let options = PostgresOptions::from_url(&url, None).unwrap();
+        let (signed_in, ()) = tokio::join!(PostgresConnection::connect(&options), serve);
+        signed_in.expect_err("it is refused")
+    }
+
+    #[tokio::test]
+    async fn a_welcome_is_no_proof_where_one_is_asked_for() {
+        let welcome = [authentication(AUTHENTICATED, &[]), message(b'Z', b"I")].concat();
+        let error = signing_in("&channel_binding=require", vec![welcome.clone()]).await;
+        assert_eq!(
+            error.message,
+            "sign in to the server: `channel_binding=require` asks for a proof that is bound to the line, which the server or the \
+             line does not offer"
+        );
+        let asks = authentication(SASL, b"SCRAM-SHA-256\0\0");
+        let error = signing_in("", vec![asks.clone(), welcome]).await;
+        assert_eq!(
+            error.message,
+            "the server answered with a welcome without proof that it knows the password while signing in"
+        );
+        assert!(!error.retryable);
+        let error = signing_in("&channel_binding=require", vec![asks]).await;
+        assert!(error.message.contains("`channel_binding=require`"), "{}", error.message);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_known_or_makes_no_sense_is_an_error() {
+        for (answer, told) in [
+            (authentication(7, &[]), "it asks for a way that is not known here"),
+            (authentication(SASL, b"OAUTHBEARER\0\0"), "it offers `OAUTHBEARER`, none of which is known here"),
+            (authentication(SASL_CONTINUE, b"r=x"), "a step of signing in that was not begun"),
+            (authentication(MD5_PASSWORD, b"ab"), "a salt that is too short"),
+            (message(b'K', &[0, 0, 0, 1]), "a key that is too short"),
+            (message(b'Z', b""), "an empty state"),
+            (message(b'T', b""), "a message that does not belong there"),
+            (vec![b'R', 0, 0, 0, 1], "shorter than its header"),
+            (message(b'E', b"SFATAL\0VFATAL\0C28P01\0Mno\0\0"), "no"),
+        ] {
+            let error = signing_in("", vec![answer]).await;
+            assert!(error.message.contains(told), "{}", error.message);
+        }
+    }
 }

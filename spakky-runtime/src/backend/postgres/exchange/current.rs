@@ -167,9 +167,9 @@ impl Current {
         }
     }
 
-    /// Notes a failure of what is being answered. Behind the last answer it is that of the commit which the Sync stands for.
+    /// Notes a failure of what is being answered. Behind the last answer ahead of a Sync it is that of the
+    /// commit which the Sync stands for.
     pub(super) fn fail(&mut self, failure: Failure) {
-        // Behind the last answer ahead of a Sync, it is the commit that the Sync stands for.
         let before = self.syncs.front().copied().unwrap_or(self.portals.len());
         let failed = self.portals.get(self.at.min(before.saturating_sub(1)));
         if self.is_committed || failed.is_some_and(|portal| portal.purpose == Purpose::Behind) {
