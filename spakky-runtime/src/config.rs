@@ -10,6 +10,7 @@ mod duration;
 mod file_mode;
 mod input;
 mod mode;
+mod require_auth;
 mod settings;
 mod source;
 #[cfg(test)]
@@ -21,5 +22,7 @@ pub use credentials::{Credentials, CredentialsFuture, CredentialsProvider, Share
 pub(crate) use cursor_keys::CursorKeys;
 #[cfg(feature = "sqlite")]
 pub(crate) use file_mode::FileMode;
-pub use mode::{PoolKind, Pooler, SslMode};
+pub use mode::{AuthMethod, PoolKind, Pooler, SslMode};
+#[cfg(feature = "postgres")]
+pub(crate) use require_auth::RequireAuth;
 pub use settings::DatabaseConfig;

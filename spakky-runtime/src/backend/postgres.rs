@@ -59,12 +59,19 @@ pub(crate) struct PostgresConnection {
     core: Arc<Core>,
     /// The server it leads to, once it was asked.
     server: OnceLock<Option<ServerIdentity>>,
+    says_newer: bool,
 }
 
 impl PostgresConnection {
     /// Opens a connection on a socket of the current runtime.
     pub(crate) async fn connect(options: &PostgresOptions) -> Result<Self, DatabaseError> {
-        Ok(PostgresConnection { core: connect::open(options).await?, server: OnceLock::new() })
+        let connect::Opened { core, says_newer } = connect::open(options).await?;
+        Ok(PostgresConnection { core, server: OnceLock::new(), says_newer })
+    }
+
+    /// Whether the server speaks the newer protocol, and nothing in between may not.
+    pub(crate) fn speaks_newer(&self) -> bool {
+        self.says_newer && !self.is_pooled()
     }
 
     /// The server as it was when the connection was opened; `None` if it did not tell.

@@ -7,7 +7,8 @@ use figment::value::{Num, Value};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::file_mode::FileMode;
-use super::mode::{PoolKind, Pooler, SslMode};
+use super::mode::{AuthMethod, PoolKind, Pooler, SslMode};
+use super::require_auth::RequireAuth;
 use super::{duration, url};
 
 /// A value as it was written.
@@ -210,6 +211,24 @@ impl Setting for Option<FileMode> {
 
     fn show(&self) -> String {
         self.as_ref().map(ToString::to_string).unwrap_or_default()
+    }
+}
+
+impl Setting for RequireAuth {
+    fn expected() -> String {
+        let words: Vec<_> = AuthMethod::WORDS.iter().map(|word| format!("`{word}`")).collect();
+        format!("any of {} with commas between them, or each with a `!` ahead of it for all others", words.join(", "))
+    }
+
+    fn parse(input: &Input) -> Option<Self> {
+        match input {
+            Input::Text(text) => RequireAuth::parse(text),
+            _ => None,
+        }
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
     }
 }
 

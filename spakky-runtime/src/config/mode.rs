@@ -67,10 +67,26 @@ words! {
         Disable = "disable",
         /// If the server offers it; nobody is authenticated.
         Prefer = "prefer",
-        /// Always; the certificate is checked only where `ssl_root_cert` is given.
+        /// Always; the certificate is checked only where `ssl_root_cert` is given, as with `verify-ca`.
         Require = "require",
+        /// Always, with a certificate that descends from `ssl_root_cert`, for whatever name.
+        VerifyCa = "verify-ca",
         /// Always, with a trusted certificate for the host's name.
         VerifyFull = "verify-full",
+    }
+}
+
+words! {
+    /// A way in which a server has a user prove who they are.
+    AuthMethod {
+        /// It does not ask: it trusts the user, or the client's certificate.
+        None = "none",
+        /// The password itself, which whoever listens to a line that is not encrypted can read.
+        Password = "password",
+        /// A hash of the password, which is broken with little effort.
+        Md5 = "md5",
+        /// A proof of the password that tells nothing of it.
+        ScramSha256 = "scram-sha-256",
     }
 }
 

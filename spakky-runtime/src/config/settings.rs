@@ -11,7 +11,8 @@ use secrecy::SecretString;
 use super::cursor_keys::CursorKeys;
 use super::file_mode::FileMode;
 use super::input::{Input, Setting};
-use super::mode::{PoolKind, Pooler, SslMode};
+use super::mode::{AuthMethod, PoolKind, Pooler, SslMode};
+use super::require_auth::RequireAuth;
 use super::{CredentialsProvider, SharedCredentials, url};
 
 macro_rules! settings {
@@ -39,8 +40,8 @@ macro_rules! settings {
             /// The defaults, for the database at this URL: `postgres://user:password@host/database`, `sqlite://file.db`
             /// or `sqlite::memory:`.
             ///
-            /// `sslmode`, `sslrootcert`, `application_name` and `connect_timeout` may stand in the URL of a PostgreSQL
-            /// database too, as libpq reads them; a setter called afterwards wins.
+            /// `sslmode`, `sslrootcert`, `sslcert`, `sslkey`, `require_auth`, `application_name` and `connect_timeout` may
+            /// stand in the URL of a PostgreSQL database too, as libpq reads them; a setter called afterwards wins.
             pub fn new(url: impl Into<SecretString>) -> Self {
                 let mut config = DatabaseConfig { url: SecretString::default(), credentials: None, $($name: $default,)+ };
                 config.set_url(url.into());
@@ -123,8 +124,25 @@ settings! {
     /// Encryption of the connection to PostgreSQL. [`SslMode::Prefer`] unless set.
     sslmode: SslMode = SslMode::Prefer, |mode: SslMode| mode;
 
-    /// A file of PEM certificates to trust, in place of the system's.
+    /// A file of PEM certificates to trust, or the word `system` for those that the system trusts, which needs
+    /// [`SslMode::VerifyFull`] and is what that takes unless set. Each connection reads the file anew, so that it may be
+    /// replaced while the program runs. A server's certificate that signed itself is trusted if it stands in the file.
     ssl_root_cert: Option<PathBuf> = None, |path: impl Into<PathBuf>| Some(path.into());
+
+    /// A file with the PEM certificate that the server knows this client by, those between it and its authority behind it.
+    /// It needs `ssl_key`. Each connection reads both files anew.
+    ssl_cert: Option<PathBuf> = None, |path: impl Into<PathBuf>| Some(path.into());
+
+    /// A file with the private key of `ssl_cert`, in PEM form and without a passphrase.
+    ssl_key: Option<PathBuf> = None, |path: impl Into<PathBuf>| Some(path.into());
+
+    /// The ways of signing in that the server may ask for; a connection that is asked for another is given up before
+    /// anything is proven. In the environment, in a file and in a URL they stand in one text with commas between them, each
+    /// with a `!` ahead of it for all others.
+    ///
+    /// Unless set, all that are known, with one exception: a password in clear goes over a line that is not encrypted only
+    /// where [`AuthMethod::Password`] is among these.
+    require_auth: RequireAuth = RequireAuth::default(), |methods: impl IntoIterator<Item = AuthMethod>| RequireAuth::of(methods);
 
     /// Whether a query sends pending writes ahead of itself. True unless set.
     autoflush: bool = true, |flush: bool| flush;

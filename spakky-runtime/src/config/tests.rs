@@ -66,6 +66,9 @@ fn another_value(key: &str) -> (&'static str, &'static str) {
         "application_name" => ("007", "'007'"),
         "sslmode" => ("verify-full", "'verify-full'"),
         "ssl_root_cert" => ("/etc/ca.pem", "'/etc/ca.pem'"),
+        "ssl_cert" => ("/etc/app.pem", "'/etc/app.pem'"),
+        "ssl_key" => ("/etc/app.key", "'/etc/app.key'"),
+        "require_auth" => ("scram-sha-256,none", "'scram-sha-256, none'"),
         "autoflush" => ("off", "false"),
         "expire_on_commit" => ("yes", "true"),
         "autocommit" => ("1", "1"),
@@ -115,6 +118,9 @@ fn settings_of_the_builder_are_those_of_the_environment() {
         .application_name("007")
         .sslmode(SslMode::VerifyFull)
         .ssl_root_cert("/etc/ca.pem")
+        .ssl_cert("/etc/app.pem")
+        .ssl_key("/etc/app.key")
+        .require_auth([AuthMethod::ScramSha256, AuthMethod::None])
         .autoflush(false)
         .expire_on_commit(true)
         .autocommit(true)
@@ -143,7 +149,7 @@ fn defaults_are_the_documented_ones() {
         "url=postgres://app:***@db/shop pool_size=10 pool_max_overflow=0 pool_timeout=5s max_connecting=4 \
          pool_recycle=30m pool_pre_ping=true pool_kind=queue connect_timeout=10s statement_timeout=off \
          lock_timeout=off idle_in_transaction_timeout=off application_name= sslmode=prefer ssl_root_cert= \
-         autoflush=true expire_on_commit=false autocommit=false echo=false slow_log=off statement_cache_size=256 \
+         ssl_cert= ssl_key= require_auth= autoflush=true expire_on_commit=false autocommit=false echo=false slow_log=off statement_cache_size=256 \
          pooler=none commit_token=false catalog_guard=true file_mode= cursor_keys=drawn at random"
     );
     assert_eq!(check(&DatabaseConfig::new(URL)), Ok(()));
@@ -177,7 +183,7 @@ fn every_mistake_is_reported_at_once_in_the_users_spelling() {
             "configure the database: `SPAKKY_DB__COLOUR` is not a setting; there are {}; `SPAKKY_DB__POOL_SZE` is not a \
              setting; did you mean `SPAKKY_DB__POOL_SIZE`?; `SPAKKY_DB__URL` is not set; `SPAKKY_DB__POOL_TIMEOUT` must \
              be a span of time such as `20ms`, `5s` or `2m`, found `soon`; `SPAKKY_DB__SSLMODE` must be one of \
-             `disable`, `prefer`, `require`, `verify-full`, found `tls`",
+             `disable`, `prefer`, `require`, `verify-ca`, `verify-full`, found `tls`",
             DatabaseConfig::KEYS.join(", ")
         )
     );
@@ -245,6 +251,50 @@ fn settings_that_do_not_go_together_are_refused() {
         check(&DatabaseConfig::new(URL).sslmode(SslMode::Disable).ssl_root_cert("ca.pem")).unwrap_err(),
         "`ssl_root_cert` has no meaning with `sslmode` = `disable`; remove one of them"
     );
+    for (sslmode, problem) in [
+        (
+            SslMode::Prefer,
+            "`ssl_root_cert` is not looked at with `sslmode` = `prefer`, which is what it is unless set; set `sslmode` to \
+             `verify-full`, or to `verify-ca` where the name of the host is not that of the certificate",
+        ),
+        (
+            SslMode::VerifyCa,
+            "`ssl_root_cert` = `system` needs `sslmode` = `verify-full`: with `verify-ca`, whoever has a certificate for any name \
+             would be trusted",
+        ),
+        (
+            SslMode::Require,
+            "`ssl_root_cert` = `system` needs `sslmode` = `verify-full`: with `require`, whoever has a certificate for any name \
+             would be trusted",
+        ),
+    ] {
+        assert_eq!(check(&DatabaseConfig::new(URL).sslmode(sslmode).ssl_root_cert("system")).unwrap_err(), problem);
+    }
+    assert_eq!(check(&DatabaseConfig::new(URL).sslmode(SslMode::VerifyFull).ssl_root_cert("system")), Ok(()));
+    assert_eq!(
+        check(&DatabaseConfig::new(URL).sslmode(SslMode::VerifyCa)).unwrap_err(),
+        "`sslmode` = `verify-ca` needs the certificates that the server's descends from; set `ssl_root_cert`"
+    );
+    for (config, problem) in [
+        (DatabaseConfig::new(URL).ssl_cert("a"), "`ssl_cert` needs the private key that belongs to it; set `ssl_key`"),
+        (DatabaseConfig::new(URL).ssl_key("a"), "`ssl_key` needs the certificate that belongs to it; set `ssl_cert`"),
+        (
+            DatabaseConfig::new(URL).ssl_cert("a").ssl_key("b").sslmode(SslMode::Disable),
+            "`ssl_cert` has no meaning with `sslmode` = `disable`; remove one of them",
+        ),
+        (
+            DatabaseConfig::new(format!("{URL}?sslnegotiation=direct")),
+            "`url` has `sslnegotiation=direct`, which leaves no choice whether to encrypt; set `sslmode` to `verify-full`, found \
+             `prefer`",
+        ),
+    ] {
+        assert_eq!(check(&config).unwrap_err(), problem);
+    }
+    assert_eq!(
+        check(&DatabaseConfig::new(format!("{URL}?require_auth=scram"))).unwrap_err(),
+        "`url` has a `require_auth` with a value it cannot have; it takes any of `none`, `password`, `md5`, `scram-sha-256` with \
+         commas between them, or each with a `!` ahead of it for all others"
+    );
     assert_eq!(
         check(&DatabaseConfig::new(URL).pool_kind(PoolKind::Null).pool_max_overflow(1)).unwrap_err(),
         "`pool_max_overflow` has no meaning with `pool_kind` = `null`; remove one of them"
@@ -278,10 +328,13 @@ fn an_unknown_scheme_names_the_supported_ones_and_their_features() {
 #[test]
 fn settings_in_the_url_count_unless_set_elsewhere() {
     let url = format!(
-        "{URL}?sslmode=verify-full&target_session_attrs=read-write&application_name=the%20shop&connect_timeout=3"
+        "{URL}?sslmode=verify-full&sslrootcert=%2Fa%20b&sslcert=c&sslkey=d&require_auth=!md5&target_session_attrs=read-write&application_name=the%20shop&connect_timeout=3"
     );
     let config = DatabaseConfig::new(url.as_str());
     assert_eq!(config.sslmode, SslMode::VerifyFull);
+    assert_eq!(config.ssl_root_cert, Some("/a b".into()));
+    assert_eq!((&config.ssl_cert, &config.ssl_key), (&Some("c".into()), &Some("d".into())));
+    assert_eq!(config.require_auth.to_string(), "!md5");
     assert_eq!(config.application_name.as_deref(), Some("the shop"));
     assert_eq!(config.connect_timeout, Duration::from_secs(3));
     assert_eq!(config.url.expose_secret(), format!("{URL}?target_session_attrs=read-write"));
@@ -291,10 +344,10 @@ fn settings_in_the_url_count_unless_set_elsewhere() {
     assert_eq!(config.application_name.as_deref(), Some("mine"));
     assert_eq!(config.sslmode, SslMode::VerifyFull);
 
-    let config = DatabaseConfig::new(format!("{URL}?sslmode=verify-ca"));
+    let config = DatabaseConfig::new(format!("{URL}?sslmode=allow"));
     assert_eq!(
         check(&config).unwrap_err(),
-        "`url` has a `sslmode` with a value it cannot have; it takes one of `disable`, `prefer`, `require`, `verify-full`"
+        "`url` has a `sslmode` with a value it cannot have; it takes one of `disable`, `prefer`, `require`, `verify-ca`, `verify-full`"
     );
 }
 

@@ -98,6 +98,9 @@ pub(super) fn setting(parameter: &str) -> Option<&'static str> {
     match parameter {
         "sslmode" => Some("sslmode"),
         "sslrootcert" => Some("ssl_root_cert"),
+        "sslcert" => Some("ssl_cert"),
+        "sslkey" => Some("ssl_key"),
+        "require_auth" => Some("require_auth"),
         "application_name" => Some("application_name"),
         "connect_timeout" => Some("connect_timeout"),
         _ => None,

@@ -1,6 +1,7 @@
 //! Ranges, and settings that do not go together.
 
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
@@ -12,6 +13,8 @@ use super::{DatabaseConfig, url};
 use crate::backend::Backend;
 use crate::error::{Error, ErrorKind};
 
+/// In place of a file: the certificates that the system trusts.
+const SYSTEM: &str = "system";
 const MILLISECOND: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3_600);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
@@ -66,6 +69,9 @@ impl DatabaseConfig {
             application_name,
             sslmode: _,
             ssl_root_cert: _,
+            ssl_cert: _,
+            ssl_key: _,
+            require_auth: _,
             autoflush: _,
             expire_on_commit: _,
             autocommit: _,
@@ -108,16 +114,45 @@ impl DatabaseConfig {
         };
         let bad: Vec<_> = left.filter_map(wrong).collect();
         if bad.is_empty() {
-            problems.extend(check_postgres_url(self.url.expose_secret()));
+            problems.extend(check_postgres_url(self.url.expose_secret(), self.sslmode));
         } else {
             problems.extend(bad);
         }
         if self.file_mode.is_some() {
             problems.push("`file_mode` has no meaning for a PostgreSQL database; remove it".into());
         }
-        if self.ssl_root_cert.is_some() && self.sslmode == SslMode::Disable {
-            problems.push("`ssl_root_cert` has no meaning with `sslmode` = `disable`; remove one of them".into());
-        }
+        problems.extend(self.check_certificates());
+    }
+
+    /// What is wrong with how the server and this client know each other.
+    fn check_certificates(&self) -> Option<String> {
+        let is_system = self.ssl_root_cert.as_deref().is_some_and(|path| path == Path::new(SYSTEM));
+        let problem = match (self.sslmode, &self.ssl_root_cert) {
+            (SslMode::Disable, Some(_)) => {
+                "`ssl_root_cert` has no meaning with `sslmode` = `disable`; remove one of them".into()
+            }
+            (SslMode::Prefer, Some(_)) => {
+                "`ssl_root_cert` is not looked at with `sslmode` = `prefer`, which is what it is unless set; set `sslmode` to \
+                 `verify-full`, or to `verify-ca` where the name of the host is not that of the certificate"
+                    .into()
+            }
+            (SslMode::VerifyCa, None) => {
+                "`sslmode` = `verify-ca` needs the certificates that the server's descends from; set `ssl_root_cert`".into()
+            }
+            (mode, Some(_)) if is_system && mode != SslMode::VerifyFull => format!(
+                "`ssl_root_cert` = `{SYSTEM}` needs `sslmode` = `verify-full`: with `{mode}`, whoever has a certificate for any \
+                 name would be trusted"
+            ),
+            _ => match (&self.ssl_cert, &self.ssl_key) {
+                (Some(_), None) => "`ssl_cert` needs the private key that belongs to it; set `ssl_key`".into(),
+                (None, Some(_)) => "`ssl_key` needs the certificate that belongs to it; set `ssl_cert`".into(),
+                (Some(_), Some(_)) if self.sslmode == SslMode::Disable => {
+                    "`ssl_cert` has no meaning with `sslmode` = `disable`; remove one of them".into()
+                }
+                _ => return None,
+            },
+        };
+        Some(problem)
     }
 
     fn check_sqlite(&self, compiled: bool, problems: &mut Vec<String>) {
@@ -204,7 +239,7 @@ const KNOWN: [&str; 16] = [
 
 /// What the driver makes of the URL.
 #[cfg(feature = "postgres")]
-fn check_postgres_url(text: &str) -> Option<String> {
+fn check_postgres_url(text: &str, sslmode: SslMode) -> Option<String> {
     let unknown = url::parameters(text).find(|name| !KNOWN.contains(name));
     if let Some(name) = unknown {
         return Some(format!("`url` has the parameter `{name}`, which is not known here; remove it"));
@@ -223,6 +258,13 @@ fn check_postgres_url(text: &str) -> Option<String> {
             });
         }
     };
+    let is_direct = config.get_ssl_negotiation() == tokio_postgres::config::SslNegotiation::Direct;
+    if is_direct && matches!(sslmode, SslMode::Disable | SslMode::Prefer) {
+        return Some(format!(
+            "`url` has `sslnegotiation=direct`, which leaves no choice whether to encrypt; set `sslmode` to `verify-full`, found \
+             `{sslmode}`"
+        ));
+    }
     let (hosts, addresses, ports) = (config.get_hosts().len(), config.get_hostaddrs().len(), config.get_ports().len());
     if hosts == 0 && addresses == 0 {
         return Some("`url` names no host; use `postgres://user:password@host/database`".into());
@@ -241,6 +283,6 @@ fn check_postgres_url(text: &str) -> Option<String> {
 
 /// Without the driver there is nothing to ask.
 #[cfg(not(feature = "postgres"))]
-fn check_postgres_url(_url: &str) -> Option<String> {
+fn check_postgres_url(_url: &str, _sslmode: SslMode) -> Option<String> {
     None
 }

@@ -4,22 +4,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::BytesMut;
-use postgres_protocol::message::frontend;
+use bytes::{BufMut, BytesMut};
 use tokio::io::AsyncWriteExt;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::socket::{Opening, Place};
+use super::startup::Key;
 
 /// How long a cancel request may take.
 pub(super) const CANCEL_LIMIT: Duration = Duration::from_secs(5);
 
+/// What stands in a request to cancel in the place of the protocol's version.
+const CANCEL_REQUEST: u32 = (1234 << 16) | 5678;
+
 /// How a running statement can be stopped.
 pub(super) enum Canceller {
     /// By a second line, opened like the first one, that names its key.
-    Supported { place: Place, opening: Opening, key: (i32, i32) },
+    Supported { place: Place, opening: Opening, key: Key },
     /// Not at all: what is in between does not pass the request on.
     Unsupported,
 }
@@ -36,7 +39,11 @@ impl Canceller {
         let Canceller::Supported { place, opening, key } = self else { return false };
         let Ok(mut line) = opening.open(place).await else { return false };
         let mut request = BytesMut::new();
-        frontend::cancel_request(key.0, key.1, &mut request);
+        // The length, the code that asks for it, the process and its secret.
+        request.put_u32(u32::try_from(12 + key.secret.len()).unwrap_or(u32::MAX));
+        request.put_u32(CANCEL_REQUEST);
+        request.put_i32(key.process);
+        request.put_slice(&key.secret);
         if line.write_all(&request).await.is_err() {
             return false;
         }

@@ -12,18 +12,26 @@ use super::startup::{SignedIn, sign_in};
 use crate::config::Pooler;
 use crate::error::DatabaseError;
 
+/// A connection that was opened.
+pub(super) struct Opened {
+    pub(super) core: Arc<Core>,
+    /// Whether the server says that it is of a version that speaks the newer protocol.
+    pub(super) says_newer: bool,
+}
+
 /// Opens a connection within the limit of the options.
-pub(super) async fn open(options: &PostgresOptions) -> Result<Arc<Core>, DatabaseError> {
+pub(super) async fn open(options: &PostgresOptions) -> Result<Opened, DatabaseError> {
     match tokio::time::timeout(options.connect_timeout, open_unlimited(options)).await {
         Ok(opened) => opened,
         Err(_) => Err(connection_error(format!("the server did not answer within {:?}", options.connect_timeout))),
     }
 }
 
-async fn open_unlimited(options: &PostgresOptions) -> Result<Arc<Core>, DatabaseError> {
+async fn open_unlimited(options: &PostgresOptions) -> Result<Opened, DatabaseError> {
     let restore = control::restore(options.config.get_application_name())?;
     let opening = options.opening()?;
     let SignedIn { line, place, key, parameters, status } = sign_in(options, &opening).await?;
+    let process = key.process;
     let canceller = match options.pooler {
         Pooler::RdsProxy => Canceller::Unsupported,
         _ => Canceller::Supported { place, opening, key },
@@ -32,9 +40,18 @@ async fn open_unlimited(options: &PostgresOptions) -> Result<Arc<Core>, Database
     parameters.iter().for_each(|body| exchange.note_parameter(body));
     let (types, cancel_requests) = (options.types.clone(), CancelRequests::new(canceller));
     let is_pooled = options.pooler != Pooler::None;
-    let core = Arc::new(Core::new(exchange, types, cancel_requests, key.0, is_pooled, restore));
+    let core = Arc::new(Core::new(exchange, types, cancel_requests, process, is_pooled, restore));
     if !core.types.is_loaded() {
         core.types.load(&core).await?;
     }
-    Ok(core)
+    Ok(Opened { core, says_newer: parameters.iter().any(|body| is_newer(body)) })
+}
+
+/// Whether what a server said of itself is that it speaks the newer protocol, as PostgreSQL does from 18 on.
+fn is_newer(parameter: &[u8]) -> bool {
+    let mut words = parameter.split(|byte| *byte == 0);
+    let (name, version) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let digits = version.iter().take_while(|byte| byte.is_ascii_digit());
+    let major = digits.fold(0_u32, |number, digit| number.saturating_mul(10).saturating_add(u32::from(digit - b'0')));
+    name == b"server_version" && major >= 18
 }

@@ -329,7 +329,7 @@ impl AsyncConnection for PgConnection {
     async fn establish(database_url: &str) -> ConnectionResult<Self> {
         let core = async { super::connect::open(&PostgresOptions::from_url(database_url, None)?).await }.await;
         match core {
-            Ok(core) => Ok(PgConnection::on(core, false)),
+            Ok(opened) => Ok(PgConnection::on(opened.core, false)),
             Err(error) => Err(ConnectionError::BadConnection(error.to_string())),
         }
     }

@@ -3,18 +3,19 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustls::ClientConfig;
 use socket2::TcpKeepalive;
-use tokio_postgres::config::{Config, Host};
+use tokio_postgres::config::{Config, Host, SslNegotiation};
 
 use super::error::config_error;
 use super::socket::Opening;
 use super::tls;
 use super::types::TypeCatalog;
-use crate::config::{Pooler, SslMode};
+use crate::config::{Pooler, RequireAuth, SslMode};
 use crate::error::DatabaseError;
 
 /// How to reach a server. Clones share what was learnt of it (its types, the TLS set-up).
@@ -23,6 +24,9 @@ pub(crate) struct PostgresOptions {
     pub(crate) config: Config,
     pub(crate) ssl_mode: SslMode,
     pub(crate) ssl_root_cert: Option<PathBuf>,
+    pub(crate) ssl_cert: Option<PathBuf>,
+    pub(crate) ssl_key: Option<PathBuf>,
+    pub(crate) require_auth: RequireAuth,
     /// For all of it: finding the host, the socket, TLS, signing in.
     pub(crate) connect_timeout: Duration,
     /// How many statements are kept prepared; 0 prepares none.
@@ -31,7 +35,9 @@ pub(crate) struct PostgresOptions {
     /// Settings of the whole connection (`statement_timeout`, …), sent while signing in. Not sent through a pooler.
     pub(crate) settings: Vec<(String, String)>,
     pub(super) types: Arc<TypeCatalog>,
-    tls: Arc<OnceLock<Arc<ClientConfig>>>,
+    tls: Arc<tls::SetUp>,
+    /// Whether a server that speaks the newer protocol answered, with nothing in between.
+    speaks_newer: Arc<AtomicBool>,
 }
 
 impl PostgresOptions {
@@ -57,11 +63,15 @@ impl PostgresOptions {
             config,
             ssl_mode: ssl_mode.or(ssl.mode).unwrap_or(SslMode::Prefer),
             ssl_root_cert: ssl.root_cert,
+            ssl_cert: None,
+            ssl_key: None,
+            require_auth: RequireAuth::default(),
             statement_cache_size: 256,
             pooler: Pooler::None,
             settings: Vec::new(),
             types: Arc::default(),
             tls: Arc::default(),
+            speaks_newer: Arc::default(),
         })
     }
 
@@ -94,18 +104,31 @@ impl PostgresOptions {
             keepalive
         });
         let user_timeout = self.config.get_tcp_user_timeout().copied();
-        Ok(Opening { mode: self.ssl_mode, tls: self.encryption()?, keepalive, user_timeout })
+        let is_direct = self.config.get_ssl_negotiation() == SslNegotiation::Direct;
+        Ok(Opening { mode: self.ssl_mode, tls: self.encryption()?, is_direct, keepalive, user_timeout })
+    }
+
+    /// Whether the server is known to speak the newer protocol.
+    pub(super) fn speaks_newer(&self) -> bool {
+        self.speaks_newer.load(Ordering::Relaxed)
+    }
+
+    /// Keeps in mind whether the server speaks it.
+    pub(super) fn note_newer(&self, speaks: bool) {
+        self.speaks_newer.store(speaks, Ordering::Relaxed);
     }
 
     fn encryption(&self) -> Result<Option<Arc<ClientConfig>>, DatabaseError> {
         if self.ssl_mode == SslMode::Disable {
             return Ok(None);
         }
-        if let Some(tls) = self.tls.get() {
-            return Ok(Some(tls.clone()));
-        }
-        let tls = tls::connector(self.ssl_mode, self.ssl_root_cert.as_deref())?;
-        Ok(Some(self.tls.get_or_init(|| tls).clone()))
+        let wanted = tls::Wanted {
+            mode: self.ssl_mode,
+            root_cert: self.ssl_root_cert.as_deref(),
+            certificate: self.ssl_cert.as_deref(),
+            key: self.ssl_key.as_deref(),
+        };
+        self.tls.with(&wanted).map(Some)
     }
 
     /// The settings as the server reads them while signing in: `-c name=value`, spaces escaped.

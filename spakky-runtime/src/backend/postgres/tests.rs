@@ -9,6 +9,7 @@ mod native;
 mod outcome;
 mod round_trips;
 mod server;
+mod sign_in;
 mod statement_log;
 mod stream;
 mod support;

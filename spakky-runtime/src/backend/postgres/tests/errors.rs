@@ -94,5 +94,8 @@ fn the_ssl_mode_of_the_options_wins_over_the_urls() {
     assert_eq!(mode("postgres://h/d?sslmode=verify-full&sslrootcert=%2Fa%20b", None), SslMode::VerifyFull);
     assert_eq!(mode("postgres://h/d?sslmode=require", Some(SslMode::Disable)), SslMode::Disable);
     let error = PostgresOptions::from_url("postgres://h/d?sslmode=allow", None).unwrap_err();
-    assert_eq!(error.message, "use sslmode `allow`; it is one of `disable`, `prefer`, `require`, `verify-full`");
+    assert_eq!(
+        error.message,
+        "use sslmode `allow`; it is one of `disable`, `prefer`, `require`, `verify-ca`, `verify-full`"
+    );
 }
