@@ -18,6 +18,7 @@ mod error;
 mod exchange;
 mod flight;
 mod line;
+mod message;
 mod native;
 mod options;
 mod outcome;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use postgres_protocol::IsNull;
-use postgres_protocol::message::frontend::{self, BindError};
+use postgres_protocol::message::frontend;
 
 use super::control::{self, Settings};
 use super::core::Core;
 use super::error::mapping_error;
 use super::exchange::{Exchange, Outgoing, Portal, Purpose, TransactionState};
+use super::message::{self, too_long};
 use super::native::Request;
 use super::statement_cache::StatementCache;
 use super::types::TypeCatalog;
@@ -19,9 +20,6 @@ use crate::backend::{Draw, Statement, Step};
 use crate::error::DatabaseError;
 use crate::sql::Dialect;
 use crate::sql::statement::statements;
-
-/// The only format that is asked for and given.
-const BINARY: i16 = 1;
 
 /// What a connection is to do, with one Sync behind it.
 #[derive(Debug)]
@@ -149,7 +147,7 @@ impl Encoder<'_> {
                     open = false;
                     // The transaction's id is among the answers: it has to be known if that to COMMIT never comes.
                     if at > 0 {
-                        frontend::flush(&mut self.out);
+                        self.out.extend_from_slice(message::FLUSH);
                     }
                     self.plain("COMMIT", Purpose::Commit, at, true)
                 }
@@ -180,7 +178,7 @@ impl Encoder<'_> {
     }
 
     fn sync(&mut self) {
-        frontend::sync(&mut self.out);
+        self.out.extend_from_slice(message::SYNC);
         self.syncs.push_back(self.portals.len());
     }
 
@@ -192,9 +190,9 @@ impl Encoder<'_> {
 
     /// A text without values, whose rows are nobody's.
     fn plain(&mut self, text: &str, purpose: Purpose, step: usize, is_last: bool) -> Result<(), DatabaseError> {
-        self.parse("", text, std::iter::empty())?;
-        self.bind("", std::iter::empty::<()>(), |(), _| Ok(IsNull::Yes))?;
-        self.execute(Portal { purpose, step, is_last, has_rows: false, statement: None, is_old: false })
+        message::run_text(text, &mut self.out)?;
+        self.portals.push(Portal { purpose, step, is_last, has_rows: false, statement: None, is_old: false });
+        Ok(())
     }
 
     fn control(&mut self, text: &str, step: usize) -> Result<(), DatabaseError> {
@@ -221,7 +219,8 @@ impl Encoder<'_> {
             has_rows: false,
             statement: None,
             is_old: false,
-        })
+        });
+        Ok(())
     }
 
     fn statement(&mut self, statement: &Statement, step: usize) -> Result<(), DatabaseError> {
@@ -258,7 +257,7 @@ impl Encoder<'_> {
             self.parse("", sql, types)?;
             self.bind("", values, write)?;
             frontend::describe(b'P', "", &mut self.out).map_err(|_| too_long())?;
-            return self.execute(Portal {
+            self.execute(Portal {
                 purpose: Purpose::Step,
                 step,
                 is_last: true,
@@ -266,6 +265,7 @@ impl Encoder<'_> {
                 statement: None,
                 is_old: false,
             });
+            return Ok(());
         }
         let found = self.cache.find(sql, types.clone());
         for name in self.cache.bury() {
@@ -278,7 +278,8 @@ impl Encoder<'_> {
         }
         self.bind(&name, values, write)?;
         let (statement, is_old) = (Some(found.id), !found.is_new);
-        self.execute(Portal { purpose: Purpose::Step, step, is_last: true, has_rows: true, statement, is_old })
+        self.execute(Portal { purpose: Purpose::Step, step, is_last: true, has_rows: true, statement, is_old });
+        Ok(())
     }
 
     fn parse(&mut self, name: &str, sql: &str, types: impl Iterator<Item = u32>) -> Result<(), DatabaseError> {
@@ -293,21 +294,13 @@ impl Encoder<'_> {
         values: impl Iterator<Item = V>,
         write: impl FnMut(V, &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Send + Sync>>,
     ) -> Result<(), DatabaseError> {
-        frontend::bind("", name, [BINARY], values, write, [BINARY], &mut self.out).map_err(|error| match error {
-            BindError::Conversion(error) => mapping_error(error.to_string()),
-            BindError::Serialization(_) => too_long(),
-        })
+        message::bind(name, values, write, &mut self.out)
     }
 
-    fn execute(&mut self, portal: Portal) -> Result<(), DatabaseError> {
-        frontend::execute("", 0, &mut self.out).map_err(|_| too_long())?;
+    fn execute(&mut self, portal: Portal) {
+        self.out.extend_from_slice(message::EXECUTE);
         self.portals.push(portal);
-        Ok(())
     }
-}
-
-fn too_long() -> DatabaseError {
-    mapping_error("a statement has more or longer values than can be sent")
 }
 
 /// Whether the burst is one statement of its own, or a transaction from its beginning.

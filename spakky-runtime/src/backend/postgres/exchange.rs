@@ -252,7 +252,7 @@ impl Exchange {
     pub(super) fn messages(&mut self) -> BytesMut {
         match &mut self.line {
             // The line's own room, so that nothing is copied.
-            Some(line) if line.output.is_empty() => line.output.split(),
+            Some(line) if line.output.is_empty() => std::mem::take(&mut line.output),
             _ => BytesMut::new(),
         }
     }
