@@ -57,6 +57,9 @@ pub use spakky_runtime::{
 #[cfg(all(feature = "migrations", any(feature = "postgres", feature = "sqlite")))]
 pub use spakky_runtime::migrations;
 
+#[cfg(feature = "postgres")]
+pub use spakky_runtime::postgres;
+
 #[cfg(feature = "testing")]
 pub use spakky_derive::test;
 #[cfg(feature = "testing")]

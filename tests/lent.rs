@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
+use futures_util::StreamExt;
 use spakky::{Error, TransactionOptions};
 
 use crate::support::{Database, account, on_postgres};
@@ -27,6 +28,8 @@ on_postgres! {
     other_calls_of_the_session_are_refused_meanwhile,
     a_transaction_that_is_lent_can_be_rolled_back,
     a_transaction_that_is_lent_is_not_committed,
+    rows_copied_in_bulk_are_part_of_the_transaction,
+    a_copy_that_fails_or_is_given_up_dooms_the_scope,
     sqlite_is_not_lent,
 }
 
@@ -72,6 +75,56 @@ async fn a_transaction_of_diesels_is_a_savepoint(db: Database) {
         .await
         .unwrap();
     assert_eq!(db.numbers("SELECT id FROM accounts").await, [1]);
+}
+
+const COPY: &str = "COPY accounts (id, owner, balance, version) FROM STDIN";
+
+fn rows(count: usize) -> impl futures_util::Stream<Item = Result<spakky::postgres::Bytes, std::io::Error>> {
+    futures_util::stream::iter((0..count).map(|id| Ok(spakky::postgres::Bytes::from(format!("{id}\tann\t10\t1\n")))))
+}
+
+async fn rows_copied_in_bulk_are_part_of_the_transaction(db: Database) {
+    let repo = db.account_repository();
+    for fails in [true, false] {
+        let result = db
+            .sessions
+            .transaction(SCOPE, async |session| {
+                let mut conn = session.postgres().await?;
+                assert_eq!(conn.copy_in(COPY, rows(500)).await, Ok(500));
+                let copied = conn.copy_out("COPY (SELECT id FROM accounts ORDER BY id) TO STDOUT").await.unwrap();
+                assert_eq!(copied.count().await, 500);
+                drop(conn);
+                assert_eq!(repo.get(499).await?.balance, 10);
+                if fails { Err(Error::custom("enough")) } else { Ok(()) }
+            })
+            .await;
+        assert_eq!(result.is_err(), fails);
+        assert_eq!(db.numbers("SELECT count(*) FROM accounts").await, [if fails { 0 } else { 500 }]);
+    }
+}
+
+async fn a_copy_that_fails_or_is_given_up_dooms_the_scope(db: Database) {
+    for given_up in [false, true] {
+        let result = db
+            .sessions
+            .transaction(SCOPE, async |session| {
+                let mut conn = session.postgres().await?;
+                if given_up {
+                    let endless = rows(3).chain(futures_util::stream::pending());
+                    let limit = std::time::Duration::from_millis(20);
+                    assert!(tokio::time::timeout(limit, conn.copy_in(COPY, endless)).await.is_err());
+                } else {
+                    let twice = rows(1).chain(rows(1));
+                    let error = conn.copy_in(COPY, twice).await.unwrap_err();
+                    assert!(conn.classify(error).is_unique_violation());
+                }
+                Ok::<_, Error>(())
+            })
+            .await;
+        assert!(result.unwrap_err().is_rollback_only());
+        db.is_at_rest().await;
+        assert_eq!(db.numbers("SELECT count(*) FROM accounts").await, [0]);
+    }
 }
 
 async fn a_failed_statement_dooms_the_scope_and_its_code_is_known(db: Database) {

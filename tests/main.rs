@@ -13,6 +13,7 @@ mod escape;
 mod generated;
 mod http;
 mod lent;
+mod listen;
 mod migration;
 mod model;
 mod observability;

@@ -132,6 +132,32 @@ impl Target {
         }
     }
 
+    /// Subscribes to what the server says beside its answers.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn notices(&self) -> Result<crate::postgres::Notices, Error> {
+        match &self.place {
+            Place::Postgres(target) => Ok(target.notices()),
+            #[cfg(any(feature = "sqlite", feature = "testing"))]
+            _ => Err(Error::new(ErrorKind::Config, "subscribe to notices: only PostgreSQL has them")),
+        }
+    }
+
+    /// Listens to channels on a connection of its own.
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn listen(&self, channels: Vec<String>) -> Result<crate::postgres::Listener, Error> {
+        match &self.place {
+            Place::Postgres(target) => {
+                let target = crate::backend::postgres::PostgresTarget::clone(target);
+                crate::postgres::Listener::open(target, &self.config, channels).await
+            }
+            #[cfg(any(feature = "sqlite", feature = "testing"))]
+            _ => Err(Error::new(
+                ErrorKind::Config,
+                "listen for notifications: only PostgreSQL has them; within one program, use `on_mutation`",
+            )),
+        }
+    }
+
     /// How guarded statements report a miss.
     pub(crate) fn raise_style(&self) -> RaiseStyle {
         *self.raises.read().unwrap_or_else(PoisonError::into_inner)

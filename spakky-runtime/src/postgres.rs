@@ -1,3 +1,5 @@
 //! What is particular to PostgreSQL.
 
-pub use crate::backend::postgres::PgConnection;
+pub use bytes::Bytes;
+
+pub use crate::backend::postgres::{Heard, Listener, Notice, Notices, Notification, PgConnection};

@@ -72,6 +72,11 @@ impl Database {
         self.backend() == Backend::Sqlite
     }
 
+    /// How its sessions get there.
+    pub(crate) fn place(&self) -> Place {
+        self.place
+    }
+
     /// Where the database is.
     pub(crate) fn url(&self) -> &str {
         &self.url

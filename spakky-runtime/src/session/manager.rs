@@ -303,6 +303,31 @@ impl SessionManager {
         self.inner.listeners.add(Arc::new(listener));
     }
 
+    /// Subscribes to what the server says beside its answers on any connection of the pool, from now on (PostgreSQL): `RAISE NOTICE`
+    /// and the like. One arrives when the answer that it comes with is read.
+    ///
+    /// # Errors
+    /// [`is_config`](Error::is_config) on SQLite.
+    #[cfg(feature = "postgres")]
+    pub fn notices(&self) -> Result<crate::postgres::Notices, Error> {
+        self.inner.pool.target().notices()
+    }
+
+    /// Listens, on a connection of its own beside the pool, to what is sent to these channels by `NOTIFY` (PostgreSQL). The names
+    /// are taken as they are: `NOTIFY Orders` without quotes sends to `orders`.
+    ///
+    /// # Errors
+    /// [`is_config`](Error::is_config) for no name or one that cannot be, on SQLite, and behind a pooler that gives its
+    /// connections to one program after another; else as for any connection.
+    #[cfg(feature = "postgres")]
+    pub async fn listen(
+        &self,
+        channels: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<crate::postgres::Listener, Error> {
+        let channels = channels.into_iter().map(Into::into).collect();
+        self.inner.pool.target().listen(channels).await
+    }
+
     /// Whether the database compares by rules of its own: one in memory compares as the program does.
     pub(crate) fn has_catalog(&self) -> bool {
         self.inner.pool.target().has_catalog()

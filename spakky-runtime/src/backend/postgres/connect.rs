@@ -36,7 +36,7 @@ async fn open_unlimited(options: &PostgresOptions) -> Result<Opened, DatabaseErr
         Pooler::RdsProxy => Canceller::Unsupported,
         _ => Canceller::Supported { place, opening, key },
     };
-    let mut exchange = Exchange::new(line, status, options.named_statements());
+    let mut exchange = Exchange::new(line, status, options.named_statements(), options.notices.clone());
     parameters.iter().for_each(|body| exchange.note_parameter(body));
     let (types, cancel_requests) = (options.types.clone(), CancelRequests::new(canceller));
     let is_pooled = options.pooler != Pooler::None;

@@ -10,7 +10,7 @@ use postgres_protocol::message::frontend;
 use super::control::{self, Settings};
 use super::core::Core;
 use super::error::mapping_error;
-use super::exchange::{Exchange, Outgoing, Portal, Purpose, TransactionState};
+use super::exchange::{CopyDirection, Exchange, Outgoing, Portal, Purpose, TransactionState};
 use super::message::{self, too_long};
 use super::native::Request;
 use super::statement_cache::StatementCache;
@@ -31,6 +31,8 @@ pub(super) enum Job {
     Diesel(Request),
     /// Statements of the simple protocol.
     Text(String),
+    /// One that copies rows in bulk.
+    Copy(String, CopyDirection),
     /// Nothing but to wait for what was sent before.
     Turn,
 }
@@ -73,7 +75,7 @@ pub(super) fn encode(core: &Core, exchange: &mut Exchange, job: &Job, insists: b
     }
     let written = match job {
         Job::Burst(steps) => match single_text(steps).filter(|_| !insists) {
-            Some(text) => return simple(encoder, text),
+            Some(text) => return simple(encoder, text, None),
             None => encoder.burst(core, steps, in_transaction, &mut sent),
         },
         Job::Rows(statement) => {
@@ -84,13 +86,14 @@ pub(super) fn encode(core: &Core, exchange: &mut Exchange, job: &Job, insists: b
             streams = true;
             encoder.request(request).map_err(|error| (0, error))
         }
-        Job::Text(text) => return simple(encoder, text),
+        Job::Text(text) => return simple(encoder, text, None),
+        Job::Copy(text, direction) => return simple(encoder, text, Some(*direction)),
         Job::Turn => Ok(()),
     };
     written?;
     encoder.sync();
     let Encoder { out: messages, portals, syncs, .. } = encoder;
-    Ok((Outgoing { messages, portals, syncs, is_simple: false, streams }, sent))
+    Ok((Outgoing { messages, portals, syncs, is_simple: false, streams, copies: None }, sent))
 }
 
 /// The text of a burst that is nothing but control: it may hold statements that insist on being alone.
@@ -101,11 +104,11 @@ fn single_text(steps: &[Step]) -> Option<&str> {
     }
 }
 
-fn simple(encoder: Encoder<'_>, text: &str) -> Encoded {
+fn simple(encoder: Encoder<'_>, text: &str, copies: Option<CopyDirection>) -> Encoded {
     let Encoder { mut out, .. } = encoder;
     frontend::query(text, &mut out).map_err(|_| (0, mapping_error("a statement has a NUL character in its text")))?;
     let (portals, syncs) = (Vec::new(), [0].into());
-    Ok((Outgoing { messages: out, portals, syncs, is_simple: true, streams: false }, Sent::default()))
+    Ok((Outgoing { messages: out, portals, syncs, is_simple: true, streams: false, copies }, Sent::default()))
 }
 
 struct Encoder<'e> {

@@ -7,6 +7,7 @@
 //! run in no transaction at all. Where a second burst is to travel with the first, it begins with what fails outside of a transaction.
 
 mod current;
+mod upload;
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,8 +18,9 @@ use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 
 use self::current::Current;
-pub(super) use self::current::{End, Failure, Finished, Portal, Purpose};
+pub(super) use self::current::{CopyDirection, End, Failure, Finished, Portal, Purpose};
 use super::line::{Frame, Line};
+use super::notice::NoticeSink;
 use super::rows::{RawRow, Rows, read_columns};
 use super::server_error::ServerError;
 use super::statement_cache::StatementCache;
@@ -48,6 +50,8 @@ pub(super) struct Outgoing {
     pub(super) is_simple: bool,
     /// Rows are handed on one by one instead of being gathered.
     pub(super) streams: bool,
+    /// It is one statement that copies rows.
+    pub(super) copies: Option<CopyDirection>,
 }
 
 /// One that waits for its turn.
@@ -69,10 +73,11 @@ pub(super) struct Exchange {
     under_way: VecDeque<Current>,
     waiting: VecDeque<Waiting>,
     next: u64,
+    notices: NoticeSink,
 }
 
 impl Exchange {
-    pub(super) fn new(line: Line, status: u8, statement_cache_size: usize) -> Self {
+    pub(super) fn new(line: Line, status: u8, statement_cache_size: usize, notices: NoticeSink) -> Self {
         Exchange {
             line: Some(line),
             cache: StatementCache::new(statement_cache_size),
@@ -82,6 +87,7 @@ impl Exchange {
             under_way: VecDeque::new(),
             waiting: VecDeque::new(),
             next: 0,
+            notices,
         }
     }
 
@@ -213,7 +219,7 @@ impl Exchange {
             self.wake();
             return Err(self.end.clone().unwrap_or_else(|| Arc::new(End::Line("the connection is closed".to_owned()))));
         };
-        let Outgoing { messages, portals, syncs, is_simple, streams } = outgoing;
+        let Outgoing { messages, portals, syncs, is_simple, streams, copies } = outgoing;
         // Where something is being written, whoever writes it goes on with this.
         let is_first = line.output.is_empty();
         line.output.unsplit(messages);
@@ -228,6 +234,8 @@ impl Exchange {
             syncs,
             is_simple,
             streams,
+            copies,
+            accepts: false,
             is_abandoned: false,
             waker: None,
             columns: None,
@@ -313,6 +321,7 @@ impl Exchange {
     /// Nobody waits for a burst any more. One that was not handed over never will be.
     pub(super) fn abandon(&mut self, ticket: Ticket) {
         self.waiting.retain(|waiting| waiting.ticket != ticket);
+        self.end_upload(ticket, Err("the rows were given up"));
         if let Some(current) = self.under_way.iter_mut().find(|current| current.ticket == ticket) {
             current.is_abandoned = true;
             current.rows.clear();
@@ -360,7 +369,8 @@ impl Exchange {
             return Poll::Ready(());
         }
         let is_stopped = |exchange: &Exchange| {
-            exchange.under_way.front().is_none_or(|current| current.is_over || !current.rows.is_empty())
+            let is_stopped = |current: &Current| current.is_over || current.accepts || !current.rows.is_empty();
+            exchange.under_way.front().is_none_or(is_stopped)
         };
         while !is_stopped(self) {
             let Some(line) = &mut self.line else { break };
@@ -405,7 +415,8 @@ impl Exchange {
                     self.finish(End::Server(error));
                 }
             }
-            b'N' | b'A' => {}
+            b'N' => self.notices.tell(body),
+            b'A' => {}
             _ => self.finish(End::Line("the server sent an answer that nobody has asked for".to_owned())),
         }
     }
@@ -437,9 +448,10 @@ impl Exchange {
                 None => self.finish(End::Line("the server described columns in a way that cannot be read".to_owned())),
             },
             b'2' => current.bound(&mut self.cache),
-            // What was parsed or closed, the types of parameters, notices, notifications. A statement counts as prepared once it is
-            // described, too.
-            b'1' | b'3' | b't' | b'N' | b'A' => {}
+            b'N' => self.notices.tell(body),
+            // What was parsed or closed, the types of parameters, notifications. A statement counts as prepared once it is described,
+            // too.
+            b'1' | b'3' | b't' | b'A' => {}
             b'E' => current.fail(Failure::Server(ServerError::read(body))),
             b'Z' => {
                 self.status = body.first().copied().unwrap_or(b'I');
@@ -450,6 +462,7 @@ impl Exchange {
                 }
             }
             b'S' => self.backslashes = reads_backslashes(body).unwrap_or(self.backslashes),
+            b'G' if current.copies == Some(CopyDirection::In) && !current.is_abandoned => current.accepts = true,
             b'G' => {
                 // The server reads nothing but rows until it is told that none come; the Sync was passed over.
                 let _ = frontend::copy_fail("rows of a COPY cannot be sent by this call", &mut line.output);
@@ -459,8 +472,8 @@ impl Exchange {
                     current.is_spoilt = true;
                 }
             }
-            // The rows of a COPY TO, which nobody takes.
-            b'H' | b'd' | b'c' => {}
+            b'd' => current.take_copied(body),
+            b'H' | b'c' => {}
             tag => {
                 let tag = char::from(tag).escape_default();
                 self.finish(End::Line(format!("the server sent a message of the unknown kind `{tag}`")));

@@ -91,6 +91,20 @@ impl Flight {
         self.core.exchange().poll_row(self.ticket, &self.core.types, cx)
     }
 
+    /// Waits until a server that is copied to takes more, and sends it a piece; `false` once it takes none.
+    pub(super) fn poll_upload(&mut self, piece: &[u8], cx: &mut Context<'_>) -> Poll<bool> {
+        ready!(self.poll_start(cx));
+        if matches!(self.stage, Stage::Failed(_) | Stage::Taken) {
+            return Poll::Ready(false);
+        }
+        self.core.exchange().poll_upload(self.ticket, piece, &self.core.types, cx)
+    }
+
+    /// Tells a server that is copied to that this was all, or why it is to give up.
+    pub(super) fn end_upload(&self, end: Result<(), &str>) {
+        self.core.exchange().end_upload(self.ticket, end);
+    }
+
     /// What came of a query whose rows have all been read.
     pub(super) fn take(&mut self) -> Finished {
         match std::mem::replace(&mut self.stage, Stage::Taken) {

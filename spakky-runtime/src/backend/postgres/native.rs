@@ -1,6 +1,7 @@
 //! The connection for diesel's own DSL, by diesel-async's traits.
 
 mod bind;
+mod copy;
 mod error;
 mod row;
 

@@ -12,6 +12,7 @@ use socket2::TcpKeepalive;
 use tokio_postgres::config::{Config, Host, SslNegotiation};
 
 use super::error::config_error;
+use super::notice::NoticeSink;
 use super::socket::Opening;
 use super::tls;
 use super::types::TypeCatalog;
@@ -35,6 +36,7 @@ pub(crate) struct PostgresOptions {
     /// Settings of the whole connection (`statement_timeout`, …), sent while signing in. Not sent through a pooler.
     pub(crate) settings: Vec<(String, String)>,
     pub(super) types: Arc<TypeCatalog>,
+    pub(super) notices: NoticeSink,
     tls: Arc<tls::SetUp>,
     /// Whether a server that speaks the newer protocol answered, with nothing in between.
     speaks_newer: Arc<AtomicBool>,
@@ -70,6 +72,7 @@ impl PostgresOptions {
             pooler: Pooler::None,
             settings: Vec::new(),
             types: Arc::default(),
+            notices: NoticeSink::default(),
             tls: Arc::default(),
             speaks_newer: Arc::default(),
         })

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
+use super::notice::Notices;
 use super::outcome::identify;
 use super::{PostgresConnection, PostgresOptions, resolve, resolve_token};
 use crate::backend::{Answer, Statement, Step};
@@ -16,6 +17,7 @@ use crate::transaction::{Outcome, Question, TransactionMode};
 use crate::value::Value;
 
 /// The server that a manager's connections lead to.
+#[derive(Clone)]
 pub(crate) struct PostgresTarget {
     options: PostgresOptions,
 }
@@ -43,13 +45,7 @@ impl PostgresTarget {
     /// A new connection, and how guarded statements raise where it leads.
     pub(crate) async fn connect(&self, config: &DatabaseConfig) -> Result<(PostgresConnection, RaiseStyle), Error> {
         let connecting = async {
-            let mut options = self.options.clone();
-            if let Some(provider) = &config.credentials {
-                let credentials = provider.credentials().await.map_err(|error| {
-                    Error::new(ErrorKind::Connection, "connect: the provider gave no credentials").with_source(error)
-                })?;
-                options.set_credentials(Some(&credentials.user), credentials.password.expose_secret());
-            }
+            let options = self.options_now(config).await?;
             let connection = PostgresConnection::connect(&options).await.map_err(refused)?;
             let raises = greet(&connection).await.map_err(Error::from_database)?;
             self.options.note_newer(connection.speaks_newer());
@@ -59,6 +55,23 @@ impl PostgresTarget {
             Ok(connected) => connected,
             Err(_) => Err(connect_timeout(config.connect_timeout)),
         }
+    }
+
+    /// Subscribes to what the server says beside its answers.
+    pub(crate) fn notices(&self) -> Notices {
+        self.options.notices.subscribe()
+    }
+
+    /// How to reach the server, with the credentials of this moment.
+    pub(super) async fn options_now(&self, config: &DatabaseConfig) -> Result<PostgresOptions, Error> {
+        let mut options = self.options.clone();
+        if let Some(provider) = &config.credentials {
+            let credentials = provider.credentials().await.map_err(|error| {
+                Error::new(ErrorKind::Connection, "connect: the provider gave no credentials").with_source(error)
+            })?;
+            options.set_credentials(Some(&credentials.user), credentials.password.expose_secret());
+        }
+        Ok(options)
     }
 
     /// Behind a pooler the limits cannot be settings of the connection, which others use in turn.
@@ -72,7 +85,7 @@ impl PostgresTarget {
 }
 
 /// Why no connection came about, where the settings are at fault.
-fn refused(error: DatabaseError) -> Error {
+pub(super) fn refused(error: DatabaseError) -> Error {
     let message = match (error.kind, error.code.as_str()) {
         // In our own words, which go on from "failed to".
         (ErrorKind::Config, "") => error.message.clone(),

@@ -2,9 +2,11 @@
 
 mod burst;
 mod cancel;
+mod copy;
 mod errors;
 mod fault;
 mod lexer;
+mod listen;
 mod native;
 mod outcome;
 mod round_trips;

@@ -76,6 +76,15 @@ pub(in super::super) struct Finished {
     pub(in super::super) failed_behind: bool,
 }
 
+/// Which way rows of a COPY go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum CopyDirection {
+    /// From the server.
+    Out,
+    /// To the server.
+    In,
+}
+
 /// A burst that is under way.
 #[derive(Debug)]
 pub(super) struct Current {
@@ -86,6 +95,9 @@ pub(super) struct Current {
     pub(super) syncs: VecDeque<usize>,
     pub(super) is_simple: bool,
     pub(super) streams: bool,
+    pub(super) copies: Option<CopyDirection>,
+    /// The server reads what is copied to it.
+    pub(super) accepts: bool,
     /// Nobody waits for it any more.
     pub(super) is_abandoned: bool,
     /// Who waits for it, while another one is answered.
@@ -143,10 +155,18 @@ impl Current {
         true
     }
 
+    /// Takes in a piece of what is copied from the server.
+    pub(super) fn take_copied(&mut self, body: &[u8]) {
+        if self.copies == Some(CopyDirection::Out) && !self.is_abandoned {
+            self.rows.push_back(RawRow { columns: Arc::default(), body: body.into() });
+        }
+    }
+
     /// A statement has run; `tag` says what it did, and for some to how many rows.
     pub(super) fn complete(&mut self, tag: &[u8]) {
         if self.is_simple {
-            // As many statements as the text has; what they answer with is nobody's.
+            // As many statements as the text has; what they answer with is nobody's, but for the count of a COPY.
+            self.building.affected = affected(tag);
             return;
         }
         let Some(portal) = self.portals.get(self.at) else { return };
@@ -170,6 +190,7 @@ impl Current {
     /// Notes a failure of what is being answered. Behind the last answer ahead of a Sync it is that of the
     /// commit which the Sync stands for.
     pub(super) fn fail(&mut self, failure: Failure) {
+        self.accepts = false;
         let before = self.syncs.front().copied().unwrap_or(self.portals.len());
         let failed = self.portals.get(self.at.min(before.saturating_sub(1)));
         if self.is_committed || failed.is_some_and(|portal| portal.purpose == Purpose::Behind) {
@@ -198,7 +219,7 @@ impl Current {
 
     fn over(&mut self) {
         if self.is_simple && self.finished.failure.is_none() {
-            self.finished.answers.push(Rows::default());
+            self.finished.answers.push(std::mem::take(&mut self.building));
         }
         self.is_over = true;
     }

@@ -1,0 +1,126 @@
+//! Rows in bulk: `COPY … FROM STDIN` and `COPY … TO STDOUT`, as streams of bytes.
+
+use std::error::Error;
+use std::future::poll_fn;
+use std::pin::pin;
+
+use bytes::Bytes;
+use diesel::QueryResult;
+use diesel::result::Error as DieselError;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{Stream, StreamExt};
+
+use super::{PgConnection, Reading, failed};
+use crate::backend::postgres::encode::Job;
+use crate::backend::postgres::exchange::CopyDirection;
+use crate::backend::postgres::flight::Flight;
+use crate::sql::statement::statements;
+
+impl PgConnection {
+    /// Runs a `COPY … FROM STDIN` and sends it what the stream gives, in the format that the statement names: bytes, cut anywhere.
+    /// Answers how many rows were stored. No more is held at once than a few pieces, so that a stream may have any length.
+    ///
+    /// ```no_run
+    /// # async fn example(session: spakky_runtime::session::Session) -> Result<(), Box<dyn std::error::Error>> {
+    /// use futures_util::stream;
+    /// use spakky_runtime::postgres::Bytes;
+    ///
+    /// let rows = stream::iter((1..=1_000_000).map(|id| Ok::<_, std::io::Error>(Bytes::from(format!("{id}\tof many\n")))));
+    /// let mut connection = session.postgres().await?;
+    /// let count = connection.copy_in("COPY items (id, name) FROM STDIN", rows).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// The server's, for a row that it does not take: then none is stored. An error of the stream has the server give up, and comes
+    /// back as [`SerializationError`](DieselError::SerializationError). A [`QueryBuilderError`](DieselError::QueryBuilderError) for
+    /// a text that is not one such `COPY`.
+    ///
+    /// # Cancellation
+    /// The server is told to give up. As with every call that is dropped on a lent connection, the session's transaction can only
+    /// be rolled back.
+    pub async fn copy_in<E>(&mut self, sql: &str, rows: impl Stream<Item = Result<Bytes, E>>) -> QueryResult<u64>
+    where
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        self.check_copy(sql, CopyDirection::In)?;
+        let mut flight = self.core.launch(Job::Copy(sql.to_owned(), CopyDirection::In));
+        let mut given_up = None;
+        let upload = async {
+            let mut rows = pin!(rows);
+            let mut may_go_on = poll_fn(|cx| flight.poll_upload(&[], cx)).await;
+            while may_go_on {
+                match rows.next().await {
+                    Some(Ok(piece)) => may_go_on = poll_fn(|cx| flight.poll_upload(&piece, cx)).await,
+                    Some(Err(error)) => {
+                        flight.end_upload(Err("the program has given up"));
+                        given_up = Some(error.into());
+                        break;
+                    }
+                    None => {
+                        flight.end_upload(Ok(()));
+                        break;
+                    }
+                }
+            }
+            let (finished, _) = flight.finished().await;
+            match finished.failure {
+                None => Ok(finished.answers.last().map_or(0, |rows| rows.affected)),
+                Some((_, failure)) => Err((failure, false)),
+            }
+        };
+        let stored = self.observe(sql, upload).await;
+        match given_up {
+            Some(error) => Err(DieselError::SerializationError(error)),
+            None => stored,
+        }
+    }
+
+    /// Runs a `COPY … TO STDOUT` and hands on what the server gives for it, in the format that the statement names: a piece for
+    /// each row. No more is read than is taken.
+    ///
+    /// # Errors
+    /// The server's, from here or in the stream's midst. A [`QueryBuilderError`](DieselError::QueryBuilderError) for a text that is
+    /// not one such `COPY`.
+    ///
+    /// # Cancellation
+    /// A stream that is dropped before its end leaves the rest to be read by the connection's next use.
+    pub async fn copy_out(&mut self, sql: &str) -> QueryResult<BoxStream<'static, QueryResult<Bytes>>> {
+        self.check_copy(sql, CopyDirection::Out)?;
+        let flight: Flight = self.core.launch(Job::Copy(sql.to_owned(), CopyDirection::Out));
+        let reading = self.observe(sql, Reading::begin(flight)).await?;
+        let (core, sqlstate, sql) = (self.core.clone(), self.sqlstate.clone(), sql.to_owned());
+        Ok(Box::pin(stream::try_unfold(Some(reading), move |reading| {
+            let (core, sqlstate, sql) = (core.clone(), sqlstate.clone(), sql.clone());
+            async move {
+                let Some(mut reading) = reading else { return Ok(None) };
+                match reading.next().await {
+                    Ok(Some(row)) => Ok(Some((Bytes::from(row.body), Some(reading)))),
+                    Ok(None) => Ok(None),
+                    Err(failure) => Err(failed(&core, &sqlstate, &sql, failure)),
+                }
+            }
+        })))
+    }
+
+    /// Refuses what is not one statement that copies this way.
+    fn check_copy(&mut self, sql: &str, direction: CopyDirection) -> QueryResult<()> {
+        self.check_control(sql)?;
+        let (place, form) = match direction {
+            CopyDirection::In => ("STDIN", "COPY … FROM STDIN"),
+            CopyDirection::Out => ("STDOUT", "COPY … TO STDOUT"),
+        };
+        let parts = statements(sql, self.core.exchange().dialect());
+        let is_copy = |text: &str| {
+            let text = text.to_ascii_uppercase();
+            text.starts_with("COPY") && text.contains(place)
+        };
+        match parts.as_slice() {
+            [part] if sql.get(part.range()).is_some_and(is_copy) => Ok(()),
+            _ => {
+                let message = format!("copy rows: the text is not one statement `{form}`; run others by themselves");
+                Err(DieselError::QueryBuilderError(message.into()))
+            }
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Rows in bulk.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+
+use bytes::Bytes;
+use diesel::result::Error as DieselError;
+use diesel_async::SimpleAsyncConnection;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::support::*;
+use crate::backend::postgres::{PgConnection, PostgresConnection, PostgresOptions};
+use crate::value::Value;
+
+const COPY_IN: &str = "COPY lines (id, line) FROM STDIN";
+
+async fn connect(database: &TestDatabase) -> PgConnection {
+    database.run("CREATE TABLE lines (id int8 PRIMARY KEY, line text NOT NULL)").await;
+    lend(database).await
+}
+
+async fn lend(database: &TestDatabase) -> PgConnection {
+    <PgConnection as diesel_async::AsyncConnection>::establish(database.url()).await.unwrap()
+}
+
+fn row(id: usize) -> String {
+    format!("{id}\tline {id}\n")
+}
+
+fn pieces(pieces: Vec<Bytes>) -> impl futures_util::Stream<Item = Result<Bytes, Infallible>> {
+    stream::iter(pieces.into_iter().map(Ok))
+}
+
+#[tokio::test]
+async fn rows_go_to_the_server_however_they_are_cut() {
+    let database = TestDatabase::create().await;
+    let mut connection = connect(&database).await;
+    let all: String = (0..1_000).map(row).collect();
+    for size in [1, 7, 4_096, all.len()] {
+        let cut = all.as_bytes().chunks(size).map(Bytes::copy_from_slice).collect();
+        assert_eq!(connection.copy_in(COPY_IN, pieces(cut)).await, Ok(1_000));
+        assert_eq!(database.number("SELECT count(*) FROM lines WHERE line = 'line ' || id").await, 1_000);
+        connection.batch_execute("TRUNCATE lines").await.unwrap();
+    }
+    assert_eq!(connection.copy_in(COPY_IN, pieces(Vec::new())).await, Ok(0));
+    assert_eq!(
+        connection.copy_in(COPY_IN, pieces(vec![Bytes::new(), Bytes::from("1\t\n"), Bytes::new()])).await,
+        Ok(1)
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_takes_its_time_is_not_run_ahead_of() {
+    let database = TestDatabase::create().await;
+    let mut connection = connect(&database).await;
+    let line = "x".repeat(10_000);
+    let rows = (0..4_000).map(|id| Ok::<_, Infallible>(Bytes::from(format!("{id}\t{line}\n"))));
+    assert_eq!(connection.copy_in(COPY_IN, stream::iter(rows)).await, Ok(4_000));
+    // One piece of all of it.
+    let all: String = (4_000..8_000).map(|id| format!("{id}\t{line}\n")).collect();
+    assert_eq!(connection.copy_in(COPY_IN, pieces(vec![Bytes::from(all)])).await, Ok(4_000));
+    assert_eq!(database.number("SELECT count(*) FROM lines WHERE length(line) = 10000").await, 8_000);
+}
+
+#[tokio::test]
+async fn rows_come_from_the_server_as_they_are_taken() {
+    let database = TestDatabase::create().await;
+    let mut connection = connect(&database).await;
+    let query = "COPY (SELECT id::int8, 'line ' || id FROM generate_series(0, 99999) AS id) TO STDOUT";
+    let mut rows = connection.copy_out(query).await.unwrap();
+    let mut id = 0;
+    while let Some(piece) = rows.try_next().await.unwrap() {
+        assert_eq!(piece, row(id));
+        id += 1;
+    }
+    assert_eq!(id, 100_000);
+    assert_eq!(rows.next().await, None);
+    // One that is left is passed over by what comes next.
+    let mut rows = connection.copy_out(query).await.unwrap();
+    assert_eq!(rows.try_next().await.unwrap().unwrap(), row(0));
+    drop(rows);
+    // From one to the other, byte for byte, in the binary form.
+    let mut other = lend(&database).await;
+    let rows = connection.copy_out(&query.replace("STDOUT", "STDOUT (FORMAT binary)")).await.unwrap();
+    let stored = other.copy_in("COPY lines FROM STDIN (FORMAT binary)", rows).await;
+    assert_eq!(stored, Ok(100_000));
+    let none = connection.copy_out("COPY (SELECT 1 WHERE false) TO STDOUT").await.unwrap();
+    assert_eq!(none.collect::<Vec<_>>().await, []);
+}
+
+#[tokio::test]
+async fn what_the_server_does_not_take_ends_the_stream() {
+    let database = TestDatabase::create().await;
+    let mut connection = connect(&database).await;
+    // It would never end by itself.
+    let taken = Arc::new(AtomicUsize::new(0));
+    let counted = taken.clone();
+    let endless = stream::iter(0..).map(move |id| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        Ok::<_, Infallible>(Bytes::from(if id == 10 { "not a number\tx\n".to_owned() } else { row(id) }))
+    });
+    let error = connection.copy_in(COPY_IN, endless).await.unwrap_err();
+    assert_eq!(error.to_string(), "invalid input syntax for type bigint: \"not a number\"");
+    assert_eq!(connection.last_sqlstate().as_deref(), Some("22P02"));
+    assert!(taken.load(Ordering::SeqCst) > 10);
+    // What it does not do at all takes none.
+    let untouched = stream::once(async { panic!("nothing was asked for") });
+    let error =
+        connection.copy_in("COPY nowhere FROM STDIN", untouched.map(Ok::<Bytes, Infallible>)).await.unwrap_err();
+    assert_eq!(error.to_string(), "relation \"nowhere\" does not exist");
+    let error = connection.copy_out("COPY (SELECT 1 / (id - 3) FROM lines) TO STDOUT").await;
+    assert_eq!(error.map(drop), Ok(()));
+    connection.batch_execute("INSERT INTO lines SELECT id, '' FROM generate_series(1, 5) AS id").await.unwrap();
+    let rows = connection.copy_out("COPY (SELECT 6 / (id - 3) FROM lines ORDER BY id) TO STDOUT").await.unwrap();
+    let rows: Vec<_> = rows.map(|row| row.map_err(|error| error.to_string())).collect().await;
+    let divided = Err("division by zero".to_owned());
+    assert_eq!(rows, [Ok(Bytes::from("-3\n")), Ok(Bytes::from("-6\n")), divided]);
+    assert_eq!(connection.copy_in(COPY_IN, pieces(vec![Bytes::from(row(6))])).await, Ok(1));
+}
+
+#[tokio::test]
+async fn a_stream_that_fails_leaves_nothing() {
+    let database = TestDatabase::create().await;
+    let mut connection = connect(&database).await;
+    let rows = (0..1_000)
+        .map(|id| if id < 999 { Ok(Bytes::from(row(id))) } else { Err(io::Error::other("the file has ended")) });
+    let error = connection.copy_in(COPY_IN, stream::iter(rows)).await.unwrap_err();
+    assert!(
+        matches!(&error, DieselError::SerializationError(error) if error.to_string() == "the file has ended"),
+        "{error:?}"
+    );
+    assert_eq!(connection.last_sqlstate().as_deref(), Some("57014"));
+    assert_eq!(database.number("SELECT count(*) FROM lines").await, 0);
+    assert_eq!(connection.copy_in(COPY_IN, pieces(vec![Bytes::from(row(1))])).await, Ok(1));
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_leaves_all_or_nothing() {
+    let database = TestDatabase::create().await;
+    let mut connection = connect(&database).await;
+    let all: String = (0..2_000).map(row).collect();
+    let cut: Vec<Bytes> = all.as_bytes().chunks(100).map(Bytes::copy_from_slice).collect();
+    for limit in 1.. {
+        let mut polls = 0;
+        let mut copying = Box::pin(connection.copy_in(
+            COPY_IN,
+            pieces(cut.clone()).then(async |piece| {
+                tokio::task::yield_now().await;
+                piece
+            }),
+        ));
+        let ended = poll_fn(|cx| {
+            polls += 1;
+            match copying.as_mut().poll(cx) {
+                Poll::Ready(stored) => Poll::Ready(Some(stored)),
+                Poll::Pending if polls < limit => Poll::Pending,
+                Poll::Pending => Poll::Ready(None),
+            }
+        })
+        .await;
+        drop(copying);
+        // The connection goes on behind it, and waits for what it left.
+        connection.batch_execute("SELECT 1").await.unwrap();
+        let stored = database.number("SELECT count(*) FROM lines").await;
+        match ended {
+            Some(counted) => {
+                assert_eq!((counted, stored), (Ok(2_000), 2_000), "after {limit} polls");
+                break;
+            }
+            None if stored == 2_000 => connection.batch_execute("TRUNCATE lines").await.unwrap(),
+            None => assert_eq!(stored, 0, "after {limit} polls"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_breaks_meanwhile_is_an_error() {
+    let database = TestDatabase::create().await;
+    let mut connection = connect(&database).await;
+    let (url, mut sent) = (database.url().to_owned(), 0);
+    let rows = stream::iter(0..).then(move |id| {
+        let url = url.clone();
+        sent += 1;
+        let ends = sent == 50;
+        async move {
+            if ends {
+                let options = PostgresOptions::from_url(&url, None).unwrap();
+                let admin = PostgresConnection::connect(&options).await.unwrap();
+                let others = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'COPY lines%' \
+                              AND datname = current_database()";
+                let ended = value(&admin, others).await;
+                assert_eq!(ended, Value::I64(1));
+            }
+            Ok::<_, Infallible>(Bytes::from(row(id)))
+        }
+    });
+    let error = connection.copy_in(COPY_IN, rows).await.unwrap_err();
+    assert_eq!(error.to_string(), "terminating connection due to administrator command");
+    assert_eq!(database.number("SELECT count(*) FROM lines").await, 0);
+}
+
+#[tokio::test]
+async fn what_does_not_copy_is_refused() {
+    let database = TestDatabase::create().await;
+    let mut connection = connect(&database).await;
+    let told = "copy rows: the text is not one statement `COPY … FROM STDIN`; run others by themselves";
+    for text in
+        ["", "SELECT 1", "COPY lines TO STDOUT", "COPY lines FROM STDIN; COMMIT", "SELECT 1; COPY lines FROM STDIN"]
+    {
+        let error = connection.copy_in(text, pieces(Vec::new())).await.unwrap_err();
+        assert_eq!(error.to_string(), told, "{text}");
+    }
+    let told = told.replace("FROM STDIN", "TO STDOUT");
+    for text in ["TABLE lines", COPY_IN, "COPY lines TO '/tmp/x'", "COPY lines TO STDOUT; SELECT 1"] {
+        let error = connection.copy_out(text).await.map(drop).unwrap_err();
+        assert_eq!(error.to_string(), told, "{text}");
+    }
+    assert_eq!(connection.copy_in(" copy lines from stdin; ", pieces(Vec::new())).await, Ok(0));
+}
