@@ -22,7 +22,6 @@ use crate::sql::Dialect;
 use crate::sql::statement::statements;
 
 /// What a connection is to do, with one Sync behind it.
-#[derive(Debug)]
 pub(super) enum Job {
     Burst(Arc<[Step]>),
     /// One query whose rows are handed on one by one.

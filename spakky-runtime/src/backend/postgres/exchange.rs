@@ -40,7 +40,6 @@ pub(super) enum TransactionState {
 pub(super) struct Ticket(u64);
 
 /// What is to be sent, as messages, and what is expected for it.
-#[derive(Debug)]
 pub(super) struct Outgoing {
     pub(super) messages: BytesMut,
     pub(super) portals: Vec<Portal>,
@@ -55,14 +54,12 @@ pub(super) struct Outgoing {
 }
 
 /// One that waits for its turn.
-#[derive(Debug)]
 struct Waiting {
     ticket: Ticket,
     waker: Option<Waker>,
 }
 
 /// What is under way on a connection.
-#[derive(Debug)]
 pub(super) struct Exchange {
     line: Option<Line>,
     pub(super) cache: StatementCache,

@@ -31,7 +31,6 @@ pub(super) struct Frame {
 }
 
 /// The line to a server.
-#[derive(Debug)]
 pub(super) struct Line {
     stream: Stream,
     /// What is yet to be written.

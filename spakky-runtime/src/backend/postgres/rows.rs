@@ -60,7 +60,6 @@ impl<'a> Iterator for Cells<'a> {
 }
 
 /// A row that is read later.
-#[derive(Debug)]
 pub(super) struct RawRow {
     pub(super) columns: Arc<Columns>,
     /// The body of its message.
@@ -68,7 +67,7 @@ pub(super) struct RawRow {
 }
 
 /// What a step answered.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Rows {
     pub(super) records: Vec<Vec<Value>>,
     pub(super) affected: u64,

@@ -63,7 +63,7 @@ pub(in super::super) enum End {
 }
 
 /// What came of a burst.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(in super::super) struct Finished {
     /// The answers of the steps before the one that failed, or of all.
     pub(in super::super) answers: Vec<Rows>,
@@ -86,7 +86,6 @@ pub(in super::super) enum CopyDirection {
 }
 
 /// A burst that is under way.
-#[derive(Debug)]
 pub(super) struct Current {
     pub(super) ticket: Ticket,
     pub(super) portals: Vec<Portal>,

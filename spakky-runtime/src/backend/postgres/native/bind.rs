@@ -20,7 +20,6 @@ use super::super::types::TypeCatalog;
 type TypeName = (Option<String>, String);
 
 /// A query of diesel's as it is sent.
-#[derive(Debug)]
 pub(in super::super) struct Request {
     pub(in super::super) sql: Arc<str>,
     /// Whether it recurs, so that it is worth a prepared statement.
