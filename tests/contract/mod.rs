@@ -11,6 +11,7 @@ mod drawn;
 mod fallback;
 mod in_order;
 mod in_turn;
+mod left_out;
 mod limits;
 mod matrix;
 mod native_enum;

@@ -6,16 +6,14 @@
 //! A nested scope is a layer: the map remembers how the entries were that the scope changes, to restore them when it goes
 //! back to its savepoint. Every change says at which depth it is made (0 is the root scope).
 
+mod apart;
+
 use std::any::TypeId;
 use std::sync::Arc;
 
-use super::aggregate::{Id, key_of, note_keyed};
-use super::pending::{Change, PendingWrite};
 use super::row_key::{ByRow, RowKey};
-use super::siblings::Siblings;
-use crate::hash::FastSet;
 use crate::mutant::Mutant;
-use crate::schema::{Record, Role, TableDescriptor, table_of};
+use crate::schema::{Record, TableDescriptor};
 use crate::scope::{is_deleted, tenant_of};
 use crate::value::Value;
 
@@ -173,22 +171,6 @@ pub(crate) fn version_of(table: &TableDescriptor, record: &Record) -> Option<i64
     }
 }
 
-/// Whether one of these children is another in `after` than it was, as far as its own columns tell.
-fn changes_any(table: &TableDescriptor, before: &Record, after: &Record, rows: &FastSet<Id>) -> bool {
-    let (Some(before), Some(after)) = (before.children(), after.children()) else { return false };
-    table.relations.iter().zip(before.iter().zip(after)).any(|(relation, (before, after))| {
-        let child = relation.child();
-        let siblings = Siblings::new(child, before);
-        after.iter().enumerate().any(|(likely, row)| {
-            let Some(before) = siblings.get(row, likely) else { return false };
-            let is_plain = |at: &usize| child.columns[*at].role == Role::Plain;
-            rows.contains(&(child.row_type, key_of(child, row)))
-                && (0..child.columns.len()).filter(is_plain).any(|at| before[at] != row[at])
-                || changes_any(child, before, row, rows)
-        })
-    })
-}
-
 /// All rows a session knows.
 #[derive(Debug, Default)]
 pub(crate) struct IdentityMap {
@@ -268,50 +250,6 @@ impl IdentityMap {
             let stored = entry.stored.as_deref().filter(|stored| stored.children().is_some())?;
             Some((key, stored))
         })
-    }
-
-    /// Whether an earlier write of an aggregate does to children what a later one does not undo, though that gives them no more:
-    /// it takes them from another aggregate, or changes what is soft-deleted then.
-    pub(crate) fn is_apart(&self, earlier: &PendingWrite, later: &PendingWrite) -> bool {
-        let (table, Some(record)) = (earlier.table, earlier.change.record()) else { return false };
-        let stored = earlier.key.as_ref().and_then(|key| self.entries.get(key)?.stored.as_deref());
-        let rows_of = |record: Option<&Record>| {
-            let mut rows = Vec::new();
-            if let Some(record) = record {
-                note_keyed(table, record, &mut rows);
-            }
-            rows.into_iter().collect::<FastSet<Id>>()
-        };
-        let (had, has) = (rows_of(stored), rows_of(later.change.record().map(|record| &**record)));
-        let mut dropped = rows_of(Some(record));
-        dropped.retain(|row| !has.contains(row));
-        if dropped.is_empty() {
-            return false;
-        }
-        let is_soft = |row_type: TypeId| table_of(row_type).is_some_and(|table| table.deleted_at().is_some());
-        let goes = matches!(later.change, Change::Delete { .. });
-        if !goes
-            && stored.is_some_and(|stored| {
-                dropped.iter().any(|row| is_soft(row.0) && had.contains(row))
-                    && changes_any(table, stored, record, &dropped)
-            })
-        {
-            return true;
-        }
-        dropped.retain(|row| !had.contains(row));
-        !dropped.is_empty()
-            && self.entries.iter().any(|(key, entry)| {
-                let of_others = earlier.key.as_ref() != Some(key) && !entry.deleted;
-                let known = [&entry.stored, &entry.current].into_iter().flatten().filter(|_| of_others);
-                let Some(other) = table_of(key.row_type()).filter(|other| !other.relations.is_empty()) else {
-                    return false;
-                };
-                known.into_iter().any(|record| {
-                    let mut rows = Vec::new();
-                    note_keyed(other, record, &mut rows);
-                    rows.iter().any(|row| dropped.contains(row))
-                })
-            })
     }
 
     /// Makes room for so many more rows.

@@ -185,7 +185,7 @@ impl PendingQueue {
     ) -> bool {
         let Some(earlier) = &self.writes[position] else { return false };
         write.reach.mark.is_some() && matches!(earlier.change, Change::Upsert { .. })
-            || !write.table.relations.is_empty() && earlier.takes_children() && is_apart(earlier, write)
+            || !write.table.relations.is_empty() && is_apart(earlier, write)
     }
 
     /// Whether a write of another row gives a child that the row has.
