@@ -352,8 +352,11 @@ pub(super) fn plan_save<Row: Table + Mappable>(
     let reach = scope.reach(table, tenant.as_ref())?;
     let with_deleted = entry.with_deleted && session.visibility.with_deleted;
     let record = Arc::new(record);
-    // Of a row that was replaced nobody knows which version the database has, but which one it will have.
-    let version = next.or_else(|| entry.current.as_ref().and_then(|current| version_of(table, current)));
+    // Of a row that was replaced nobody knows which version the database has, but which one it will have; of one that was
+    // upserted neither.
+    let awaited =
+        || entry.current.as_ref().and_then(|current| version_of(table, current)).filter(|&version| version > 0);
+    let version = next.or_else(awaited);
     let queued = Entry { current: Some(Arc::clone(&record)), saves, tenant, with_deleted, ..entry };
     let change = Change::Update { record, columns };
     let write = PendingWrite { table, key: Some(key.clone()), change, origin, reach, told, again: false };

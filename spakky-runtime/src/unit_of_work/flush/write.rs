@@ -67,7 +67,23 @@ impl Write {
             (Change::Update { record, .. }, Some(expected)) => version_of(table, record) != Some(expected),
             _ => true,
         };
-        Write { base, expected, reach, bumps, told, is_child: false, ..Write::of_child(table, key, change, origin) }
+        let of_child = Write::of_child(table, key, change, origin);
+        let mut write = Write { base, expected, reach, bumps, told, is_child: false, ..of_child };
+        write.date();
+        write
+    }
+
+    /// Gives the row the version that it has behind the write: when it was saved, what waits around it may have hidden which one
+    /// the database would have. It is read again then.
+    fn date(&mut self) {
+        let (table, Some(expected)) = (self.table, self.expected.filter(|_| self.bumps)) else { return };
+        let version = expected.saturating_add(1);
+        if let (Change::Update { record, .. }, Some(at)) = (&mut self.change, table.version)
+            && version_of(table, record) != Some(version)
+        {
+            Arc::make_mut(record)[at] = Value::I64(version);
+            self.children_partial = true;
+        }
     }
 
     /// The write of a row that is part of another.
