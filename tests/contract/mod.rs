@@ -3,6 +3,7 @@
 //! Nothing here sends SQL. Where the databases cannot be the same, [`Kind`] says so in the test.
 
 mod aggregate;
+mod behind;
 mod below;
 mod buried;
 mod conflict;

@@ -208,6 +208,23 @@ pub(crate) fn mark_children(
     Ok(())
 }
 
+/// The row without those of its children whose keys the database has yet to tell, or those of rows below them.
+pub(super) fn without_unassigned(table: &'static TableDescriptor, record: &Record) -> Record {
+    let mut known = record.clone();
+    for (relation, rows) in table.relations.iter().zip(known.children_mut()) {
+        let child = relation.child();
+        rows.retain(|row| !is_unassigned(child, row) && !has_unassigned(child, row));
+    }
+    known
+}
+
+fn has_unassigned(table: &'static TableDescriptor, record: &Record) -> bool {
+    relations(table, record).any(|(_, relation, rows)| {
+        let child = relation.child();
+        rows.iter().any(|row| is_unassigned(child, row) || has_unassigned(child, row))
+    })
+}
+
 /// Leaves out the children that `goes` picks, at any depth.
 pub(crate) fn leave_out(
     table: &'static TableDescriptor,

@@ -9,8 +9,10 @@
 mod apart;
 
 use std::any::TypeId;
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::aggregate::without_unassigned;
 use super::row_key::{ByRow, RowKey};
 use crate::mutant::Mutant;
 use crate::schema::{Record, TableDescriptor};
@@ -50,7 +52,17 @@ pub(crate) struct Entry {
 pub(crate) struct Drawn {
     /// Some were sent, and their keys are not known yet.
     pub(crate) is_waiting: bool,
+    /// The row as it was sent with them, until then.
+    pub(crate) sent: Option<Sent>,
     pub(crate) children: Arc<Vec<DrawnChild>>,
+}
+
+/// A row that was sent with children some of whose keys are not known yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Sent {
+    /// What the session knows of the row meanwhile: it holds for that alone.
+    pub(crate) hollow: Arc<Record>,
+    pub(crate) record: Arc<Record>,
 }
 
 /// A child to which the database gave its key.
@@ -113,6 +125,16 @@ impl Entry {
     /// Whether all that is known is the version that a copy in the caller's hand is to be saved over.
     fn is_guard(&self) -> bool {
         self.version.is_some() && self.stored.is_none() && self.current.is_none()
+    }
+
+    /// The row that the database has, with the children of which everything is known. `true` if it has others.
+    pub(crate) fn base(&self, table: &'static TableDescriptor) -> (Option<Cow<'_, Arc<Record>>>, bool) {
+        let Some(stored) = &self.stored else { return (None, false) };
+        let sent = self.drawn.sent.as_ref().filter(|sent| Arc::ptr_eq(&sent.hollow, stored));
+        match sent {
+            Some(sent) => (Some(Cow::Owned(Arc::new(without_unassigned(table, &sent.record)))), true),
+            None => (Some(Cow::Borrowed(stored)), false),
+        }
     }
 
     /// The row to answer a read with, without asking the database.
@@ -237,8 +259,12 @@ impl IdentityMap {
         keys
     }
 
-    /// The rows with children that the database has, as far as the scope at `depth` knows them.
-    pub(crate) fn aggregates(&self, depth: usize) -> impl Iterator<Item = (&RowKey, &Record)> {
+    /// The rows with children that the database has, as far as the scope at `depth` knows them, and as `concerns` picks them.
+    pub(crate) fn aggregates(
+        &self,
+        depth: usize,
+        concerns: impl Fn(&RowKey) -> Option<&'static TableDescriptor>,
+    ) -> impl Iterator<Item = (&'static TableDescriptor, Cow<'_, Arc<Record>>)> {
         let inside = self.layers.get(depth..).unwrap_or_default();
         let changed = inside.iter().enumerate().flat_map(move |(at, layer)| {
             let is_first = move |key: &RowKey| !inside[..at].iter().any(|layer| layer.contains_key(key));
@@ -246,9 +272,9 @@ impl IdentityMap {
         });
         let is_same = move |(key, _): &(&RowKey, &Entry)| !inside.iter().any(|layer| layer.contains_key(key));
         let known = self.entries.iter().filter(is_same).chain(changed).filter(|(_, entry)| !entry.deleted);
-        known.filter_map(|(key, entry)| {
-            let stored = entry.stored.as_deref().filter(|stored| stored.children().is_some())?;
-            Some((key, stored))
+        known.filter_map(move |(key, entry)| {
+            let table = concerns(key)?;
+            Some((table, entry.base(table).0.filter(|known| known.children().is_some())?))
         })
     }
 

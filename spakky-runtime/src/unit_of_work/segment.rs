@@ -71,14 +71,15 @@ fn rows_of(write: &PendingWrite, map: &IdentityMap, depth: usize) -> Rows {
     if let Some(key) = &write.key {
         rows.written.push((table.row_type, key.to_vec()));
     }
-    let stored = write.key.as_ref().and_then(|key| map.known_at(depth, key)).and_then(|entry| entry.stored.as_deref());
+    let known = write.key.as_ref().and_then(|key| map.known_at(depth, key));
+    let known = known.and_then(|entry| entry.base(table).0);
     let given = match &write.change {
         Change::Insert { record, .. } | Change::Update { record, .. } | Change::Upsert { record, .. } => {
             Some(&**record)
         }
         Change::Delete { .. } => None,
     };
-    for record in stored.into_iter().chain(given) {
+    for record in known.as_deref().map(|known| &**known).into_iter().chain(given) {
         note_below(table, record, &mut rows.written);
         let columns = table.foreign_keys.iter().filter_map(|key| table.position(&key.column));
         rows.referred.extend(columns.map(|at| record[at].clone()));

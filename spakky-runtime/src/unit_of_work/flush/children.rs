@@ -62,7 +62,10 @@ impl ChildWrites {
                     made.mark_below(table, write);
                 }
                 match write.base.as_ref().filter(|base| is_whole && base.children().is_some()) {
-                    Some(base) => made.change_below(table, *columns, base, record, &work)?,
+                    Some(base) => {
+                        let others = write.has_others.then(|| Place::root(table, record));
+                        made.change_below(table, *columns, base, record, others.as_ref(), &work)?;
+                    }
                     None => {
                         made.replace_below(&Place::root(table, record), table, *columns, record, &work)?;
                         made.is_unknown |= write.base.is_some();
@@ -159,7 +162,7 @@ impl ChildWrites {
     ) -> Result<(), Error> {
         let table = relation.child();
         if let Some(before) = work.moves.get(table, row) {
-            return self.change(relation, columns, before, row, work);
+            return self.change(relation, columns, before, row, None, work);
         }
         let (key, origin) = (key_of(table, row), work.origin);
         let there = there && !is_drawn(&key);
@@ -184,24 +187,38 @@ impl ChildWrites {
         self.insert_below(table, columns, row, there, work)
     }
 
+    /// The children of a row that are known. `others` is the place of the row if it has more of them, which go unless they are
+    /// given.
     fn change_below(
         &mut self,
         table: &'static TableDescriptor,
         mapping: Mapping,
         before: &Record,
         after: &Record,
+        others: Option<&Place>,
         work: &Work<'_>,
     ) -> Result<(), Error> {
         let (Some(before), Some(after)) = (before.children(), after.children()) else { return Ok(()) };
         for (at, relation) in table.relations.iter().enumerate() {
             let Some(mapping) = mapping.child(at) else { continue };
             let child = relation.child();
+            let others = others.map(|place| place.down(relation));
+            if let Some(place) = &others {
+                self.sweep_others(place, child, &before[at], &after[at], work);
+            }
             let siblings = Siblings::new(child, &before[at]);
             let mut left = vec![true; before[at].len()];
             for (likely, row) in after[at].iter().enumerate() {
-                match siblings.position(row, likely).filter(|&known| std::mem::take(&mut left[known])) {
-                    Some(known) => self.change(relation, mapping, &before[at][known], row, work)?,
-                    None => {
+                match (siblings.position(row, likely).filter(|&known| std::mem::take(&mut left[known])), &others) {
+                    (Some(known), others) => {
+                        let others = others.as_ref().map(|place| place.clone().at(child, row));
+                        self.change(relation, mapping, &before[at][known], row, others.as_ref(), work)?;
+                    }
+                    (None, Some(place)) if !is_unassigned(child, row) && work.moves.get(child, row).is_none() => {
+                        self.is_unknown = true;
+                        self.replace(relation, mapping, row, place, work)?;
+                    }
+                    (None, _) => {
                         self.is_outdated |= work.moves.get(child, row).is_none() && !work.scope.is_new(child, row)?;
                         self.insert(relation, mapping, row, true, work)?;
                     }
@@ -257,6 +274,7 @@ impl ChildWrites {
         columns: Mapping,
         before: &Record,
         after: &Record,
+        others: Option<&Place>,
         work: &Work<'_>,
     ) -> Result<(), Error> {
         let (table, owner) = (relation.child(), relation.column_position());
@@ -274,7 +292,7 @@ impl ChildWrites {
             let expected = self.expected(table, before);
             self.writes.push(Write { base, expected, bumps, reach, owner: Some(owner), ..write });
         }
-        self.change_below(table, columns, before, after, work)
+        self.change_below(table, columns, before, after, others, work)
     }
 
     /// What there is goes, but for the rows of the same keys, which become those given. `place` is that of `record`.
@@ -286,42 +304,67 @@ impl ChildWrites {
         record: &Record,
         work: &Work<'_>,
     ) -> Result<(), Error> {
-        let origin = work.origin;
         for (at, (relation, rows)) in table.relations.iter().zip(record.children().unwrap_or_default()).enumerate() {
             let Some(mapping) = mapping.child(at) else { continue };
-            let child = relation.child();
-            let given = rows.iter().filter(|row| !is_unassigned(child, row)).map(|row| key_of(child, row));
-            let keep = given.chain(work.moves.keys(child.row_type).cloned()).collect();
-            self.sweep_left_out(&place.down(relation), keep);
+            let (child, place) = (relation.child(), place.down(relation));
+            self.sweep_others(&place, child, &[], rows, work);
             for row in rows {
-                if is_unassigned(child, row) || work.moves.get(child, row).is_some() {
-                    self.insert(relation, mapping, row, false, work)?;
-                    continue;
+                match is_unassigned(child, row) || work.moves.get(child, row).is_some() {
+                    true => self.insert(relation, mapping, row, false, work)?,
+                    false => self.replace(relation, mapping, row, &place, work)?,
                 }
-                // One of a row that is soft-deleted by then goes with all others.
-                let mut given = alive(child, row).without_children();
-                work.scope.touch(child, &mut given)?;
-                let change = Change::Upsert { record: Arc::new(given), columns: mapping };
-                let write = Write::of_child(child, Some(RowKey::new(child, key_of(child, row))), change, origin);
-                let mark = child.deleted_at().map(|_| Mark::Restored);
-                let reach = Reach { live: false, mark, renewed: self.renewed, ..write.reach.clone() };
-                let kinship = Kinship::new(place.path.iter().copied().chain([relation]));
-                self.writes.push(Write { owner: Some(relation.column_position()), kinship, reach, ..write });
-                self.replace_below(&place.down(relation).at(child, row), child, mapping, row, work)?;
-            }
-            if rows.iter().all(|row| is_unassigned(child, row)) {
-                self.sweep_deeper(&place.down(relation), child);
             }
         }
         Ok(())
     }
 
-    /// The rows below children that all go.
-    fn sweep_deeper(&mut self, place: &Place, table: &'static TableDescriptor) {
+    /// A child with a key, which may be there already, at any place of its aggregate. `place` is that of its siblings.
+    fn replace(
+        &mut self,
+        relation: &'static Relation,
+        columns: Mapping,
+        row: &Record,
+        place: &Place,
+        work: &Work<'_>,
+    ) -> Result<(), Error> {
+        let child = relation.child();
+        // One of a row that is soft-deleted by then goes with all others.
+        let mut given = alive(child, row).without_children();
+        work.scope.touch(child, &mut given)?;
+        let change = Change::Upsert { record: Arc::new(given), columns };
+        let write = Write::of_child(child, Some(RowKey::new(child, key_of(child, row))), change, work.origin);
+        let mark = child.deleted_at().map(|_| Mark::Restored);
+        let reach = Reach { live: false, mark, renewed: self.renewed, ..write.reach.clone() };
+        let kinship = Kinship::new(place.path.iter().copied());
+        self.writes.push(Write { owner: Some(relation.column_position()), kinship, reach, ..write });
+        self.replace_below(&place.clone().at(child, row), child, columns, row, work)
+    }
+
+    /// The children at a place that are neither known nor given.
+    fn sweep_others(
+        &mut self,
+        place: &Place,
+        table: &'static TableDescriptor,
+        known: &[Record],
+        given: &[Record],
+        work: &Work<'_>,
+    ) {
+        let keyed = known.iter().chain(given).filter(|row| !is_unassigned(table, row)).map(|row| key_of(table, row));
+        let keep = keyed.chain(work.moves.keys(table.row_type).cloned()).collect();
+        self.sweep_left_out(place, keep);
+        // Those that stay see to what is below them.
+        let stays = |row: &Record| !is_unassigned(table, row) && work.moves.get(table, row).is_none();
+        if !given.iter().any(stays) {
+            self.sweep_deeper(place, table, work);
+        }
+    }
+
+    /// The rows below children that all go, but for those that move.
+    fn sweep_deeper(&mut self, place: &Place, table: &'static TableDescriptor, work: &Work<'_>) {
         for relation in &table.relations {
-            let place = place.down(relation);
-            self.sweep_deeper(&place, relation.child());
-            self.sweep_left_out(&place, Vec::new());
+            let (child, place) = (relation.child(), place.down(relation));
+            self.sweep_deeper(&place, child, work);
+            self.sweep_left_out(&place, work.moves.keys(child.row_type).cloned().collect());
         }
     }
 

@@ -47,9 +47,10 @@ impl Draws {
                 self.assign_children(table, record, moves);
             }
             Change::Update { record, .. } => {
-                self.assign_new(table, Arc::make_mut(record), write.base.as_deref(), moves)
+                let before = write.base.as_deref();
+                self.assign_new(table, Arc::make_mut(record), before, !write.has_others, moves)
             }
-            Change::Upsert { record, .. } => self.assign_new(table, Arc::make_mut(record), None, moves),
+            Change::Upsert { record, .. } => self.assign_new(table, Arc::make_mut(record), None, true, moves),
             Change::Delete { .. } => {}
         }
     }
@@ -72,13 +73,14 @@ impl Draws {
         }
     }
 
-    /// Some children of a row that is there may be new: those it did not have before or, where that is not known, those
-    /// without a key.
+    /// Some children of a row that is there may be new: those it did not have before or, where that is not known or not all that
+    /// it had (`is_whole`), those without a key.
     fn assign_new(
         &mut self,
         table: &'static TableDescriptor,
         record: &mut Record,
         before: Option<&Record>,
+        is_whole: bool,
         moves: &Moves,
     ) {
         let before = before.and_then(Record::children);
@@ -88,8 +90,9 @@ impl Draws {
             for (at, row) in rows.iter_mut().enumerate() {
                 let before = known.as_ref().map(|known| known.get(row, at));
                 match before {
-                    Some(Some(before)) => self.assign_new(child, row, Some(before), moves),
-                    None if !is_unassigned(child, row) => self.assign_new(child, row, None, moves),
+                    Some(Some(before)) => self.assign_new(child, row, Some(before), is_whole, moves),
+                    Some(None) if is_whole || moves.get(child, row).is_some() => self.assign_arrived(child, row, moves),
+                    _ if !is_unassigned(child, row) => self.assign_new(child, row, None, true, moves),
                     Some(None) | None => self.assign_arrived(child, row, moves),
                 }
             }
@@ -99,7 +102,7 @@ impl Draws {
     /// A child that its row did not have before: one that comes from another row keeps its key.
     fn assign_arrived(&mut self, table: &'static TableDescriptor, row: &mut Record, moves: &Moves) {
         match moves.get(table, row).cloned() {
-            Some(before) => self.assign_new(table, row, Some(&before), moves),
+            Some(before) => self.assign_new(table, row, Some(&before), true, moves),
             None => {
                 self.assign_key(table, row);
                 self.assign_children(table, row, moves);

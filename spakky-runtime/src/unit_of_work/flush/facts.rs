@@ -83,6 +83,17 @@ impl<'p> Facts<'p> {
         if let (Some((fact, _)), false) = (self.rows.get(&(key.row_type(), &**key)), is_own) {
             learn_row(table, entry, fact);
         }
+        if let Some(mut sent) = entry.drawn.sent.take() {
+            let mut learned = Record::clone(&sent.record);
+            entry.drawn.sent = match self.learn_children(table, &mut learned, is_own, entry.with_deleted) {
+                Learned::Nothing => Some(sent),
+                Learned::All => {
+                    sent.record = Arc::new(learned);
+                    Some(sent)
+                }
+                Learned::TooLittle => None,
+            };
+        }
         let Some(stored) = entry.stored.as_ref().filter(|stored| stored.children().is_some()) else { return };
         let mut learned = Record::clone(stored);
         match self.learn_children(table, &mut learned, is_own, entry.with_deleted) {
@@ -106,6 +117,8 @@ impl<'p> Facts<'p> {
         with_deleted: bool,
     ) -> Learned {
         let Some(own_key) = table.key.first().map(|&at| record[at].clone()) else { return Learned::Nothing };
+        // What another flush gave to a row of its own that has no key yet is not part of this one.
+        let is_drawn = matches!(own_key, Value::Drawn(_));
         let mut all = Learned::Nothing;
         for (at, relation) in table.relations.iter().enumerate() {
             let (child, column) = (relation.child(), relation.column_position());
@@ -125,7 +138,7 @@ impl<'p> Facts<'p> {
                     }
                     Some(Fact::Row(now)) => {
                         all = Learned::All;
-                        if now[column] != own_key || is_deleted(child, now) && !with_deleted {
+                        if is_drawn || now[column] != own_key || is_deleted(child, now) && !with_deleted {
                             continue;
                         }
                         row.clone_from_slice(now);
@@ -141,7 +154,8 @@ impl<'p> Facts<'p> {
             for now in self.parts.get(&(child.row_type, &own_key)).into_iter().flatten() {
                 let key = key_of(child, now);
                 let written_here = |(_, is_child): &(&Fact, bool)| is_own && *is_child;
-                if now[column] != own_key
+                if is_drawn
+                    || now[column] != own_key
                     || self.rows.get(&(child.row_type, key.as_slice())).is_some_and(written_here)
                     || is_deleted(child, now) && !with_deleted
                     || kept.iter().any(|row| key_of(child, row) == key)

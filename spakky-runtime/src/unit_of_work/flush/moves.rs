@@ -4,6 +4,7 @@
 //! columns, its version, its stamps and all that is below it stay.
 
 use std::any::TypeId;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::write::{Write, record_of};
@@ -17,7 +18,7 @@ use crate::unit_of_work::aggregate::{Id, is_unassigned, keep_child, key_of, leav
 use crate::unit_of_work::identity_map::{IdentityMap, version_of};
 use crate::unit_of_work::pending::Change;
 use crate::unit_of_work::raised;
-use crate::unit_of_work::row_key::KeySet;
+use crate::unit_of_work::row_key::{KeySet, RowKey};
 use crate::unit_of_work::siblings::Siblings;
 use crate::value::Value;
 
@@ -295,7 +296,7 @@ fn note_arrived(table: &TableDescriptor, before: Option<&Record>, after: &Record
 
 /// The aggregates that the session knows and that the flush does not write.
 struct KnownElsewhere<'m> {
-    rows: Vec<(&'static TableDescriptor, &'m Record)>,
+    rows: Vec<(&'static TableDescriptor, Cow<'m, Arc<Record>>)>,
 }
 
 impl<'m> KnownElsewhere<'m> {
@@ -312,21 +313,18 @@ impl<'m> KnownElsewhere<'m> {
         }
         let written: KeySet<'_> = writes.iter().filter_map(|write| write.key.as_ref()).collect();
         // Aggregates of other types may have the same children; those are rare, and are found by the database.
-        let rows: Vec<_> = known
-            .map
-            .aggregates(known.depth)
-            .filter_map(|(key, record)| {
-                let table = tables.iter().find(|table| table.row_type == key.row_type())?;
-                (!written.contains(key)).then_some((*table, record))
-            })
-            .collect();
+        let is_other = |key: &RowKey| {
+            let table = tables.iter().find(|table| table.row_type == key.row_type())?;
+            (!written.contains(key)).then_some(*table)
+        };
+        let rows: Vec<_> = known.map.aggregates(known.depth, is_other).collect();
         (!rows.is_empty()).then_some(KnownElsewhere { rows })
     }
 
     /// Finds rows among their children.
     fn find(&self, wanted: &FastSet<Id>, found: &mut FastMap<Id, Arc<Record>>) {
         let is_wanted = |row_type: TypeId| wanted.iter().any(|(of, _)| *of == row_type);
-        for &(table, record) in &self.rows {
+        for (table, record) in &self.rows {
             for_each_child(table, None, record, &mut |child, _, row| {
                 if is_wanted(child.row_type) && holders(child.row_type).contains(&table.row_type) {
                     let id = (child.row_type, key_of(child, row));

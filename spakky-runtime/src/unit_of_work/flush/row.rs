@@ -10,7 +10,7 @@ use super::write::{Write, is_partial, record_of};
 use crate::schema::{Record, TableDescriptor};
 use crate::scope::Mark;
 use crate::unit_of_work::aggregate::key_of;
-use crate::unit_of_work::identity_map::{DrawnChild, Entry, IdentityMap, version_of};
+use crate::unit_of_work::identity_map::{DrawnChild, Entry, IdentityMap, Sent, version_of};
 use crate::unit_of_work::order::Kind;
 use crate::unit_of_work::pending::Change;
 use crate::unit_of_work::row_key::RowKey;
@@ -69,9 +69,13 @@ impl FlushedRow {
             return;
         }
         let is_waiting = self.awaited.is_some();
+        let sent = self.awaited.as_ref().and_then(|awaited| {
+            Some(Sent { hollow: Arc::clone(awaited.hollow.as_ref()?), record: Arc::clone(&awaited.sent) })
+        });
         let (Some(key), Some(effect)) = (&self.key, self.effect.take()) else { return };
         map.update(depth, key, |entry| {
             entry.drawn.is_waiting |= is_waiting;
+            entry.drawn.sent.clone_from(&sent);
             match &effect {
                 Effect::Stored { record, version, complete, partial } => {
                     entry.stored = complete.then(|| Arc::clone(record));
@@ -167,7 +171,8 @@ pub(super) fn flushed(write: Write, kind: Kind, is_shared: bool) -> FlushedRow {
 #[derive(Debug)]
 pub(crate) struct DrawnChildren {
     hollow: Option<Arc<Record>>,
-    stored: Arc<Record>,
+    sent: Arc<Record>,
+    ids: DrawnIds,
     partial: bool,
     children: Vec<DrawnChild>,
 }
@@ -177,17 +182,21 @@ impl DrawnChildren {
     /// `is_old` if something behind it may be about the row.
     pub(crate) fn note_in(&self, entry: &mut Entry, is_old: bool) {
         entry.drawn.is_waiting = false;
+        let is_this = |sent: &mut Sent| self.hollow.as_ref().is_some_and(|hollow| Arc::ptr_eq(hollow, &sent.hollow));
+        let sent = entry.drawn.sent.take_if(is_this);
         let known = &entry.drawn.children;
         let write = known.last().map_or(0, |last| last.write + 1);
         let new = self.children.iter().map(|child| DrawnChild { write, ..child.clone() });
         entry.drawn.children = Arc::new(known.iter().cloned().chain(new).collect());
-        // Nothing else was sent of the row meanwhile.
-        if let (Some(hollow), Some(stored), false) = (&self.hollow, &entry.stored, is_old)
-            && Arc::ptr_eq(hollow, stored)
+        // Nothing else was sent of the row meanwhile. What was sent of its children is in the record.
+        if let (Some(sent), Some(stored)) = (sent, &entry.stored)
+            && Arc::ptr_eq(&sent.hollow, stored)
+            && let Some(record) = self.ids.record(&sent.record)
         {
-            entry.stored = Some(Arc::clone(&self.stored));
-            if !entry.queued.is_any() {
-                entry.current = Some(Arc::clone(&self.stored));
+            let (record, is_as_sent) = (Arc::new(record), Arc::ptr_eq(&sent.record, &self.sent));
+            entry.stored = Some(Arc::clone(&record));
+            if is_as_sent && !is_old && !entry.queued.is_any() {
+                entry.current = Some(record);
                 entry.partial = self.partial;
             }
         }
@@ -205,10 +214,9 @@ impl FlushedRow {
     /// The keys of its new children.
     pub(super) fn learn(&mut self, table: &'static TableDescriptor, ids: &DrawnIds) -> Option<(RowKey, DrawnChildren)> {
         let AwaitedKeys { hollow, sent, partial } = self.awaited.take()?;
-        let stored = Arc::new(ids.record(&sent)?);
         let mut children = Vec::new();
-        note_drawn(table, &sent, &stored, &mut children);
-        Some((self.key.clone()?, DrawnChildren { hollow, stored, partial, children }))
+        note_drawn(table, &sent, &ids.record(&sent)?, &mut children);
+        Some((self.key.clone()?, DrawnChildren { hollow, sent, ids: ids.clone(), partial, children }))
     }
 }
 

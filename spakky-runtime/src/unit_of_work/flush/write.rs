@@ -28,6 +28,8 @@ pub(super) struct Write {
     pub(super) origin: &'static Location<'static>,
     /// The row in the database.
     pub(super) base: Option<Arc<Record>>,
+    /// It has children that are not in `base`: those whose keys nobody knows yet, and those above them.
+    pub(super) has_others: bool,
     /// The version that guards the write.
     pub(super) expected: Option<i64>,
     pub(super) reach: Reach,
@@ -57,10 +59,12 @@ impl Write {
     pub(super) fn of(write: PendingWrite, map: &IdentityMap, depth: usize) -> Self {
         let PendingWrite { table, key, change, origin, reach, told, .. } = write;
         let entry = key.as_ref().and_then(|key| map.known_at(depth, key));
-        let (base, expected) = match (&change, entry) {
-            (Change::Update { .. }, Some(entry)) => (entry.stored.clone(), entry.version),
-            (Change::Delete { must_exist: true }, Some(entry)) => (entry.stored.clone(), entry.version),
-            _ => (None, None),
+        let (base, has_others, expected) = match (&change, entry) {
+            (Change::Update { .. } | Change::Delete { must_exist: true }, Some(entry)) => {
+                let (base, has_others) = entry.base(table);
+                (base.map(Cow::into_owned), has_others, entry.version)
+            }
+            _ => (None, false, None),
         };
         let expected = expected.filter(|_| !Mutant::Unguarded.is_on());
         let bumps = match (&change, expected) {
@@ -68,7 +72,7 @@ impl Write {
             _ => true,
         };
         let of_child = Write::of_child(table, key, change, origin);
-        let mut write = Write { base, expected, reach, bumps, told, is_child: false, ..of_child };
+        let mut write = Write { base, has_others, expected, reach, bumps, told, is_child: false, ..of_child };
         write.date();
         write
     }
@@ -102,6 +106,7 @@ impl Write {
             change,
             origin,
             base: None,
+            has_others: false,
             expected: None,
             reach,
             bumps: true,
