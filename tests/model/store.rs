@@ -170,9 +170,20 @@ impl Model {
 
     /// Takes note of a save of a tree that may restore children.
     pub(super) fn note_restored(&mut self, tree: &Tree) {
-        let is_there = |(level, tag): (usize, Tag)| self.rows[level].get(&tag).is_some_and(|row| row.deleted.is_none());
-        if self.traits.soft && !tree.below().all(is_there) {
-            self.unsure.entry(tree.tag).or_insert(Sent::No);
+        if !self.traits.soft {
+            return;
+        }
+        for (level, tag) in tree.below() {
+            let sent = match self.rows[level].get(&tag).map(|row| row.deleted) {
+                Some(None) => continue,
+                // What left it out may be sent ahead.
+                Some(Some(death)) if death.sent != Sent::No => Sent::Maybe,
+                Some(Some(_)) | None => Sent::No,
+            };
+            let known = self.unsure.entry(tree.tag).or_insert(sent);
+            if *known == Sent::No {
+                *known = sent;
+            }
         }
     }
 

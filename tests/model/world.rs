@@ -88,8 +88,10 @@ pub(super) struct World<V: Variant> {
     next: i64,
     /// The highest version that an undone scope may have given to a root.
     undone: BTreeMap<Tag, i64>,
-    /// The roots that this transaction wrote, also to what they were and in scopes that were undone.
-    wrote_to: BTreeSet<Tag>,
+    /// The same of roots whose ids were drawn, and may be drawn again for others.
+    undone_drawn: i64,
+    /// How often this transaction wrote each root, also to what it was and in scopes that were undone.
+    wrote_to: BTreeMap<Tag, i64>,
     /// The number at which the transaction began.
     began: i64,
     actor: i64,
@@ -128,7 +130,8 @@ impl<V: Variant> World<V> {
             origin: 0,
             next: 1,
             undone: BTreeMap::new(),
-            wrote_to: BTreeSet::new(),
+            undone_drawn: 0,
+            wrote_to: BTreeMap::new(),
             began: 0,
             actor: 0,
             trace: Vec::new(),
@@ -183,6 +186,7 @@ impl<V: Variant> World<V> {
         self.origin += EACH;
         self.next = self.origin;
         self.undone.clear();
+        self.undone_drawn = 0;
         self.dares = history.dares;
         self.figures.histories += 1;
         for work in &history.transactions {
@@ -272,10 +276,14 @@ impl<V: Variant> World<V> {
     /// A scope was undone, which leaves `before`: its saves gave versions away.
     fn undo(&mut self, before: Model) {
         self.model = before;
-        for &root in &self.wrote_to {
-            let version = self.base.rows[ROOT].get(&root).map_or(0, |row| row.version);
+        for (&root, &times) in &self.wrote_to {
+            let base = self.base.rows[ROOT].get(&root);
+            let given = base.map_or(0, |row| row.version) + times + 1;
             let highest = self.undone.entry(root).or_default();
-            *highest = (version + 2).max(*highest);
+            *highest = given.max(*highest);
+            if base.is_none() && self.model.traits.drawn[ROOT] {
+                self.undone_drawn = given.max(self.undone_drawn);
+            }
         }
     }
 
@@ -439,7 +447,7 @@ impl<V: Variant> World<V> {
     fn saved(&mut self, root: Tag) {
         self.read_anew(root);
         self.model.written.insert(root);
-        self.wrote_to.insert(root);
+        *self.wrote_to.entry(root).or_default() += 1;
     }
 
     /// Copies loaded before are stale.

@@ -86,6 +86,12 @@ impl<V: Variant> World<V> {
                 if self.model.traits.soft && !self.model.rows[level].get(&tag).is_some_and(is_known) {
                     return Some("of another aggregate");
                 }
+                // What it leaves is sent, and nobody has told its id yet.
+                let parent = self.model.rows[level].get(&tag).and_then(|row| self.model.rows[KID].get(&row.parent));
+                let is_untold = |kid: &Row| kid.id.is_none() && kid.born != Sent::No;
+                if level == GRAND && self.model.traits.drawn[KID] && parent.is_some_and(is_untold) {
+                    return Some("of another aggregate");
+                }
                 let apart = self.apart.get(&owner).copied().unwrap_or(0);
                 let acquired = hand.acquired.get(&(level, tag)) == Some(&(owner, apart));
                 if replaces || !acquired || !self.model.knows_below(owner) {

@@ -28,7 +28,7 @@ impl<V: Variant> World<V> {
                 return Ok(());
             }
             let tree = Tree::of(&hand.value);
-            self.wrote_to.insert(tree.tag);
+            *self.wrote_to.entry(tree.tag).or_default() += 1;
             let known = self.model.loaded.contains(&tree.tag);
             let knows_below = self.model.knows_below(tree.tag);
             self.model.note_restored(&tree);
@@ -94,7 +94,7 @@ impl<V: Variant> World<V> {
             return Ok(());
         }
         let version = self.model.rows[ROOT][&root].version;
-        if self.undone.get(&root).is_some_and(|&highest| version <= highest) {
+        if self.undone.get(&root).copied().unwrap_or_default().max(self.undone_drawn) >= version {
             // The manager may take it for one that was undone.
             self.figures.left_out += 1;
             return Ok(());
@@ -262,6 +262,7 @@ impl<V: Variant> World<V> {
         let root = hand.value.tag();
         let waits = self.model.removed[ROOT].get(&root).is_some_and(|(_, sent)| *sent != Sent::Yes);
         if self.model.rows[ROOT].contains_key(&root)
+            || self.overtaken.contains(&root)
             || self.model.traits.drawn[ROOT]
             || waits && self.depth > 1
             || self.cause_of_children(&hand, true).is_some()
