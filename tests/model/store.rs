@@ -462,7 +462,8 @@ impl Model {
             Some((mut row, Sent::Maybe)) if level != ROOT => {
                 row.note.push(0);
                 row.author.push(actor);
-                Row { parent, n, m, id: None, reborn: true, ..row }
+                // It may have gone for good before.
+                Row { parent, n, m, id: None, reborn: true, born: Sent::Maybe, ..row }
             }
             Some((mut row, sent)) => {
                 row.author.push(actor);
