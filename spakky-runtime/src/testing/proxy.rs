@@ -35,7 +35,7 @@ mod fault;
 mod line;
 mod message;
 
-pub use fault::{Cut, Direction};
+pub use fault::{Break, Cut, Direction};
 pub use message::{Message, MessageKind};
 
 use std::io;
@@ -99,10 +99,29 @@ struct Shared {
     counts: SharedCounts,
     settings: watch::Sender<Settings>,
     armed: Mutex<Option<Armed>>,
-    recorded: Mutex<Option<Vec<Message>>>,
+    recorded: Mutex<Option<Recording>>,
     /// Grows with each [`CountingProxy::cut_now`]; connections opened before end.
     generation: watch::Sender<u64>,
     next_connection: AtomicU64,
+}
+
+/// What went over the line since somebody asked for it.
+#[derive(Debug, Default)]
+struct Recording {
+    messages: Vec<Message>,
+    to_server: Vec<u8>,
+    to_client: Vec<u8>,
+    /// A line was cut at a byte.
+    is_cut: bool,
+}
+
+impl Recording {
+    fn bytes(&mut self, direction: Direction) -> &mut Vec<u8> {
+        match direction {
+            Direction::ToServer => &mut self.to_server,
+            Direction::ToClient => &mut self.to_client,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -187,12 +206,22 @@ impl CountingProxy {
 
     /// Starts to record what clients send; what was recorded before is forgotten.
     pub fn record(&self) {
-        *lock(&self.shared.recorded) = Some(Vec::new());
+        *lock(&self.shared.recorded) = Some(Recording::default());
     }
 
     /// What was recorded since [`CountingProxy::record`], in the order of arrival. Goes on recording, from nothing.
     pub fn recorded(&self) -> Vec<Message> {
-        lock(&self.shared.recorded).as_mut().map(std::mem::take).unwrap_or_default()
+        lock(&self.shared.recorded)
+            .as_mut()
+            .map(|recording| std::mem::take(&mut recording.messages))
+            .unwrap_or_default()
+    }
+
+    /// The bytes that were recorded of one direction since [`CountingProxy::record`], without those of signing in: of all
+    /// connections, up to where one is cut at a byte. Goes on recording, from nothing.
+    pub fn recorded_bytes(&self, direction: Direction) -> Vec<u8> {
+        let mut recorded = lock(&self.shared.recorded);
+        recorded.as_mut().map(|recording| std::mem::take(recording.bytes(direction))).unwrap_or_default()
     }
 
     /// Holds each direction up by this much, as a network would. Half of a round trip's time each makes a whole one.
@@ -228,6 +257,11 @@ impl CountingProxy {
     /// Arms a cut: the first connection that gets to that place is cut there. One is armed at a time.
     pub fn cut(&self, cut: Cut) {
         *lock(&self.shared.armed) = Some(Armed::new(cut));
+    }
+
+    /// Takes back the cut that is armed; answers whether it was still waiting for its place.
+    pub fn disarm(&self) -> bool {
+        lock(&self.shared.armed).take().is_some()
     }
 
     /// Whether the armed cut is still waiting for its place.

@@ -1,4 +1,4 @@
-//! Where a line is cut.
+//! Where a line is cut, and how.
 
 use std::fmt;
 
@@ -13,6 +13,19 @@ pub enum Direction {
     ToClient,
 }
 
+/// How a line ends at a byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Break {
+    /// Both sides see the line closed.
+    Close,
+    /// Only the way that the byte travels is closed; on the other one bytes go on.
+    HalfClose,
+    /// On the way that the byte travels nothing goes any further, and nobody is told.
+    Stall,
+    /// Both sides see the line reset (RST).
+    Reset,
+}
+
 type Matches = Box<dyn Fn(&Message) -> bool + Send + Sync>;
 
 /// A place at which a connection is cut, once.
@@ -23,7 +36,7 @@ pub struct Cut {
 
 pub(super) enum Place {
     /// After so many bytes of one direction, counted from when it was armed, signing in apart.
-    Bytes(Direction, u64),
+    Bytes(Direction, u64, Break),
     /// Before the message reaches the server.
     Before(Matches),
     /// After the message has reached the server, before its answer reaches the client.
@@ -33,7 +46,12 @@ pub(super) enum Place {
 impl Cut {
     /// Cuts after `bytes` more bytes of one direction, in the middle of a message where it falls so.
     pub fn after_bytes(direction: Direction, bytes: u64) -> Self {
-        Cut { place: Place::Bytes(direction, bytes), withhold: false }
+        Cut::at_byte(direction, bytes, Break::Close)
+    }
+
+    /// The same, by another way to end a line. It takes place when one more byte is there, which does not pass.
+    pub fn at_byte(direction: Direction, bytes: u64, by: Break) -> Self {
+        Cut { place: Place::Bytes(direction, bytes, by), withhold: false }
     }
 
     /// Cuts instead of forwarding the first message that matches.
@@ -58,7 +76,7 @@ impl Cut {
 impl fmt::Debug for Cut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place: &dyn fmt::Debug = match &self.place {
-            Place::Bytes(direction, bytes) => &(*direction, *bytes),
+            Place::Bytes(direction, bytes, by) => &(*direction, *bytes, *by),
             Place::Before(_) => &"before a message",
             Place::After(_) => &"after a message",
         };
@@ -99,13 +117,13 @@ impl Armed {
         }
     }
 
-    /// How many of `length` bytes may still pass, if the cut falls among them.
-    pub(super) fn pass(&mut self, direction: Direction, length: usize) -> Option<usize> {
+    /// How many of `length` bytes may still pass, if the cut falls among them, and how the line ends behind them.
+    pub(super) fn pass(&mut self, direction: Direction, length: usize) -> Option<(usize, Break)> {
         match &mut self.cut.place {
-            Place::Bytes(cut, left) if *cut == direction => {
+            Place::Bytes(cut, left, by) if *cut == direction => {
                 let length = length as u64;
                 if *left < length {
-                    return usize::try_from(*left).ok();
+                    return usize::try_from(*left).ok().map(|left| (left, *by));
                 }
                 *left -= length;
                 None

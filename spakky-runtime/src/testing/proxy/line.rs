@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use socket2::{SockRef, Socket};
 use tokio::io::{AsyncWriteExt, copy};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::fault::{Armed, Direction, Verdict};
+use super::fault::{Armed, Break, Direction, Verdict};
 use super::message::{Frame, Message, MessageKind, Reader};
 use super::{Settings, Shared, lock};
 
@@ -46,6 +47,8 @@ struct Last {
 #[derive(Default)]
 struct Line {
     id: u64,
+    /// Of the client and of the server, to reset them by.
+    sockets: Vec<Socket>,
     /// Set once the client is signed in.
     signed_in: AtomicBool,
     /// Units of work that were sent, and those of which the client was given the answer.
@@ -63,8 +66,16 @@ struct Line {
     active: Notify,
 }
 
+impl Line {
+    /// Has both sides see the line reset once it is dropped.
+    fn reset(&self) -> io::Result<()> {
+        self.sockets.iter().try_for_each(|socket| socket.set_linger(Some(Duration::ZERO)))
+    }
+}
+
 /// Forwards until either side closes or the line is cut.
 pub(super) async fn run(client: TcpStream, server: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
+    let sockets = vec![SockRef::from(&client).try_clone()?, SockRef::from(&server).try_clone()?];
     let (client_read, mut client_write) = client.into_split();
     let (server_read, mut server_write) = server.into_split();
     let mut from_client = Reader::new(client_read);
@@ -88,7 +99,7 @@ pub(super) async fn run(client: TcpStream, server: TcpStream, shared: Arc<Shared
     server_write.write_all(&startup.bytes).await?;
 
     let id = shared.next_connection.fetch_add(1, Ordering::SeqCst);
-    let line = Line { id, seen: AtomicBool::new(true), ..Line::default() };
+    let line = Line { id, sockets, seen: AtomicBool::new(true), ..Line::default() };
     let (to_server, server_parcels) = mpsc::unbounded_channel();
     let (to_client, client_parcels) = mpsc::unbounded_channel();
     let requests = read_requests(from_client, to_server, &line, &shared);
@@ -111,7 +122,10 @@ pub(super) async fn run(client: TcpStream, server: TcpStream, shared: Arc<Shared
                 }
                 // What the client goes on to send is taken off the line: closed over it, the line would be reset, and the
                 // client lose answers that it was given.
-                End::Draining => {
+                End::Draining | End::Broken(Break::HalfClose) => {
+                    if end != End::Draining {
+                        server_write.shutdown().await?;
+                    }
                     let discard = async {
                         while let Ok(Some(_)) = from_client.next().await {}
                         std::future::pending::<()>().await;
@@ -121,7 +135,9 @@ pub(super) async fn run(client: TcpStream, server: TcpStream, shared: Arc<Shared
                         () = discard => Ok(()),
                     }
                 }
-                End::Cut => Ok(()),
+                End::Broken(Break::Stall) => answers.await.map(|_| ()),
+                End::Broken(Break::Reset) => line.reset(),
+                End::Broken(Break::Close) => Ok(()),
             }
         }
     }
@@ -134,7 +150,7 @@ enum End {
     /// Cut at a message: what was sent before is still answered.
     Draining,
     /// Cut at a byte.
-    Cut,
+    Broken(Break),
 }
 
 async fn pass_delay(shared: &Shared, delay: impl Fn(&Settings) -> Duration) {
@@ -148,12 +164,20 @@ async fn pass_black_hole(shared: &Shared) {
     let _ = shared.settings.subscribe().wait_for(|settings| !settings.black_hole).await;
 }
 
-/// Takes a cut off where it falls among these bytes; answers how many of them still pass.
-fn cut_bytes(shared: &Shared, direction: Direction, length: usize) -> Option<usize> {
+/// Takes a cut off where it falls among these bytes, of which the rest does not pass; answers how the line ends there.
+fn cut_bytes(shared: &Shared, direction: Direction, bytes: &mut Bytes) -> Option<Break> {
     let mut armed = lock(&shared.armed);
-    let passing = armed.as_mut().and_then(|armed| armed.pass(direction, length))?;
-    *armed = None;
-    Some(passing)
+    let found = armed.as_mut().and_then(|armed| armed.pass(direction, bytes.len()));
+    if let Some((passing, _)) = found {
+        bytes.truncate(passing);
+        *armed = None;
+    }
+    drop(armed);
+    if let Some(recording) = lock(&shared.recorded).as_mut().filter(|recording| !recording.is_cut) {
+        recording.bytes(direction).extend_from_slice(bytes);
+        recording.is_cut = found.is_some();
+    }
+    found.map(|(_, by)| by)
 }
 
 async fn read_requests(
@@ -165,7 +189,7 @@ async fn read_requests(
     // A message was met that is the last one to be answered: its unit is still forwarded.
     let mut is_last = false;
     while let Some(frame) = from_client.next().await? {
-        let (mut verdict, mut cut) = (Verdict::Forward, false);
+        let (mut verdict, mut cut) = (Verdict::Forward, None);
         let mut bytes = frame.bytes.clone();
         if line.signed_in.load(Ordering::SeqCst) {
             verdict = note(&frame, line, shared);
@@ -176,16 +200,13 @@ async fn read_requests(
                 let _ = to_server.send(Parcel { due, bytes, ends_unit: false, ends_statement: false });
                 return Ok((End::Draining, from_client));
             }
-            if let Some(passing) = cut_bytes(shared, Direction::ToServer, bytes.len()) {
-                bytes.truncate(passing);
-                cut = true;
-            }
+            cut = cut_bytes(shared, Direction::ToServer, &mut bytes);
             shared.counts.bytes_to_server.fetch_add(bytes.len() as u64, Ordering::SeqCst);
         }
         let due = Instant::now() + shared.settings.borrow().delay_to_server;
         let _ = to_server.send(Parcel { due, bytes, ends_unit: false, ends_statement: false });
-        if cut {
-            return Ok((End::Cut, from_client));
+        if let Some(by) = cut {
+            return Ok((End::Broken(by), from_client));
         }
         is_last |= verdict == Verdict::ForwardLast;
         if is_last && MessageKind::of(frame.tag).ends_unit() {
@@ -211,7 +232,7 @@ fn note(frame: &Frame, line: &Line, shared: &Shared) -> Verdict {
     if verdict != Verdict::Drop && message.kind != MessageKind::Terminate {
         count(&message, line, shared);
         if let Some(recorded) = lock(&shared.recorded).as_mut() {
-            recorded.push(message);
+            recorded.messages.push(message);
         }
     }
     // Told last, since whoever hears of it looks at what was sent.
@@ -335,9 +356,18 @@ async fn write_answers(
             line.done.fetch_add(1, Ordering::SeqCst);
         }
         if line.signed_in.load(Ordering::SeqCst) {
-            if let Some(passing) = cut_bytes(shared, Direction::ToClient, bytes.len()) {
-                bytes.truncate(passing);
+            if let Some(by) = cut_bytes(shared, Direction::ToClient, &mut bytes) {
                 client.write_all(&bytes).await?;
+                match by {
+                    Break::Close => {}
+                    Break::Reset => line.reset()?,
+                    Break::HalfClose => {
+                        client.shutdown().await?;
+                        while parcels.recv().await.is_some() {}
+                        return Ok(());
+                    }
+                    Break::Stall => std::future::pending().await,
+                }
                 return Err(io::ErrorKind::ConnectionAborted.into());
             }
             shared.counts.bytes_to_client.fetch_add(bytes.len() as u64, Ordering::SeqCst);
