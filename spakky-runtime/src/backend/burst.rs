@@ -122,7 +122,8 @@ pub(crate) struct BurstFailure {
     /// Which step; the length of the burst's answers before it.
     pub(crate) step: usize,
     pub(crate) error: DatabaseError,
-    /// The answers of the steps before it (and, for a missed guard on SQLite, of the step itself).
+    /// The answers of the steps before it (and of the step itself, for a missed guard on SQLite, and as far as it came before
+    /// the line to PostgreSQL broke).
     pub(crate) answers: Vec<Answer>,
     /// The connection is gone, and whether a COMMIT that was in the burst took effect cannot be known from it.
     pub(crate) lost: bool,

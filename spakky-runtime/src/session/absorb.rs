@@ -68,6 +68,9 @@ impl Session {
         self.note(state, &mut parts[..answered], &failure.answers, is_open);
         let BurstFailure { step, error, answers, lost } = failure;
         let position = step.min(parts.len().saturating_sub(1));
+        if lost && state.xid.is_none() {
+            state.xid = answers.get(step).zip(parts.get(step)).and_then(|(answer, part)| part.xid(answer));
+        }
         let ahead_of_query = parts.iter().any(|part| matches!(part, Part::Query { .. }));
         let part = parts.drain(position..).find(|part| !matches!(part, Part::Draw { .. }));
         let depth = if lost { 0 } else { part.as_ref().map_or(0, Part::depth) };
@@ -102,34 +105,38 @@ impl Session {
         }
         for (at, answer) in answers.iter().enumerate().take(parts.len()) {
             let (done, behind) = parts.split_at_mut(at + 1);
-            let xid = match &mut done[at] {
-                Part::Flush { depth, step, ids } => {
-                    let Settled { new, learned } = step.settle(answer, ids, self.inner.manager.backend());
-                    if is_open(*depth) {
-                        let (table, ids) = (step.table(), &*ids);
-                        let tells = !(new.is_empty() && learned.is_empty());
-                        let is_written_again = tells && behind.iter().any(|part| part.is_about(table, ids));
-                        for (key, mut entry) in new {
-                            entry.partial |= is_written_again;
-                            state.map.insert(*depth, key, entry);
-                        }
-                        for (key, drawn) in learned {
-                            state.map.update(*depth, &key, |entry| drawn.note_in(entry, is_written_again));
-                        }
+            if let Part::Flush { depth, step, ids } = &mut done[at] {
+                let Settled { new, learned } = step.settle(answer, ids, self.inner.manager.backend());
+                if is_open(*depth) {
+                    let (table, ids) = (step.table(), &*ids);
+                    let tells = !(new.is_empty() && learned.is_empty());
+                    let is_written_again = tells && behind.iter().any(|part| part.is_about(table, ids));
+                    for (key, mut entry) in new {
+                        entry.partial |= is_written_again;
+                        state.map.insert(*depth, key, entry);
                     }
-                    step.xid(answer)
+                    for (key, drawn) in learned {
+                        state.map.update(*depth, &key, |entry| drawn.note_in(entry, is_written_again));
+                    }
                 }
-                Part::Probe | Part::Token => match answer.rows.first().and_then(|row| row.first()) {
-                    Some(Value::Text(xid)) => Some(xid.clone()),
-                    _ => None,
-                },
-                Part::Draw { .. } | Part::Control { .. } | Part::Catalog { .. } | Part::Query { .. } | Part::Commit => {
-                    None
-                }
-            };
-            if state.xid.is_none() {
-                state.xid = xid;
             }
+            if state.xid.is_none() {
+                state.xid = done[at].xid(answer);
+            }
+        }
+    }
+}
+
+impl Part {
+    /// The transaction's id, if its answer tells it.
+    fn xid(&self, answer: &Answer) -> Option<String> {
+        match self {
+            Part::Flush { step, .. } => step.xid(answer),
+            Part::Probe | Part::Token => match answer.rows.first().and_then(|row| row.first()) {
+                Some(Value::Text(xid)) => Some(xid.clone()),
+                _ => None,
+            },
+            Part::Draw { .. } | Part::Control { .. } | Part::Catalog { .. } | Part::Query { .. } | Part::Commit => None,
         }
     }
 }

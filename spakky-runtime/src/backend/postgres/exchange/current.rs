@@ -65,7 +65,7 @@ pub(in super::super) enum End {
 /// What came of a burst.
 #[derive(Default)]
 pub(in super::super) struct Finished {
-    /// The answers of the steps before the one that failed, or of all.
+    /// The answers of the steps before the one that failed, and the rows that came of one that the line broke in; or of all.
     pub(in super::super) answers: Vec<Rows>,
     pub(in super::super) failure: Option<(usize, Failure)>,
     /// The step that failed ran a prepared statement that was there before the burst.
@@ -197,6 +197,13 @@ impl Current {
         } else if self.finished.failure.is_none() {
             let (step, is_old) = failed.map_or((0, false), |portal| (portal.step, portal.is_old));
             self.finished.answers.truncate(step);
+            // Of an answer that broke off, the rows that came are kept: the transaction's id may be among them.
+            if matches!(failure, Failure::Ended(_))
+                && self.finished.answers.len() == step
+                && !self.building.records.is_empty()
+            {
+                self.finished.answers.push(std::mem::take(&mut self.building));
+            }
             self.finished.failed_old = is_old;
             self.finished.failure = Some((step, failure));
         }
