@@ -10,6 +10,7 @@ mod policy;
 pub(crate) mod retry;
 mod run;
 mod scope;
+mod time_limit;
 
 pub use mode::{Isolation, TransactionMode};
 pub use options::{Propagation, RetryOn, RetryPolicy, TransactionOptions};
@@ -21,3 +22,4 @@ pub use policy::Policy;
 pub use retry::Retry;
 pub(crate) use retry::jittered;
 pub use run::{Attempt, Body, run, run_once};
+pub(crate) use time_limit::TimeLimit;

@@ -15,6 +15,7 @@ on_each_backend![
     a_before_commit_hook_may_register_more,
     a_before_commit_hook_that_registers_itself_is_stopped,
     an_error_before_commit_rolls_back,
+    a_before_commit_hook_has_no_more_time_than_its_scope,
     before_commit_hooks_do_not_run_for_a_doomed_transaction,
     an_error_after_commit_is_reported_and_the_data_is_there,
     every_after_commit_hook_runs_even_if_one_fails,
@@ -272,6 +273,23 @@ async fn rollback_hooks_run_when_the_commit_fails(db: Database) {
     });
     assert!(answer.await.unwrap_err().is_unique_violation());
     assert_eq!(story.told(), ["before", "rollback"]);
+}
+
+async fn a_before_commit_hook_has_no_more_time_than_its_scope(db: Database) {
+    let story = Story::default();
+    let accounts = db.account_repository();
+    let limited = PAY.timeout(std::time::Duration::from_millis(50));
+    let answer = db.sessions.transaction(limited, async |session| {
+        story.listen(&session, ["before", "after", "rollback"]);
+        session.before_commit(|| std::future::pending::<Result<(), Error>>());
+        accounts.add_now(&mut account(1, "ann", 10)).await
+    });
+    let error = answer.await.unwrap_err();
+    assert!(error.is_timeout(), "{error:?}");
+    assert_eq!(error.to_string(), "finish `pay` within 50ms");
+    assert_eq!(story.told(), ["before", "rollback"]);
+    assert_eq!(db.accounts().await, []);
+    db.is_at_rest().await;
 }
 
 async fn rollback_hooks_run_when_the_scope_is_dropped(db: Database) {

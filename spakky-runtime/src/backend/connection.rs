@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, Either, select};
+use tokio::time::Instant;
 
 use super::{Burst, BurstResult, Pending, RowSource, Statement};
 
@@ -23,6 +24,8 @@ pub(crate) enum Stopping {
 const GRACE: Duration = Duration::from_millis(20);
 /// How long what was stopped may take to end before it is stopped again: a request that comes early hits nothing.
 const AGAIN: Duration = Duration::from_millis(100);
+/// How long it may take to stop what was given up. Where a line has stalled no answer ever comes, though requests are taken.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 /// One connection of any backend. All methods take `&self`, and bursts are answered in the order in which they were sent: by the
 /// thread of an SQLite connection, or by the server, whose line is moved on by whoever waits for an answer.
@@ -208,15 +211,20 @@ impl Connection {
     }
 }
 
-/// Has a burst end that was given up, and answers what became of it. Where it cannot be stopped, it is waited for.
+/// Has a burst end that was given up, and answers what became of it. Where nothing can be stopped at all, it is waited for; where it
+/// does not stop in time, the connection is closed.
 pub(crate) async fn stopped(connection: &Connection, pending: &mut Pending) -> BurstResult {
     if let Ok(result) = tokio::time::timeout(GRACE, &mut *pending).await {
         return result;
     }
+    let end = Instant::now() + STOP_LIMIT;
     let result = loop {
         match select(connection.ask_to_stop(), &mut *pending).await {
             Either::Left((true, _)) => {}
             Either::Left((false, pending)) => {
+                if connection.stopping() != Stopping::Never {
+                    connection.close();
+                }
                 let result = pending.await;
                 connection.cancels_settled().await;
                 return result;
@@ -232,6 +240,9 @@ pub(crate) async fn stopped(connection: &Connection, pending: &mut Pending) -> B
         }
         if let Ok(result) = tokio::time::timeout(AGAIN, &mut *pending).await {
             break result;
+        }
+        if Instant::now() >= end {
+            connection.close();
         }
     };
     // What was sent behind it to prepare its statements may be waiting for the same.

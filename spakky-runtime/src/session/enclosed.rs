@@ -16,7 +16,7 @@ use crate::backend::{Answer, Backend, Statement, Step};
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind};
 use crate::mutation::Mutation;
-use crate::transaction::{Hooks, TransactionOptions};
+use crate::transaction::{Hooks, TimeLimit, TransactionOptions};
 use crate::unit_of_work::IdentityMap;
 
 /// Has PostgreSQL check what waits for COMMIT; afterwards each constraint waits or not as it was declared.
@@ -159,8 +159,8 @@ impl Session {
     }
 
     /// Ends it well, as COMMIT would.
-    pub(super) async fn commit_enclosed(&self) -> Result<(), Error> {
-        match self.settle_enclosed().await {
+    pub(super) async fn commit_enclosed(&self, limit: TimeLimit<'_>) -> Result<(), Error> {
+        match limit.keep(self.settle_enclosed()).await {
             Ok(wire) => {
                 self.observe_end("committed");
                 let mut hooks = self.leave_enclosed();
@@ -240,7 +240,7 @@ impl Session {
                 if let Some(frame) = session.state().frames.get_mut(session.depth) {
                     frame.hooks.mutations.extend(mutation);
                 }
-                session.commit_enclosed().await.map(|()| answers)
+                session.commit_enclosed(TimeLimit::NONE).await.map(|()| answers)
             }
             Err(error) => {
                 session.undo_nested().await;

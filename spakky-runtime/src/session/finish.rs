@@ -8,6 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tracing::instrument::WithSubscriber;
 use tracing::{Instrument, Span};
 use uuid::Uuid;
@@ -18,7 +19,7 @@ use super::{Session, SessionStatistics, enter_scope, has_runtime, runtime_or};
 use crate::backend::{Backend, BurstResult, Connection, Pending, Statement, Step, stopped};
 use crate::error::{Error, ErrorKind};
 use crate::pool::Lease;
-use crate::transaction::{Hooks, Isolation, Outcome, Question, Unstoppable, commit_token};
+use crate::transaction::{Hooks, Isolation, Outcome, Question, TimeLimit, Unstoppable, commit_token};
 use crate::unit_of_work::RowKey;
 
 /// How long the clean-up of a connection may take before it is closed instead.
@@ -31,11 +32,16 @@ const MAX_HOOKS: usize = 1_000;
 impl Session {
     /// Ends the session well: before-commit hooks, flush, COMMIT, after-commit hooks.
     pub(crate) async fn commit(&self) -> Result<(), Error> {
+        self.commit_within(TimeLimit::NONE).await
+    }
+
+    /// The same; what comes before COMMIT has a limit.
+    pub(crate) async fn commit_within(&self, limit: TimeLimit<'_>) -> Result<(), Error> {
         #[cfg(feature = "testing")]
         if self.is_enclosed() {
-            return Box::pin(self.commit_enclosed()).await;
+            return Box::pin(self.commit_enclosed(limit)).await;
         }
-        match self.prepare_commit().await {
+        match limit.keep(self.prepare_commit()).await {
             Ok((mut wire, Some(outgoing))) => match wire.take() {
                 Some(lease) => self.send_commit(wire, lease, outgoing).await,
                 None => Err(Error::new(ErrorKind::Connection, "commit: the session has no connection")),
@@ -393,16 +399,20 @@ impl Session {
         state.lent
     }
 
-    /// The wire, although another task may be waiting for an answer on it: that is stopped.
+    /// The wire, although another task may be waiting for an answer on it: that is stopped. Where it does not stop in time, the
+    /// connection is closed.
     async fn seize(&self) -> Wire {
         let mut waiting = pin!(Arc::clone(&self.inner.wire).lock_owned());
+        let end = Instant::now() + CLEANUP_DEADLINE;
         loop {
             match tokio::time::timeout(PATIENCE, waiting.as_mut()).await {
                 Ok(wire) => return wire,
                 Err(_) => {
                     let connection = self.state().connection.upgrade();
-                    if let Some(connection) = connection {
-                        connection.cancel().await;
+                    match connection {
+                        Some(connection) if Instant::now() < end => connection.cancel().await,
+                        Some(connection) => connection.close(),
+                        None => {}
                     }
                 }
             }

@@ -9,7 +9,7 @@ use super::{Session, runtime_or};
 use crate::backend::Step;
 use crate::error::Error;
 use crate::mutant::Mutant;
-use crate::transaction::Hooks;
+use crate::transaction::{Hooks, TimeLimit};
 
 impl Session {
     /// Starts a nested scope: a savepoint, made once something is sent.
@@ -23,10 +23,10 @@ impl Session {
     /// those of the scope around it.
     ///
     /// # Errors
-    /// What the database says of them, and when the scope can only be rolled back, which it is then.
-    pub(crate) async fn end_nested(&self) -> Result<(), Error> {
+    /// What the database says of them, and when its time is over or it can only be rolled back, which it is then.
+    pub(crate) async fn end_nested(&self, limit: TimeLimit<'_>) -> Result<(), Error> {
         self.end_stream();
-        match self.settle().await {
+        match limit.keep(self.settle()).await {
             Ok(_wire) => {
                 self.merge_into_outer();
                 self.turn().notify_waiters();

@@ -3,13 +3,14 @@
 
 use tracing::{Instrument, Span};
 
-use super::{Propagation, Retry, TransactionOptions};
+use super::{Propagation, Retry, TimeLimit, TransactionOptions};
 use crate::error::{Error, ErrorKind};
 use crate::session::{ScopeGuard, Session, SessionManager, check_runtime, find_session, has_runtime};
 
 /// A scope that is open. Dropping it takes back what its body did.
 pub(super) struct Scope<'a> {
     options: &'a TransactionOptions,
+    limit: TimeLimit<'a>,
     kind: Kind,
 }
 
@@ -78,7 +79,7 @@ impl<'a> Scope<'a> {
             }
             (Propagation::Never | Propagation::Supports, None) | (Propagation::NotSupported, _) => Kind::Bare,
         };
-        Ok(Scope { options, kind })
+        Ok(Scope { options, limit: TimeLimit::from_now(options), kind })
     }
 
     /// The session that the body finds.
@@ -117,9 +118,9 @@ impl<'a> Scope<'a> {
     /// Keeps what the body did, or takes it back.
     pub(super) async fn close(&mut self, commits: bool, retry: &mut Retry) -> Closed {
         match &mut self.kind {
-            Kind::Nested { session, guard } => close_nested(session, guard, commits).await,
+            Kind::Nested { session, guard } => close_nested(session, guard, commits, self.limit).await,
             Kind::Root { session, guard, span } => {
-                let closing = close_root(session, guard, commits);
+                let closing = close_root(session, guard, commits, self.limit);
                 let (closed, is_undone) = closing.instrument(span.clone()).await;
                 let failure = if is_undone { session.state().failure } else { None };
                 let Some(pause) = retry.next(failure).filter(|_| has_runtime()) else { return closed };
@@ -139,9 +140,9 @@ fn join(manager: &SessionManager, options: &TransactionOptions, outer: Session) 
     Ok(if options.read_only { outer.for_reading(options.display_name()) } else { outer })
 }
 
-async fn close_nested(session: &Session, guard: &mut ScopeGuard, commits: bool) -> Closed {
+async fn close_nested(session: &Session, guard: &mut ScopeGuard, commits: bool, limit: TimeLimit<'_>) -> Closed {
     let closed = if commits {
-        session.end_nested().await.map_or_else(Closed::Failed, |()| Closed::Kept)
+        session.end_nested(limit).await.map_or_else(Closed::Failed, |()| Closed::Kept)
     } else {
         session.undo_nested().await;
         Closed::Kept
@@ -151,9 +152,9 @@ async fn close_nested(session: &Session, guard: &mut ScopeGuard, commits: bool) 
 }
 
 /// Gives, too, whether nothing of the transaction is left, so that it can be run again.
-async fn close_root(session: &Session, guard: &mut ScopeGuard, commits: bool) -> (Closed, bool) {
+async fn close_root(session: &Session, guard: &mut ScopeGuard, commits: bool, limit: TimeLimit<'_>) -> (Closed, bool) {
     let (closed, ended) = if commits {
-        match session.commit().await {
+        match session.commit_within(limit).await {
             Ok(()) => (Closed::Kept, "committed"),
             Err(error) => {
                 let ended = match error.kind() {
