@@ -13,14 +13,16 @@ on_each_backend![a_token_is_written_only_where_it_can_be_asked_for];
 
 mod lost {
     use super::{
-        a_commit_of_which_nothing_is_heard_is_found_by_its_token, a_commit_under_way_is_waited_for_by_its_token,
-        a_token_costs_no_round_trip, a_transaction_that_never_arrived_is_found_aborted_and_may_be_retried,
+        a_commit_of_which_nothing_is_heard_is_found_by_its_token, a_commit_of_which_the_id_is_known_is_found_by_it,
+        a_commit_under_way_is_waited_for_by_its_token, a_token_costs_no_round_trip,
+        a_transaction_that_never_arrived_is_found_aborted_and_may_be_retried,
         a_transaction_that_was_found_aborted_can_never_be_committed, only, tokens_are_removed_when_they_are_old,
         without_its_table_a_token_says_what_to_run, without_the_server_the_outcome_is_unknown,
     };
 
     only![
         a_commit_of_which_nothing_is_heard_is_found_by_its_token,
+        a_commit_of_which_the_id_is_known_is_found_by_it,
         a_commit_under_way_is_waited_for_by_its_token,
         a_token_costs_no_round_trip,
         a_transaction_that_never_arrived_is_found_aborted_and_may_be_retried,
@@ -72,6 +74,29 @@ async fn a_commit_of_which_nothing_is_heard_is_found_by_its_token(db: Database) 
     assert!(!line.proxy.is_armed());
     assert_eq!(db.accounts().await, [facts(1, "owner 1", 10, 1)]);
     assert_eq!(line.sessions.status().in_use, 0);
+}
+
+async fn a_commit_of_which_the_id_is_known_is_found_by_it(db: Database) {
+    let line = line(&db).await;
+    line.proxy.record();
+    line.proxy.cut(Cut::after(is_commit));
+    add(&line, 1).await.unwrap();
+    assert!(!line.proxy.is_armed());
+    let sent = line.proxy.recorded();
+    let first = sent[0].connection;
+    let asked: Vec<_> = sent
+        .iter()
+        .filter(|message| message.connection != first)
+        .filter_map(|message| message.sql.as_deref())
+        .collect();
+    // What every new connection is asked comes first.
+    let [.., server, question] = asked.as_slice() else { panic!("{asked:?}") };
+    assert!(server.starts_with("SELECT s.system_identifier::text"), "{server}");
+    assert_eq!(*question, "SELECT pg_xact_status($1::text::xid8)");
+    assert!(!asked.iter().any(|sql| sql.contains("spakky_commit_token")), "{asked:?}");
+    // One is of the transaction that made the table.
+    assert_eq!(db.numbers(TOKENS).await, [2]);
+    assert_eq!(db.accounts().await, [facts(1, "owner 1", 10, 1)]);
 }
 
 async fn a_transaction_that_never_arrived_is_found_aborted_and_may_be_retried(db: Database) {

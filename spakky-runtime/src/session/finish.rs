@@ -229,7 +229,8 @@ impl Session {
         drop(lease);
         let question = {
             let state = self.state();
-            state.commit_token.map(Question::Token).or_else(|| state.xid.clone().map(Question::Xid))
+            let question = Question { xid: state.xid.clone(), token: state.commit_token };
+            (question.xid.is_some() || question.token.is_some()).then_some(question)
         };
         match self.inner.manager.resolve_outcome(&lost, question).await {
             Outcome::Committed => {

@@ -25,11 +25,11 @@ pub(crate) enum Outcome {
 
 /// By what the database is asked for it.
 #[derive(Debug, Clone)]
-pub(crate) enum Question {
-    /// The row that the transaction wrote.
-    Token(Uuid),
-    /// The transaction's id.
-    Xid(String),
+pub(crate) struct Question {
+    /// The transaction's id, which is asked for first: that writes nothing, and waits for nobody.
+    pub(crate) xid: Option<String>,
+    /// The row that the transaction wrote, or will not write any more once it is asked for.
+    pub(crate) token: Option<Uuid>,
 }
 
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
