@@ -5,9 +5,12 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails its test")]
 
+mod bytes;
 mod extent;
 mod ledger;
 mod line;
 mod process;
 mod random;
+mod shapes;
+mod transcript;
 mod vault;

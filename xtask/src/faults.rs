@@ -36,6 +36,8 @@ struct Part {
 const MODEL: Part = Part { program: "main", module: "model::" };
 /// Lines that break and processes that are killed.
 const OUTSIDE: Part = Part { program: "faults", module: "" };
+/// Lines that break at every byte of every shape of unit.
+const BYTES: Part = Part { program: "faults", module: "bytes::" };
 
 impl Area {
     const ALL: [Area; 1] = [Area::UnitOfWork];
@@ -62,8 +64,11 @@ pub(crate) struct Options {
     /// Go on with the next seeds until so many seconds have passed
     #[arg(long, value_name = "SECONDS")]
     time: Option<u64>,
+    /// Break the line at every byte of every shape of unit, in each way, once, and do nothing else (an hour and more)
+    #[arg(long, conflicts_with_all = ["only", "cases", "time"])]
+    bytes: bool,
     /// Break the library on purpose in each way that it has, and fail unless the tests notice
-    #[arg(long, conflicts_with_all = ["only", "seed", "cases", "time"])]
+    #[arg(long, conflicts_with_all = ["only", "seed", "cases", "time", "bytes"])]
     mutants: bool,
 }
 
@@ -76,7 +81,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         return mutant::run();
     }
     let areas = options.only.map_or(Area::ALL.to_vec(), |area| vec![area]);
-    let parts = areas.into_iter().flat_map(Area::parts).copied().collect::<Vec<_>>();
+    let parts = match options.bytes {
+        true => vec![BYTES],
+        false => areas.into_iter().flat_map(Area::parts).copied().collect(),
+    };
     let built = Programs::build(&parts, None)?;
     let services = Running::up(Release::Installed)?;
     let end = Instant::now() + Duration::from_secs(options.time.unwrap_or_default());
@@ -86,6 +94,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         for part in &parts {
             let mut command = built.command(*part, &services, seed)?;
             command.arg("--nocapture");
+            if options.bytes {
+                command.env("SPAKKY_FAULTS_WHOLE", "1");
+            }
             if let Some(cases) = options.cases {
                 command.env("SPAKKY_FAULTS_CASES", cases.to_string());
             }
