@@ -1,15 +1,20 @@
 //! A BEGIN that fails, in the same burst as what stands behind it: nothing of that may run outside of a transaction.
+//!
+//! `SPAKKY_FAULTS_CASES` says how many units are stored in each way to fail, where it is more than otherwise.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use spakky::config::DatabaseConfig;
 use spakky::prelude::*;
 use spakky::{Error, Propagation, SessionManager};
 use tokio::sync::watch;
 
-use crate::support::{Database, on_pgbouncer, on_postgres, on_sqlite};
+use crate::support::{Database, eventually, on_pgbouncer, on_postgres, on_sqlite};
 
 on_postgres![
     a_begin_that_is_cancelled_leaves_nothing,
@@ -25,8 +30,8 @@ on_pgbouncer![a_begin_with_a_setting_that_the_encoding_cannot_hold_leaves_nothin
 
 const WRITERS: usize = 16;
 const NESTED: TransactionOptions = TransactionOptions::new().name("nested").propagation(Propagation::Nested);
-/// How many units they store.
-const TOTAL: usize = WRITERS * 60;
+/// How many units they store, at least.
+const FEW: usize = WRITERS * 60;
 
 /// A half of a unit, which stores two.
 #[derive(Debug, Clone, PartialEq, Table, Mappable)]
@@ -44,6 +49,12 @@ struct Told {
     done: Vec<i64>,
     failed: Vec<i64>,
     unknown: Vec<i64>,
+}
+
+/// How many units they store.
+fn total() -> usize {
+    let told = std::env::var("SPAKKY_FAULTS_CASES").ok().map(|cases| cases.parse().unwrap());
+    told.unwrap_or(FEW).max(FEW)
 }
 
 async fn with_halves(database: &Database) -> SessionManager {
@@ -74,10 +85,42 @@ impl Told {
     }
 }
 
+/// What came of a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Done,
+    Failed,
+    Unknown,
+}
+
+impl End {
+    fn of(result: &Result<(), Error>) -> Self {
+        match result {
+            Ok(()) => End::Done,
+            Err(error) if error.is_outcome_unknown() => End::Unknown,
+            Err(_) => End::Failed,
+        }
+    }
+}
+
 /// Has all writers store units while `trouble` goes on, which sees what they are told, and looks at what is stored.
 async fn write_during<T: Future<Output = ()> + Send>(
     database: &Database,
     sessions: &SessionManager,
+    trouble: impl Fn(watch::Receiver<Told>) -> T,
+) -> Told {
+    write_by(database.observer(), sessions, |sessions, unit| store_and_tell(sessions, unit).boxed(), trouble).await
+}
+
+async fn store_and_tell(sessions: SessionManager, unit: i64) -> End {
+    End::of(&store(&sessions, unit).await)
+}
+
+/// The same, each unit in its own way.
+async fn write_by<T: Future<Output = ()> + Send>(
+    observer: &SessionManager,
+    sessions: &SessionManager,
+    store: fn(SessionManager, i64) -> BoxFuture<'static, End>,
     trouble: impl Fn(watch::Receiver<Told>) -> T,
 ) -> Told {
     let told = watch::Sender::new(Told::default());
@@ -88,15 +131,15 @@ async fn write_during<T: Future<Output = ()> + Send>(
             tokio::spawn(async move {
                 loop {
                     let unit = next.fetch_add(1, Ordering::SeqCst);
-                    if unit >= TOTAL {
+                    if unit >= total() {
                         break;
                     }
                     let unit = i64::try_from(unit).unwrap();
-                    let result = store(&sessions, unit).await;
-                    told.send_modify(|told| match result {
-                        Ok(()) => told.done.push(unit),
-                        Err(error) if error.is_outcome_unknown() => told.unknown.push(unit),
-                        Err(_) => told.failed.push(unit),
+                    let end = store(sessions.clone(), unit).await;
+                    told.send_modify(|told| match end {
+                        End::Done => told.done.push(unit),
+                        End::Failed => told.failed.push(unit),
+                        End::Unknown => told.unknown.push(unit),
                     });
                 }
             })
@@ -110,15 +153,19 @@ async fn write_during<T: Future<Output = ()> + Send>(
     };
     tokio::join!(written, trouble(seen));
     let told = told.send_replace(Told::default());
-    assert_eq!(told.units(), TOTAL);
-    check(database, &told).await;
+    assert_eq!(told.units(), total());
+    println!("of {} units {} failed, {} are unknown", total(), told.failed.len(), told.unknown.len());
+    // Those that were given up are brought to their end by others.
+    eventually("all are over", Duration::from_secs(60), async || sessions.status().in_use == 0).await;
+    check(observer, &told).await;
     told
 }
 
 /// What was done is stored whole, what failed not at all, and no half stands alone.
-async fn check(database: &Database, told: &Told) {
-    let stored = database.numbers("SELECT unit FROM halves ORDER BY unit").await;
-    let halves_of = |unit: &i64| stored.iter().filter(|stored| *stored == unit).count();
+async fn check(observer: &SessionManager, told: &Told) {
+    let sql = "SELECT unit, count(*) FROM halves GROUP BY unit";
+    let halves: HashMap<i64, i64> = observer.sql(sql).fetch_all().await.unwrap().into_iter().collect();
+    let halves_of = |unit: &i64| halves.get(unit).copied().unwrap_or(0);
     for unit in &told.done {
         assert_eq!(halves_of(unit), 2, "unit {unit} was said to be stored");
     }
@@ -138,10 +185,10 @@ async fn to_all(database: &Database, function: &str, units: usize, mut told: wat
          AND pid <> pg_backend_pid()"
     );
     let mut ended = 0;
-    while ended < TOTAL {
+    while ended < total() {
         database.numbers(&sql).await;
-        let enough = (ended + units).min(TOTAL);
-        ended = told.wait_for(|told| told.units() >= enough).await.map_or(TOTAL, |told| told.units());
+        let enough = (ended + units).min(total());
+        ended = told.wait_for(|told| told.units() >= enough).await.map_or(total(), |told| told.units());
     }
 }
 
@@ -192,35 +239,44 @@ async fn a_begin_with_a_setting_that_the_encoding_cannot_hold_leaves_nothing(dat
         .await;
     let sessions = SessionManager::from_config(database.config_by(&format!("{before}/{name}"))).await.unwrap();
     sessions.create_tables(&schema![Half]).await.unwrap();
-    let halves = sessions.repository::<Half>();
-    let refused = RequestContext::new().setting("app.name", "Łukasz");
-    for unit in 0..20 {
-        let error = refused.clone().scope(store(&sessions, unit)).await.unwrap_err();
-        assert!(!error.is_outcome_unknown() && !error.is_retryable(), "{error}");
-        let mut half = Half { id: -unit - 1, unit };
-        let alone = async { halves.autocommit().add_now(&mut half).await };
-        refused.clone().scope(alone).await.unwrap_err();
-    }
-    assert_eq!(halves.filter(Half::COLUMNS.id.ne(0)).count().await.unwrap(), 0);
-    // The connections go on, also with what the encoding can hold.
-    RequestContext::new().setting("app.name", "Zoë").scope(store(&sessions, 1)).await.unwrap();
-    assert_eq!(halves.filter(Half::COLUMNS.id.ne(0)).count().await.unwrap(), 2);
+    let told = write_by(&sessions, &sessions, |sessions, unit| store_named(sessions, unit).boxed(), |_| async {}).await;
+    // The connections go on with what the encoding can hold.
+    assert_eq!((told.failed.iter().all(is_refused), told.done.iter().any(is_refused)), (true, false));
+    assert_eq!((told.failed.len(), told.unknown.len()), (total() / 2, 0));
     sessions.close(Duration::from_secs(60)).await.unwrap();
     database.execute(&format!("DROP DATABASE {name} WITH (FORCE)")).await;
 }
 
+/// Whether a unit's name is one that LATIN1 cannot hold.
+fn is_refused(unit: &i64) -> bool {
+    unit % 2 == 0
+}
+
+/// Stores a unit with a name in its context, in a scope, or tries to write by a transaction of its own.
+async fn store_named(sessions: SessionManager, unit: i64) -> End {
+    let context = RequestContext::new().setting("app.name", if is_refused(&unit) { "Łukasz" } else { "Zoë" });
+    if is_refused(&unit) {
+        let halves = sessions.repository::<Half>();
+        let mut half = Half { id: -unit - 1, unit };
+        let alone = async { halves.autocommit().add_now(&mut half).await };
+        context.clone().scope(alone).await.unwrap_err();
+    }
+    let result = context.scope(store(&sessions, unit)).await;
+    assert!(!result.as_ref().is_err_and(Error::is_retryable), "{result:?}");
+    End::of(&result)
+}
+
 async fn a_unit_that_is_given_up_leaves_all_or_nothing(database: Database) {
     let sessions = with_halves(&database).await;
-    let mut given_up = Vec::new();
-    for unit in 0..200 {
-        let limit = Duration::from_micros(20 * u64::try_from(unit).unwrap());
-        match tokio::time::timeout(limit, store(&sessions, unit)).await {
-            Ok(result) => result.unwrap(),
-            Err(_) => given_up.push(unit),
-        }
+    let observer = database.observer();
+    write_by(observer, &sessions, |sessions, unit| store_hurriedly(sessions, unit).boxed(), |_| async {}).await;
+}
+
+/// Stores a unit for which there is little time, and gives it up then.
+async fn store_hurriedly(sessions: SessionManager, unit: i64) -> End {
+    let limit = Duration::from_micros(20 * u64::try_from(unit % 200).unwrap());
+    match tokio::time::timeout(limit, store(&sessions, unit)).await {
+        Ok(result) => End::of(&result),
+        Err(_) => End::Unknown,
     }
-    // Whoever comes next waits for what they left.
-    sessions.ping().await.unwrap();
-    let told = Told { unknown: given_up, ..Told::default() };
-    check(&database, &told).await;
 }
