@@ -80,7 +80,9 @@ async fn a_transaction_of_diesels_is_a_savepoint(db: Database) {
 const COPY: &str = "COPY accounts (id, owner, balance, version) FROM STDIN";
 
 fn rows(count: usize) -> impl futures_util::Stream<Item = Result<spakky::postgres::Bytes, std::io::Error>> {
-    futures_util::stream::iter((0..count).map(|id| Ok(spakky::postgres::Bytes::from(format!("{id}\tann\t10\t1\n")))))
+    futures_util::stream::iter(
+        (0..count).map(|id| Ok(spakky::postgres::Bytes::from(format!("{id}\tann {id}\t10\t1\n")))),
+    )
 }
 
 async fn rows_copied_in_bulk_are_part_of_the_transaction(db: Database) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use spakky::config::{Credentials, DatabaseConfig, PoolKind, Pooler, SslMode};
+use spakky::config::{AuthMethod, Credentials, DatabaseConfig, PoolKind, Pooler, SslMode};
 use spakky::prelude::*;
 use spakky::testing::proxy::CountingProxy;
 use spakky::testing::{Recorder, TestDatabase};
@@ -55,7 +55,8 @@ fn expected(key: &str) -> [&'static str; 2] {
         "statement_timeout" | "lock_timeout" | "idle_in_transaction_timeout" => ["0", "7s"],
         "application_name" => ["", "desk"],
         "sslmode" => ["connected", "refused"],
-        "ssl_root_cert" => ["no file is missing", "the file is missing"],
+        "ssl_root_cert" | "ssl_cert" | "ssl_key" => ["no file is missing", "the file is missing"],
+        "require_auth" => ["connected", "refused"],
         "autoflush" => ["1", "0"],
         "expire_on_commit" => ["0 statements", "2 statements"],
         "autocommit" => ["refused", "written"],
@@ -161,6 +162,25 @@ async fn see(key: &str, db: &TestDatabase, other: bool) -> String {
             let text = everything(&SessionManager::from_config(config).await.unwrap_err());
             let named = text.contains("/nowhere/ca.pem");
             if named { "the file is missing" } else { "no file is missing" }.to_owned()
+        }
+        "ssl_cert" | "ssl_key" => {
+            // One that is there where the other one is meant.
+            let there = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+            let certificate = if key == "ssl_cert" { "/nowhere/app.pem" } else { there };
+            let config = config.sslmode(SslMode::Require);
+            let config = if other { config.ssl_cert(certificate).ssl_key("/nowhere/app.key") } else { config };
+            let text = everything(&SessionManager::from_config(config).await.unwrap_err());
+            let named = text.contains(if key == "ssl_cert" { "/nowhere/app.pem" } else { "/nowhere/app.key" });
+            if named { "the file is missing" } else { "no file is missing" }.to_owned()
+        }
+        "require_auth" => {
+            // The server does not ask who anybody is.
+            let methods = if other { vec![AuthMethod::ScramSha256] } else { vec![AuthMethod::None] };
+            match SessionManager::from_config(config.require_auth(methods)).await {
+                Ok(_) => "connected".to_owned(),
+                Err(error) if error.is_config() => "refused".to_owned(),
+                Err(_) => "lost".to_owned(),
+            }
         }
         "autoflush" => {
             let sessions = changed(|config| config.autoflush(false)).await;

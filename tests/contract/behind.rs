@@ -3,8 +3,8 @@
 
 use std::sync::{Arc, Mutex};
 
+use spakky::Propagation;
 use spakky::prelude::*;
-use spakky::{Error, Propagation};
 
 use super::{Store, on_each_store};
 

@@ -6,6 +6,8 @@
 //! asked: no answer of the transaction had come, and it wrote no token. The pool is whole afterwards, and the next unit is
 //! done.
 
+#![allow(clippy::large_futures, reason = "the futures of a test are part of no others")]
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::iter;
@@ -41,22 +43,22 @@ const LANE: usize = 40;
 
 #[test]
 fn what_is_told_is_true_wherever_a_line_is_closed() {
-    try_out(Break::Close, 150);
+    try_out(Break::Close, 100);
 }
 
 #[test]
 fn what_is_told_is_true_wherever_a_line_is_closed_one_way() {
-    try_out(Break::HalfClose, 150);
+    try_out(Break::HalfClose, 100);
 }
 
 #[test]
 fn what_is_told_is_true_wherever_a_line_is_reset() {
-    try_out(Break::Reset, 150);
+    try_out(Break::Reset, 100);
 }
 
 #[test]
 fn what_is_told_is_true_wherever_a_line_stalls() {
-    try_out(Break::Stall, 50);
+    try_out(Break::Stall, 40);
 }
 
 /// A unit on a line that breaks.
@@ -488,12 +490,15 @@ fn expected(case: &Case, model: &Model, passed: usize) -> Vec<Told> {
         Break::Close | Break::HalfClose | Break::Reset => Told::Lost,
     };
     // What was given to a line that is reset does not always arrive.
-    let is_known = (asks && (by != Break::Reset || direction == Direction::ToServer)) || shape.has_token();
+    let may_be_missed = by == Break::Reset && direction == Direction::ToClient;
+    let is_known = (asks && !may_be_missed) || shape.has_token();
     match () {
         // Nobody waits for its end.
         () if shape.only_reads() && in_commit => vec![Told::Done],
         // What comes with the answer to COMMIT is waited for.
         () if has_word && is_stall && in_commit && passed < answers => vec![end, Told::GivenUp],
+        () if has_word && may_be_missed && (is_known || !in_commit) => vec![end, lost],
+        () if has_word && may_be_missed => vec![end, lost, Told::Unknown],
         () if has_word => vec![end],
         () if !in_commit && model.done => vec![lost],
         // The server may have said no before the line broke behind that.

@@ -291,7 +291,11 @@ impl Model {
         for kid in below(KID, root, &self.removed) {
             for (level, tag) in below(GRAND, kid, &self.removed).into_iter().map(|tag| (GRAND, tag)).chain([(KID, kid)])
             {
-                if let Some((mut row, _)) = self.removed[level].remove(&tag) {
+                if let Some((mut row, sent)) = self.removed[level].remove(&tag) {
+                    // It may have gone for good before.
+                    if sent != Sent::No {
+                        row.born = Sent::Maybe;
+                    }
                     row.note.push(0);
                     row.author.push(self.actor);
                     let deleted = row.deleted.or(Some(death));

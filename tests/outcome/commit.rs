@@ -26,7 +26,7 @@ on_postgres![
     a_dropped_caller_does_not_keep_a_cut_commit_from_running_its_hooks,
     a_commit_after_an_unseen_failure_is_an_error,
     a_deferred_constraint_fails_the_commit,
-    what_is_deferred_to_the_commit_has_no_limit_of_a_statement,
+    what_is_deferred_to_the_commit_has_no_limit_of_a_statement_or_of_the_scope,
     a_write_outside_a_scope_without_an_answer_is_of_unknown_outcome,
 ];
 
@@ -327,7 +327,7 @@ async fn a_write_outside_a_scope_without_an_answer_is_of_unknown_outcome(db: Dat
 }
 
 /// The server's rule, which the guide tells.
-async fn what_is_deferred_to_the_commit_has_no_limit_of_a_statement(db: Database) {
+async fn what_is_deferred_to_the_commit_has_no_limit_of_a_statement_or_of_the_scope(db: Database) {
     let linger = "CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1.5); RETURN NULL; END $$";
     db.execute(linger).await;
     let deferred = "CREATE CONSTRAINT TRIGGER linger AFTER INSERT ON letters DEFERRABLE INITIALLY DEFERRED FOR EACH ROW \
@@ -335,7 +335,8 @@ async fn what_is_deferred_to_the_commit_has_no_limit_of_a_statement(db: Database
     db.execute(deferred).await;
     let limited = db.connect(|config| config.statement_timeout(Duration::from_secs(1))).await;
     let letters = limited.repository::<Letter>();
-    limited.transaction(PAY, async |_| letters.add(&mut letter(1, "dear"))).await.unwrap();
+    let pressed = PAY.timeout(Duration::from_secs(1));
+    limited.transaction(pressed, async |_| letters.add(&mut letter(1, "dear"))).await.unwrap();
     // The same work is cut off where it is a statement's.
     let at_once = limited.transaction(PAY, async |session| {
         letters.add(&mut letter(2, "dear"))?;

@@ -17,6 +17,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// A test that takes longer than this hangs.
 const LIMIT: Duration = Duration::from_secs(180);
 
+/// The same where the environment asks for more cases than usual.
+fn limit() -> Duration {
+    if std::env::var_os("SPAKKY_FAULTS_CASES").is_some() { LIMIT * 20 } else { LIMIT }
+}
+
 /// Where a test's database is, as its sessions see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -200,7 +205,7 @@ pub(crate) fn run<F: Future<Output = ()>>(place: impl Into<Place>, test: impl Fn
                 test(database.clone()).await;
                 database.is_at_rest().await;
             };
-            tokio::time::timeout(LIMIT, body).await.unwrap_or_else(|_| panic!("the test hangs"));
+            tokio::time::timeout(limit(), body).await.unwrap_or_else(|_| panic!("the test hangs"));
             home
         })
     });

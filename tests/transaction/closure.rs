@@ -16,7 +16,6 @@ on_each_backend![
     a_panic_rolls_back_and_goes_on,
     a_failed_commit_is_the_callers_error,
     a_timeout_rolls_back,
-    a_timeout_does_not_stop_a_commit,
     a_scope_without_a_session_is_refused_before_its_body_runs,
     a_body_that_cannot_run_again_is_not_retried,
     a_transaction_runs_in_a_spawned_task,
@@ -125,21 +124,6 @@ async fn a_timeout_rolls_back(db: Database) {
     assert_eq!(error.to_string(), "finish `pay` within 50ms");
     assert_eq!(db.sessions.status().in_use, 0);
     assert_eq!(db.accounts().await, []);
-}
-
-async fn a_timeout_does_not_stop_a_commit(db: Database) {
-    let accounts = db.account_repository();
-    let limit = PAY.timeout(Duration::from_millis(200));
-    let answer = db.sessions.transaction(limit, async |session| {
-        // Part of the commit, and longer than the limit.
-        session.before_commit(|| async {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            Ok(())
-        });
-        accounts.add(&mut account(1, "ann", 10))
-    });
-    answer.await.unwrap();
-    assert_eq!(db.accounts().await, [facts(1, "ann", 10, 1)]);
 }
 
 async fn a_scope_without_a_session_is_refused_before_its_body_runs(db: Database) {

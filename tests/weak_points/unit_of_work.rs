@@ -48,7 +48,7 @@
 //! | 43 | a scope of its own waits for ever in an exhausted pool | `pool::limit::a_transaction_of_its_own_in_an_exhausted_pool_fails_at_once` |
 //! | 44 | the commit of a unit that only read costs a round trip | `round_trip::read::the_commit_of_a_unit_that_only_read_is_not_waited_for`, `round_trip::read::a_serializable_read_waits_for_its_commit` |
 //! | 45 | a hook that fails after the commit is reported as a rollback | `transaction::hook::an_error_after_commit_is_reported_and_the_data_is_there` |
-//! | 46 | a time-out fires while COMMIT is under way | `transaction::closure::a_timeout_does_not_stop_a_commit` |
+//! | 46 | a time-out fires while COMMIT is under way | `outcome::commit::what_is_deferred_to_the_commit_has_no_limit_of_a_statement_or_of_the_scope` |
 //! | 47 | a spawned task leaves the transaction in silence | `transaction::closure::a_spawned_task_has_no_part_in_the_scope`, `transaction::closure::a_session_may_be_passed_to_a_spawned_task_on_purpose` |
 //! | 48 | a method on another database joins the wrong scope | `transaction::closure::two_databases_do_not_get_in_each_others_way`, `transactional::propagation::a_scope_of_another_database_is_not_joined` |
 //! | 49 | a stream polled after its scope hangs or panics | `escape::stream::a_stream_polled_after_its_scope_has_ended_says_so` |

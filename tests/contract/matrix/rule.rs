@@ -356,6 +356,10 @@ pub(super) fn rows(traits: Traits, state: State, verb: Verb, effect: Effect) -> 
         Update | Replace | Upsert if verb == Verb::UpsertBy => {
             before.map(|row| content(row).raised(traits)).into_iter().collect()
         }
+        // What the upsert gave is stored ahead of its end.
+        Update | Replace | Upsert if state == Upserted && traits.soft_kids => {
+            before.map(|row| content(row).raised(traits)).into_iter().collect()
+        }
         Update | Replace | Upsert => before.map(|row| raised(content(row))).into_iter().collect(),
         Renew => vec![value().raised(traits)],
         Delete => Vec::new(),

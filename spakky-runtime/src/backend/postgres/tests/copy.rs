@@ -198,7 +198,7 @@ async fn a_line_that_breaks_meanwhile_is_an_error() {
             Ok::<_, Infallible>(Bytes::from(row(id)))
         }
     });
-    let error = connection.copy_in(COPY_IN, rows).await.unwrap_err();
+    let error = Box::pin(connection.copy_in(COPY_IN, rows)).await.unwrap_err();
     assert_eq!(error.to_string(), "terminating connection due to administrator command");
     assert_eq!(database.number("SELECT count(*) FROM lines").await, 0);
 }

@@ -36,7 +36,7 @@ async fn a_server_that_gives_no_sign_of_life_is_left() {
             let (mut line, _) = socket.accept().await.unwrap();
             let mut chunk = [0; 4096];
             for answer in welcome() {
-                line.read(&mut chunk).await.unwrap();
+                assert_ne!(line.read(&mut chunk).await.unwrap(), 0);
                 line.write_all(&answer).await.unwrap();
             }
             if !silent {
