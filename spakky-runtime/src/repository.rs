@@ -9,6 +9,7 @@ mod bulk;
 mod find;
 mod load;
 mod page;
+mod plan;
 mod project;
 mod query;
 mod scoped;

@@ -4,7 +4,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use super::batch::{Batch, Given, queue_each};
-use super::write::{Origin, set_version, whole};
+use super::plan::{Origin, set_version, whole};
 use super::{Repository, encode};
 use crate::error::{Error, ErrorKind};
 use crate::mappable::Mappable;

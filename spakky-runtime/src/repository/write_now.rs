@@ -5,7 +5,7 @@ use std::panic::Location;
 use super::Repository;
 use super::batch::{Batch, Given, give, plan_each};
 use super::find::no_version;
-use super::write::{Origin, Saving, guard, plan_add, plan_delete, plan_save, plan_upsert, queue_delete_keys};
+use super::plan::{Origin, Saving, guard, plan_add, plan_delete, plan_save, plan_upsert, queue_delete_keys};
 use crate::error::{Error, ErrorKind};
 use crate::mappable::{Mappable, Revision};
 use crate::schema::{Record, Table};
