@@ -106,7 +106,8 @@ impl PostgresOptions {
             }
             keepalive
         });
-        let user_timeout = self.config.get_tcp_user_timeout().copied();
+        // The driver takes libpq's milliseconds for seconds.
+        let user_timeout = self.config.get_tcp_user_timeout().map(|limit| Duration::from_millis(limit.as_secs()));
         let is_direct = self.config.get_ssl_negotiation() == SslNegotiation::Direct;
         Ok(Opening { mode: self.ssl_mode, tls: self.encryption()?, is_direct, keepalive, user_timeout })
     }

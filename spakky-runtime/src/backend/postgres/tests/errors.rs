@@ -88,6 +88,14 @@ async fn a_missing_database_is_no_passing_failure() {
 }
 
 #[test]
+fn times_of_the_url_are_in_the_units_of_libpq() {
+    let url = "postgres://h/d?tcp_user_timeout=1500&connect_timeout=7";
+    let options = PostgresOptions::from_url(url, Some(SslMode::Disable)).unwrap();
+    assert_eq!(options.opening().unwrap().user_timeout, Some(Duration::from_millis(1_500)));
+    assert_eq!(options.connect_timeout, Duration::from_secs(7));
+}
+
+#[test]
 fn the_ssl_mode_of_the_options_wins_over_the_urls() {
     let mode = |url: &str, mode| PostgresOptions::from_url(url, mode).map(|options| options.ssl_mode).unwrap();
     assert_eq!(mode("postgres://h/d", None), SslMode::Prefer);
