@@ -78,7 +78,9 @@ impl Service for PgBouncer {
                 account.run(&mut start);
             }
             program::quiet(&mut start)?;
-            if wait(|| port::answers(port) || said(&log).contains("FATAL")) && !said(&log).contains("FATAL") {
+            // It listens before it says which process it is; whoever comes next would start another one.
+            let is_up = || port::answers(port) && process::alive(&folder.join("pid"), folder).is_some();
+            if wait(|| is_up() || said(&log).contains("FATAL")) && !said(&log).contains("FATAL") {
                 return Ok(url(port));
             }
             let said = said(&log);

@@ -1,5 +1,7 @@
 //! The server's errors in the library's terms.
 
+use std::time::Duration;
+
 use super::support::*;
 use crate::backend::postgres::{PostgresConnection, PostgresOptions};
 use crate::config::SslMode;
