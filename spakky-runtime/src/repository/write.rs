@@ -42,7 +42,7 @@ impl<Row: Table + Mappable> Repository<Row> {
     }
 
     /// Queues the UPDATE of an aggregate that this session knows: loaded here, attached, or holding a
-    /// [`Revision`]. Only changed columns are written; without a change there is no statement.
+    /// [`Revision`](crate::Revision). Only changed columns are written; without a change there is no statement.
     ///
     /// # Errors
     /// [`is_not_loaded`](Error::is_not_loaded), [`is_stale_copy`](Error::is_stale_copy), and as [`add`](Self::add). A
