@@ -44,7 +44,9 @@ impl IdentityMap {
             if !new.is_empty() || stored.is_some_and(changes) {
                 // What comes from another aggregate does so only in one flush with the write that it leaves.
                 has.retain(|row| !had.contains(row));
-                return !self.knows_elsewhere(earlier.key.as_ref(), &has);
+                if !self.knows_elsewhere(earlier.key.as_ref(), &has) {
+                    return true;
+                }
             }
         }
         dropped.retain(|row| !had.contains(row));
