@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use chrono::{DateTime, Utc};
 use spakky::Propagation;
 use spakky::prelude::*;
 
@@ -14,6 +15,8 @@ on_each_store![
     a_save_behind_new_children_leaves_those_as_they_are_that_it_does_not_change,
     a_save_behind_new_children_changes_moves_and_leaves_out_others,
     a_child_beside_new_ones_goes_to_another_aggregate,
+    what_was_soft_deleted_goes_with_a_child_that_goes_to_another_aggregate,
+    what_was_soft_deleted_goes_with_a_child_whose_row_is_deleted_behind_it,
     a_save_behind_an_undone_one_leaves_those_as_they_are_that_it_does_not_change,
 ];
 
@@ -30,6 +33,12 @@ struct List {
     id: i64,
     n: i64,
     notes: Vec<Note>,
+    memos: Vec<Memo>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Memo {
+    id: i64,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -63,8 +72,23 @@ struct ListRow {
     n: i64,
     #[table(has_many(by = list_id, order_by = id))]
     notes: Vec<NoteRow>,
+    #[table(has_many(by = list_id, order_by = id))]
+    memos: Vec<MemoRow>,
     #[table(version)]
     version: i64,
+}
+
+#[derive(Debug, Clone, Table, Mappable)]
+#[table(name = "behind_memos")]
+#[mappable(domain = Memo)]
+struct MemoRow {
+    #[table(id)]
+    id: i64,
+    #[table(references(ListRow))]
+    #[mappable(parent)]
+    list_id: i64,
+    #[table(deleted_at)]
+    deleted_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Clone, Table, Mappable)]
@@ -93,7 +117,7 @@ struct RawList {
 const NESTED: TransactionOptions = TransactionOptions::new().name("nested").propagation(Propagation::Nested);
 
 fn list(n: i64, notes: &[i64]) -> List {
-    List { id: 0, n, notes: notes.iter().map(|&id| Note { id }).collect() }
+    List { id: 0, n, notes: notes.iter().map(|&id| Note { id }).collect(), memos: Vec::new() }
 }
 
 fn board(id: i64, lists: &[List]) -> Board {
@@ -101,7 +125,7 @@ fn board(id: i64, lists: &[List]) -> Board {
 }
 
 async fn prepare(store: &Store, boards: &[Board]) -> Repository<BoardRow> {
-    store.sessions.create_tables(&schema![BoardRow, ListRow, NoteRow]).await.unwrap();
+    store.sessions.create_tables(&schema![BoardRow, ListRow, NoteRow, MemoRow]).await.unwrap();
     let rows = store.of::<BoardRow>();
     for board in boards {
         rows.autocommit().add_now(&mut board.clone()).await.unwrap();
@@ -241,4 +265,54 @@ async fn a_child_beside_new_ones_goes_to_another_aggregate(store: Store) {
         .unwrap();
     assert_eq!(lists(&store).await, ["2: n=1 v2", "1: n=3 v1"]);
     assert_eq!(store.of::<NoteRow>().query().count().await.unwrap(), 2);
+}
+
+/// Two boards, the first one with two lists, of which the first one has a memo, and one that was soft-deleted.
+async fn with_memos(store: &Store) -> Repository<BoardRow> {
+    let with = List { memos: vec![Memo { id: 1 }, Memo { id: 2 }], ..list(1, &[]) };
+    let boards = prepare(store, &[board(1, &[with, list(2, &[])]), board(2, &[])]).await;
+    let mut one = boards.get(1).await.unwrap();
+    one.lists[0].memos.remove(0);
+    boards.autocommit().save_now(&mut one).await.unwrap();
+    boards
+}
+
+/// How many memos there are, and how many of them live.
+async fn memos(store: &Store) -> (u64, u64) {
+    let memos = store.of::<MemoRow>();
+    let all = memos.with_deleted().query().count().await.unwrap();
+    (all, memos.query().count().await.unwrap())
+}
+
+async fn what_was_soft_deleted_goes_with_a_child_that_goes_to_another_aggregate(store: Store) {
+    let boards = with_memos(&store).await;
+    store
+        .work(async |_| {
+            let (mut one, mut old, mut two) = (boards.get(1).await?, boards.get(1).await?, boards.get(2).await?);
+            one.lists.push(list(3, &[]));
+            boards.save(&mut one)?;
+            old.revision = one.revision.clone();
+            two.lists.push(old.lists.remove(0));
+            store.sessions.transaction(NESTED, async |_| boards.save_all([&mut old, &mut two])).await
+        })
+        .await
+        .unwrap();
+    let seen = lists(&store).await;
+    assert!(matches!(&seen[..], [one, two] if one.starts_with("2: n=1") && two.starts_with("1: n=2")), "{seen:?}");
+    assert_eq!(memos(&store).await, (2, 1));
+}
+
+async fn what_was_soft_deleted_goes_with_a_child_whose_row_is_deleted_behind_it(store: Store) {
+    let boards = with_memos(&store).await;
+    store
+        .work(async |_| {
+            let (mut one, mut two) = (boards.get(1).await?, boards.get(2).await?);
+            two.lists.push(one.lists.remove(0));
+            boards.save_all([&mut one, &mut two])?;
+            boards.delete(&mut one)
+        })
+        .await
+        .unwrap();
+    assert_eq!(lists(&store).await, ["2: n=1 v3"]);
+    assert_eq!(memos(&store).await, (2, 1));
 }

@@ -127,6 +127,9 @@ impl FlushPlan {
             }
             made.into_iter().for_each(|sweep| merge_sweep(&mut sweeps, sweep));
         }
+        if !moves.is_empty() {
+            sweeps.iter_mut().for_each(|sweep| sweep.spare_moving(&moves));
+        }
         // What is deleted with a row above it is stamped as that is.
         sweeps.sort_by_key(Sweep::depth);
         let of_fate = |fate: Fate| sweeps.iter().filter(move |sweep| sweep.fate == fate);

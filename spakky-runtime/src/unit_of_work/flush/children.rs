@@ -423,6 +423,7 @@ impl ChildWrites {
             roots: vec![root.clone()],
             keep: Vec::new(),
             spared: None,
+            moving: Vec::new(),
             tenant: self.tenant.clone(),
             live: false,
         }

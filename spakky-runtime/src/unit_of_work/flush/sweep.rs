@@ -1,6 +1,7 @@
 //! What is done to many children by one statement, whichever they are.
 
 use super::FlushContext;
+use super::moves::Moves;
 use super::write::Write;
 use crate::backend::Statement;
 use crate::error::Error;
@@ -43,6 +44,9 @@ pub(super) struct Sweep {
     /// The step of the path that leads to rows which are deleted for good, and the keys of those that stay: what is below
     /// them is not meant.
     pub(super) spared: Option<(usize, Vec<Vec<Value>>)>,
+    /// For each step of the path but the last the keys of the rows that move: what is below them goes with them, also what nobody
+    /// knows of since it is soft-deleted.
+    pub(super) moving: Vec<Vec<Vec<Value>>>,
     /// The children are of this tenant, if their table knows any.
     pub(super) tenant: Option<Value>,
     /// Those that are soft-deleted stay, too, and of those to be deleted what is below such.
@@ -96,6 +100,12 @@ impl Sweep {
         self.path.len()
     }
 
+    /// Leaves out what is below the rows that move.
+    pub(super) fn spare_moving(&mut self, moves: &Moves) {
+        let Some((_, above)) = self.path.split_last().filter(|_| self.fate == Fate::Deleted) else { return };
+        self.moving = above.iter().map(|step| moves.keys(step.child().row_type).cloned().collect()).collect();
+    }
+
     /// The statement; with `wants_xid` it answers with the transaction's id.
     ///
     /// # Errors
@@ -143,6 +153,9 @@ impl Sweep {
                 if let (Some(at), Fate::Deleted, true) = (table.deleted_at(), self.fate, self.is_live(step - 1)) {
                     let column = table.columns[at].name.clone();
                     condition = condition.and(Condition::Null { column, negated: false });
+                }
+                if let Some(keys) = self.moving.get(step - 1) {
+                    condition = condition.and(no_one_of(keys));
                 }
                 if let Some((_, keys)) = self.spared.as_ref().filter(|(at, _)| *at == step - 1) {
                     condition = condition.and(no_one_of(keys));
