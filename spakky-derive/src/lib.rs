@@ -231,7 +231,7 @@ pub fn derive_table(input: TokenStream) -> TokenStream {
 /// | `isolation = serializable` | the isolation level: `read_committed`, `repeatable_read`, `serializable` |
 /// | `read_only` | writes are refused |
 /// | `deferrable` | waits for a snapshot that cannot fail; with `read_only` and `isolation = serializable` |
-/// | `timeout = "5s"` | the longest that one run of the body may take (`ms`, `s`, `m`); COMMIT is never cut short |
+/// | `timeout = "5s"` | the longest that one run of the body may take (`ms`, `s`, `m`), with before-commit hooks and what a nested scope sends at its end; COMMIT is never cut short |
 /// | `retry(attempts = 5)` | runs the body again after a passing failure, five times in all: serialization failures, deadlocks, lock timeouts, connections lost before COMMIT |
 /// | `retry(.., backoff = "20ms")` | the pause before the second attempt (20 ms if not given); it doubles and is jittered |
 /// | `retry(.., on = conflict)` | version conflicts too; `on = transient` is the default |

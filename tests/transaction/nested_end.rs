@@ -1,5 +1,7 @@
 //! A nested scope that ends well sends what it has queued, so that a failure of it is its own.
 
+use std::time::Duration;
+
 use spakky::Error;
 use spakky::prelude::*;
 
@@ -10,6 +12,7 @@ on_each_backend![
     a_taken_value_inside_leaves_what_is_queued_outside_as_it_was,
     the_end_of_a_nested_scope_costs_one_round_trip,
     a_nested_scope_that_queues_nothing_sends_nothing,
+    what_is_sent_at_the_end_of_a_nested_scope_has_no_more_time_than_the_scope,
 ];
 
 const OUTER: TransactionOptions = TransactionOptions::new().name("outer");
@@ -91,4 +94,25 @@ async fn a_nested_scope_that_queues_nothing_sends_nothing(db: Database) {
     work.await.unwrap();
     assert_eq!(db.accounts().await, [facts(1, "ann", 10, 1)]);
     assert!(!db.sent().iter().any(|sql| sql.contains("SAVEPOINT")));
+}
+
+async fn what_is_sent_at_the_end_of_a_nested_scope_has_no_more_time_than_the_scope(db: Database) {
+    db.store(&[account(1, "ann", 10), account(2, "bob", 20)]).await;
+    let accounts = db.account_repository();
+    let holder = db.observer().begin();
+    holder.session().sql("UPDATE accounts SET balance = balance WHERE id = 1").execute().await.unwrap();
+    let work = db.sessions.transaction(OUTER, async |_| {
+        let mut ann = accounts.get(1).await?;
+        let limited = INNER.timeout(Duration::from_millis(100));
+        let inner = db.sessions.transaction(limited, async |_| {
+            ann.balance = 11;
+            accounts.save(&mut ann)
+        });
+        assert_eq!(inner.await.unwrap_err().to_string(), "finish `inner` within 100ms");
+        // What the scope around it has begun meanwhile goes on.
+        holder.rollback().await;
+        Ok::<_, Error>(())
+    });
+    work.await.unwrap();
+    assert_eq!(db.accounts().await, [facts(1, "ann", 10, 1), facts(2, "bob", 20, 1)]);
 }

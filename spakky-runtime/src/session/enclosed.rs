@@ -160,7 +160,7 @@ impl Session {
 
     /// Ends it well, as COMMIT would.
     pub(super) async fn commit_enclosed(&self, limit: TimeLimit<'_>) -> Result<(), Error> {
-        match limit.keep(self.settle_enclosed()).await {
+        match self.settle_enclosed(limit).await {
             Ok(wire) => {
                 self.observe_end("committed");
                 let mut hooks = self.leave_enclosed();
@@ -177,10 +177,14 @@ impl Session {
         }
     }
 
-    /// Everything that comes before the end, and what is queued with it.
-    async fn settle_enclosed(&self) -> Result<Wire, Error> {
-        self.check_committable()?;
-        self.run_before_hooks().await?;
+    /// Everything that comes before the end, and what is queued with it. The limit is that of hooks: what is sent at the end stands
+    /// for COMMIT.
+    async fn settle_enclosed(&self, limit: TimeLimit<'_>) -> Result<Wire, Error> {
+        let hooks = async {
+            self.check_committable()?;
+            self.run_before_hooks().await
+        };
+        limit.keep(hooks).await?;
         self.end_stream();
         loop {
             let mut wire = self.wire().await?;

@@ -158,7 +158,8 @@ impl TransactionOptions {
         self
     }
 
-    /// The longest the body may take. COMMIT is never cut short.
+    /// The longest that the body may take with what follows ahead of COMMIT: before-commit hooks, and what a nested scope sends at
+    /// its end. COMMIT is never cut short.
     #[must_use]
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
