@@ -21,9 +21,9 @@ pub(crate) enum Stopping {
 }
 
 /// How long what was given up may go on before it is stopped: most of it has ended by then.
-const GRACE: Duration = Duration::from_millis(20);
+pub(super) const GRACE: Duration = Duration::from_millis(20);
 /// How long what was stopped may take to end before it is stopped again: a request that comes early hits nothing.
-const AGAIN: Duration = Duration::from_millis(100);
+pub(super) const AGAIN: Duration = Duration::from_millis(100);
 /// How long it may take to stop what was given up. Where a line has stalled no answer ever comes, though requests are taken.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
@@ -220,15 +220,13 @@ pub(crate) async fn stopped(connection: &Connection, pending: &mut Pending) -> B
     let end = Instant::now() + STOP_LIMIT;
     let result = loop {
         match select(connection.ask_to_stop(), &mut *pending).await {
-            Either::Left((true, _)) => {}
-            Either::Left((false, pending)) => {
-                if connection.stopping() != Stopping::Never {
-                    connection.close();
-                }
+            Either::Left((false, pending)) if connection.stopping() == Stopping::Never => {
                 let result = pending.await;
                 connection.cancels_settled().await;
                 return result;
             }
+            // One that did not get there is sent again.
+            Either::Left(_) => {}
             Either::Right((result, asking)) => {
                 // A request that comes late would hit whoever uses the connection next.
                 if asking.await {
@@ -245,6 +243,7 @@ pub(crate) async fn stopped(connection: &Connection, pending: &mut Pending) -> B
             connection.close();
         }
     };
+    connection.cancels_settled().await;
     // What was sent behind it to prepare its statements may be waiting for the same.
     connection.stop().await;
     result

@@ -410,10 +410,11 @@ impl Session {
                 Ok(wire) => return wire,
                 Err(_) => {
                     let connection = self.state().connection.upgrade();
-                    match connection {
-                        Some(connection) if Instant::now() < end => connection.cancel().await,
-                        Some(connection) => connection.close(),
-                        None => {}
+                    if let Some(connection) = connection {
+                        if Instant::now() >= end {
+                            connection.close();
+                        }
+                        connection.cancel().await;
                     }
                 }
             }

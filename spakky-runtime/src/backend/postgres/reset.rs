@@ -10,18 +10,13 @@ use super::cancel::CANCEL_LIMIT;
 use super::core::Core;
 use super::encode::Job;
 use super::exchange::TransactionState;
-
-/// How long a statement may go on before it is cancelled: most are done sooner than a cancel request would be.
-const GRACE: Duration = Duration::from_millis(20);
+use crate::backend::connection::{AGAIN, GRACE};
 
 /// How long all of it may take before the connection is closed instead.
-const STOP_LIMIT: Duration = Duration::from_secs(30);
+const RESET_LIMIT: Duration = Duration::from_secs(30);
 
 /// How often it is tried to undo what was left.
 const ATTEMPTS: usize = 10;
-
-/// How long a cancelled statement may take to end before it is asked again.
-const AGAIN: Duration = Duration::from_millis(100);
 
 impl Core {
     pub(super) async fn cancel(&self) {
@@ -88,7 +83,7 @@ impl Core {
 
     /// Has the statements end that were sent and given up. Inside a transaction this fails it, up to its last savepoint.
     pub(super) async fn stop(self: &Arc<Self>) {
-        if !matches!(timeout(STOP_LIMIT, self.stop_and(self.turn())).await, Ok(true)) {
+        if !matches!(timeout(RESET_LIMIT, self.stop_and(self.turn())).await, Ok(true)) {
             self.close();
         }
     }
