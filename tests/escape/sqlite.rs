@@ -8,20 +8,9 @@ use futures_util::FutureExt;
 use spakky::Error;
 use spakky::prelude::*;
 
-use crate::support::{Database, account, facts};
+use crate::support::{Database, account, facts, on_sqlite};
 
 const WORK: TransactionOptions = TransactionOptions::new().name("work");
-
-macro_rules! on_sqlite {
-    ($($name:ident),+ $(,)?) => {
-        mod sqlite {
-            $(#[test]
-            fn $name() {
-                $crate::support::run(spakky::Backend::Sqlite, super::$name);
-            })+
-        }
-    };
-}
 
 on_sqlite![
     the_closure_works_inside_the_transaction,

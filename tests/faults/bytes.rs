@@ -25,6 +25,7 @@ use spakky::testing::proxy::{Break, CountingProxy, Cut, Direction};
 use crate::extent;
 use crate::shapes::{Heard, Run, Shape, Yard};
 use crate::transcript::{Marks, bursts, whole};
+use crate::wait::{eventually, within};
 
 /// How long anything may take that comes to an end by itself.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -87,6 +88,13 @@ struct Model {
     done: bool,
     before: String,
     after: String,
+}
+
+impl Model {
+    /// What its caller is told where the line does not break.
+    fn ends(&self) -> Vec<Told> {
+        vec![if self.done { Told::Done } else { Told::Refused }]
+    }
 }
 
 /// What the caller of a unit was told.
@@ -192,14 +200,7 @@ impl Lane {
 
     /// Waits until the connection has come back.
     async fn is_whole(&self) -> bool {
-        let started = Instant::now();
-        while self.yard.sessions.status().in_use != 0 {
-            if started.elapsed() >= PATIENCE {
-                return false;
-            }
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        true
+        within(PATIENCE, async || self.yard.sessions.status().in_use == 0).await
     }
 }
 
@@ -225,6 +226,8 @@ fn try_out(by: Break, few: u64) {
         drop(running);
         field.check(&models, &mut report).await;
         report.show(by, total);
+        assert!(report.not_reached * 10 <= total, "{} of {total} lines did not break", report.not_reached);
+        assert!(report.met_late * 10 <= total, "{} units met a line that was gone", report.met_late);
         let wrong = &report.wrong;
         let some = wrong.iter().take(60).cloned().collect::<Vec<_>>().join("\n");
         assert!(wrong.is_empty(), "seed {}: {} of {total} cases are wrong:\n{some}", extent::seed(), wrong.len());
@@ -305,16 +308,26 @@ impl Field {
             let (sent, answered) = bursts(to_server, to_client);
             sent == answered
         };
-        let started = Instant::now();
-        while !is_answered(&to_server, &to_client) {
-            assert!(started.elapsed() < PATIENCE, "{:?}: no answer", lane.shape);
-            tokio::time::sleep(Duration::from_millis(1)).await;
+        let all_is_here = async || {
             to_server.extend(lane.proxy.recorded_bytes(Direction::ToServer));
             to_client.extend(lane.proxy.recorded_bytes(Direction::ToClient));
-        }
+            is_answered(&to_server, &to_client)
+        };
+        eventually(&format!("{:?}: all is answered", lane.shape), PATIENCE, all_is_here).await;
         let (_, after, ids) = stored().await;
-        let ids: Vec<_> = ids.split(' ').filter(|id| *id != old_ids).map(str::to_owned).collect();
-        Some(Model { marks: Marks::of(&to_server, &to_client, &ids), done: result.is_ok(), before, after })
+        let is_old = |id: &str| old_ids.split(' ').any(|old| old == id);
+        let ids: Vec<_> = ids.split(' ').filter(|id| !is_old(id)).map(str::to_owned).collect();
+        let (marks, shape) = (Marks::of(&to_server, &to_client, &ids), lane.shape);
+        // What is expected of cases below is what a unit is by itself: that has to be right first.
+        assert_eq!(result.is_ok(), !shape.fails(), "{shape:?}: {result:?}");
+        assert_eq!(before == after, shape.fails() || shape.only_reads(), "{shape:?}: `{before}`, `{after}`");
+        assert!(
+            shape.is_alone() || shape.only_reads() || shape == Shape::FailedAtOnce || marks.commit.is_some(),
+            "{shape:?}"
+        );
+        let is_early = marks.id.is_some_and(|id| id <= marks.answered.0);
+        assert!(is_early || !shape.tells_id_early(), "{shape:?} is told its id late: {marks:?}");
+        Some(Model { marks, done: result.is_ok(), before, after })
     }
 
     async fn run(&self, cases: Vec<Case>, models: &Models) -> Report {
@@ -324,25 +337,28 @@ impl Field {
         let lane = self.lane(shape).await;
         let mut units = self.units((TRIES + 2) * cases.len() + 4).await;
         lane.yard.learn(units.next().unwrap()).await;
+        let mut last = None;
         for case in cases {
             if warm {
-                self.run_next(&lane, case, model, &mut units, &mut report).await;
+                self.run_next(&lane, case, last, model, &mut units, &mut report).await;
             } else {
                 lane.refresh().await;
             }
-            self.run_broken(&lane, case, model, units.next().unwrap(), &mut report).await;
+            last = Some(self.run_broken(&lane, case, model, units.next().unwrap(), &mut report).await);
         }
         if let Some(case) = report.outcomes.last().and_then(|outcome| outcome.case) {
-            self.run_next(&lane, case, model, &mut units, &mut report).await;
+            self.run_next(&lane, case, last, model, &mut units, &mut report).await;
         }
         report
     }
 
-    /// Runs a unit on a line that nothing happens to. The first call may be faster than the news of what happened before.
+    /// Runs a unit on a line that nothing happens to. Where the unit before, which was told this, could not know that its line was
+    /// gone, the first call may be faster than that news.
     async fn run_next(
         &self,
         lane: &Lane,
         case: Case,
+        before: Option<Told>,
         model: &Model,
         units: &mut impl Iterator<Item = i64>,
         report: &mut Report,
@@ -353,7 +369,8 @@ impl Field {
             let told = Told::of(&result);
             let (shape, warm) = (case.shape, case.warm);
             report.outcomes.push(Outcome { unit: run.unit, case: None, told, heard: run.heard, shape, warm });
-            if is_first && matches!(told, Told::Lost | Told::Unknown) {
+            let knew = matches!(before, Some(Told::Lost | Told::Unknown)) && case.by != Break::Stall;
+            if is_first && !knew && matches!(told, Told::Lost | Told::Unknown) {
                 report.met_late += 1;
                 continue;
             }
@@ -373,7 +390,7 @@ impl Field {
         report.wrong(&case, "no unit around it was done");
     }
 
-    async fn run_broken(&self, lane: &Lane, case: Case, model: &Model, unit: i64, report: &mut Report) {
+    async fn run_broken(&self, lane: &Lane, case: Case, model: &Model, unit: i64, report: &mut Report) -> Told {
         let Case { shape, warm, direction, at, by } = case;
         let mut run = lane.unit(unit);
         let heard = run.heard.clone();
@@ -386,18 +403,16 @@ impl Field {
         let result = tokio::time::timeout(patience, pin!(lane.yard.run(&run))).await;
         let told = result.as_ref().map_or(Told::GivenUp, Told::of);
         // What nobody waits for may still be under way.
-        let (started, mut is_reached) = (Instant::now(), true);
-        while lane.proxy.is_armed() {
+        let has_passed = || {
             let spent = lane.proxy.counts().since(before);
             let (to_server, to_client) = model.marks.bytes;
-            let is_over = spent.bytes_to_server >= to_server && spent.bytes_to_client >= to_client;
-            if is_over || started.elapsed() > Duration::from_secs(1) {
-                lane.proxy.disarm();
-                report.not_reached += 1;
-                is_reached = false;
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            spent.bytes_to_server >= to_server && spent.bytes_to_client >= to_client
+        };
+        within(Duration::from_secs(1), async || !lane.proxy.is_armed() || has_passed()).await;
+        let is_reached = !lane.proxy.is_armed();
+        if !is_reached {
+            lane.proxy.disarm();
+            report.not_reached += 1;
         }
         let passed = whole(&lane.proxy.recorded_bytes(direction));
         if told == Told::GivenUp && !shape.is_alone() {
@@ -410,10 +425,20 @@ impl Field {
         if by == Break::Stall {
             lane.proxy.cut_now();
         }
-        let expected = expected(&case, model, passed);
-        let is_clash = matches!(&result, Ok(Err(error)) if error.is_serialization_failure());
-        let is_given_up = told == Told::GivenUp && may_be_endless;
-        if is_reached && !is_clash && !is_given_up && !expected.contains(&told) {
+        let mut expected = if is_reached { expected(&case, model, passed) } else { model.ends() };
+        if may_be_endless && (!is_reached || case.is_near(model)) {
+            expected.push(Told::GivenUp);
+        }
+        let is_clash =
+            shape == Shape::Serializable && matches!(&result, Ok(Err(error)) if error.is_serialization_failure());
+        if let Ok(Err(error)) = &result
+            && told == Told::Refused
+            && !is_clash
+            && !error.is_unique_violation()
+        {
+            report.wrong(&case, format_args!("was refused for another reason: {error:?}"));
+        }
+        if !is_clash && !expected.contains(&told) {
             let marks = &model.marks;
             let what = format_args!(
                 "came to {told:?} in place of {expected:?} behind message {passed}; {marks:?}; {result:?}"
@@ -421,17 +446,15 @@ impl Field {
             report.wrong(&case, what);
         }
         report.outcomes.push(Outcome { unit, case: Some(case), told, heard, shape, warm });
+        told
     }
 
     /// Compares what is stored with what was told.
     async fn check(&self, models: &Models, report: &mut Report) {
         let busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                     AND pid <> pg_backend_pid() AND backend_xid IS NOT NULL";
-        let started = Instant::now();
-        while self.ours.sessions.sql(busy).fetch_one::<(i64,)>().await.unwrap() != (0,) {
-            assert!(started.elapsed() < PATIENCE, "a transaction does not end");
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        let is_over = async || self.ours.sessions.sql(busy).fetch_one::<(i64,)>().await.unwrap() == (0,);
+        eventually("all transactions have ended", PATIENCE, is_over).await;
         let units = self.next_unit.load(Ordering::SeqCst);
         let stored: HashMap<i64, String> =
             self.ours.stored(0, units).await.into_iter().map(|(unit, stored, _)| (unit, stored)).collect();
@@ -513,12 +536,19 @@ impl Case {
     /// Whether it may stall where nothing but its caller ends the wait: it breaks in what COMMIT travels with, or nearly so, or is one call outside
     /// of any scope.
     fn may_be_endless(&self, model: &Model) -> bool {
-        let Marks { commit, answered, .. } = model.marks;
-        let begins = match self.direction {
-            Direction::ToServer => commit.map(|(_, at)| at),
-            Direction::ToClient => commit.map(|_| answered.1),
-        };
+        let begins = self.begins(model);
         self.by == Break::Stall && (self.shape.is_alone() || begins.is_some_and(|begins| self.at + NEAR >= begins))
+    }
+
+    /// Whether it breaks so little ahead of what COMMIT travels with that it may break in it.
+    fn is_near(&self, model: &Model) -> bool {
+        self.begins(model).is_some_and(|begins| self.at.abs_diff(begins) <= NEAR)
+    }
+
+    /// At which byte of its direction what COMMIT travels with begins, or the answers to that.
+    fn begins(&self, model: &Model) -> Option<u64> {
+        let Marks { commit, answered, .. } = model.marks;
+        commit.map(|(_, at)| if self.direction == Direction::ToServer { at } else { answered.1 })
     }
 }
 

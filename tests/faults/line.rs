@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use spakky::config::DatabaseConfig;
 use spakky::testing::TestDatabase;
@@ -12,6 +12,7 @@ use crate::extent;
 use crate::ledger::Ledger;
 use crate::random::Random;
 use crate::vault::{Plan, Vaults};
+use crate::wait::eventually;
 
 /// How many units run at once.
 const LANES: i64 = 3;
@@ -66,11 +67,8 @@ fn break_lines(tokens: bool) {
             // A COMMIT that nobody was told of may be under way: its transaction holds a lock till it ends.
             let ended = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                          AND pid <> pg_backend_pid() AND backend_xid IS NOT NULL";
-            let started = Instant::now();
-            while ours.sessions.sql(ended).fetch_one::<(i64,)>().await.unwrap() != (0,) {
-                assert!(started.elapsed() < PATIENCE, "{name}: a transaction does not end");
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+            let is_over = async || ours.sessions.sql(ended).fetch_one::<(i64,)>().await.unwrap() == (0,);
+            eventually(&format!("{name}: all transactions have ended"), PATIENCE, is_over).await;
             ledger.check(&ours.sessions, &name).await;
         }
         assert!(ledger.done() > 0, "no unit was ever done");

@@ -14,3 +14,5 @@ mod random;
 mod shapes;
 mod transcript;
 mod vault;
+#[path = "../support/wait.rs"]
+mod wait;

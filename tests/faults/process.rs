@@ -17,6 +17,7 @@ use crate::extent;
 use crate::ledger::Ledger;
 use crate::random::Random;
 use crate::vault::{Plan, Told, Vaults};
+use crate::wait::eventually;
 
 const URL: &str = "SPAKKY_FAULTS_CHILD_URL";
 const FIRST: &str = "SPAKKY_FAULTS_CHILD_FIRST";
@@ -96,15 +97,8 @@ async fn alone(ours: &Vaults, backend: Backend) {
     }
     let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
                   AND backend_type = 'client backend'";
-    let started = Instant::now();
-    loop {
-        let (others,): (i64,) = ours.sessions.sql(others).fetch_one().await.unwrap();
-        if others == 0 {
-            return;
-        }
-        assert!(started.elapsed() < PATIENCE, "{others} connections of a process that was killed are still open");
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let are_gone = async || ours.sessions.sql(others).fetch_one::<(i64,)>().await.unwrap() == (0,);
+    eventually("the connections of a process that was killed are gone", PATIENCE, are_gone).await;
 }
 
 /// A process that works.

@@ -141,6 +141,17 @@ impl Shape {
         matches!(self, Shape::Get | Shape::Read | Shape::ReadOnly)
     }
 
+    /// The server refuses it, since a key is taken.
+    pub(crate) fn fails(self) -> bool {
+        matches!(self, Shape::FailedStatement | Shape::FailedAtOnce | Shape::FailedCommit)
+    }
+
+    /// The transaction's id is told ahead of COMMIT's burst.
+    pub(crate) fn tells_id_early(self) -> bool {
+        use Shape::{FlushThenCommit, FlushThenQueue, HookThatWrites, NestedSent, NestedUndone, TokenAfterWrite};
+        matches!(self, FlushThenCommit | FlushThenQueue | HookThatWrites | NestedSent | NestedUndone | TokenAfterWrite)
+    }
+
     /// It is one call outside of any scope.
     pub(crate) fn is_alone(self) -> bool {
         matches!(self, Shape::Get | Shape::AddAlone | Shape::SqlAlone | Shape::AddWithChildrenAlone)
