@@ -8,7 +8,7 @@ use diesel::query_builder::BindCollector;
 use diesel::query_builder::bind_collector::RawBytesBindCollector;
 use diesel::serialize::ToSql;
 use diesel::sql_types::HasSqlType;
-use tokio_postgres::types::Type;
+use postgres_types::Type;
 
 use crate::value::{Codec, TypeName, Value, ValueError};
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use tokio_postgres::types::Type;
+use postgres_types::Type;
 
 use super::core::Core;
 use super::encode::Job;

@@ -10,7 +10,7 @@ pub(super) use decode::{RowReader, UnknownType};
 pub(super) use encode::Param;
 pub(crate) use encode::{column_bytes, plain_bytes};
 
-use tokio_postgres::types::Type;
+use postgres_types::Type;
 
 use crate::backend::Backend;
 use crate::value::{ColumnType, ScalarType, TypeName};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Buf;
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime};
-use tokio_postgres::types::{Kind, Type};
+use postgres_types::{Kind, Type};
 use uuid::Uuid;
 
 use super::super::rows::{Columns, cells};

@@ -5,7 +5,7 @@ use std::error::Error;
 use bytes::{BufMut, BytesMut};
 use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 use postgres_protocol::IsNull;
-use tokio_postgres::types::Type;
+use postgres_types::Type;
 
 use super::super::types::TypeCatalog;
 use super::{EPOCH_DAYS, EPOCH_MICROS, bind_type, json, numeric};
