@@ -22,6 +22,9 @@ pub use credentials::{Credentials, CredentialsFuture, CredentialsProvider, Share
 pub(crate) use cursor_keys::CursorKeys;
 #[cfg(feature = "sqlite")]
 pub(crate) use file_mode::FileMode;
+pub(crate) use mode::UnknownWord;
+#[cfg(feature = "postgres")]
+pub(crate) use mode::words;
 pub use mode::{AuthMethod, PoolKind, Pooler, SslMode};
 #[cfg(feature = "postgres")]
 pub(crate) use require_auth::RequireAuth;

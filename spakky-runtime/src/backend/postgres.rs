@@ -5,7 +5,7 @@
 //! * `exchange` holds what is under way, `line` the bytes: nothing owed by either side lives in a future, so that one which is
 //!   dropped loses nothing. No task runs behind a connection.
 //! * A connection that was left in the middle of something is made clean or closed (`reset`, `cancel`).
-//! * `startup` signs in, on a line that `socket` and `tls` open.
+//! * `server` reads where a URL leads; `startup` signs in there, on a line that `socket` and `tls` open.
 
 mod answer;
 mod cancel;
@@ -26,6 +26,7 @@ mod options;
 mod outcome;
 mod reset;
 mod rows;
+mod server;
 mod server_error;
 mod socket;
 mod startup;
@@ -46,6 +47,7 @@ pub(crate) use native::Returned;
 pub use notice::{Notice, Notices};
 pub(crate) use options::PostgresOptions;
 use outcome::{ServerIdentity, resolve, resolve_token};
+pub(crate) use server::{Key, Server, SslNegotiation, Unread};
 pub(crate) use target::{PostgresTarget, find_raise, resolve_on};
 pub(crate) use wire::{column_bytes, column_value, plain_bytes};
 

@@ -1,42 +1,44 @@
 //! Settings that are one of a few words.
 
 use std::fmt;
-use std::str::FromStr;
 
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
+    ($(#[$doc:meta])* $vis:vis $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
-        pub enum $name {
+        $vis enum $name {
             $($(#[$variant_doc])* $variant,)+
         }
 
         impl $name {
             /// Every word this setting takes.
-            pub const WORDS: &'static [&'static str] = &[$($word),+];
+            $vis const WORDS: &'static [&'static str] = &[$($word),+];
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 f.write_str(match self {
                     $($name::$variant => $word,)+
                 })
             }
         }
 
-        impl FromStr for $name {
-            type Err = UnknownWord;
+        impl ::std::str::FromStr for $name {
+            type Err = $crate::config::UnknownWord;
 
-            fn from_str(word: &str) -> Result<Self, UnknownWord> {
+            fn from_str(word: &str) -> Result<Self, Self::Err> {
                 match word {
                     $($word => Ok($name::$variant),)+
-                    _ => Err(UnknownWord),
+                    _ => Err($crate::config::UnknownWord),
                 }
             }
         }
     };
 }
+
+#[cfg(feature = "postgres")]
+pub(crate) use words;
 
 /// A word that the setting does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +54,7 @@ impl std::error::Error for UnknownWord {}
 
 words! {
     /// What becomes of a connection that is given back.
-    PoolKind {
+    pub PoolKind {
         /// It is kept for the next user.
         Queue = "queue",
         /// It is closed; each use makes its own.
@@ -62,7 +64,7 @@ words! {
 
 words! {
     /// Whether and how the connection to PostgreSQL is encrypted.
-    SslMode {
+    pub SslMode {
         /// Never.
         Disable = "disable",
         /// If the server offers it; nobody is authenticated.
@@ -78,7 +80,7 @@ words! {
 
 words! {
     /// A way in which a server has a user prove who they are.
-    AuthMethod {
+    pub AuthMethod {
         /// It does not ask: it trusts the user, or the client's certificate.
         None = "none",
         /// The password itself, which whoever listens to a line that is not encrypted can read.
@@ -92,7 +94,7 @@ words! {
 
 words! {
     /// What stands between the program and PostgreSQL, which decides what may be sent.
-    Pooler {
+    pub Pooler {
         /// Nothing: connections are the server's own.
         None = "none",
         /// PgBouncer in transaction mode: no named statements, no startup options.

@@ -417,7 +417,7 @@ fn a_database_in_memory_is_not_thrown_away_with_each_connection() {
 
 #[cfg(feature = "postgres")]
 #[test]
-fn a_url_the_driver_does_not_understand_is_refused() {
+fn a_url_that_is_not_understood_is_refused() {
     let advice = "`url` is not understood; use `postgres://user:password@host:port/database`, with any of `:/?#@%` in \
                   user and password written as `%` and two digits";
     for (url, problem) in [
@@ -426,6 +426,11 @@ fn a_url_the_driver_does_not_understand_is_refused() {
         ("postgres://app:s3cret/shop", "`url` has a `port` with a value it cannot have"),
         ("postgres://db:port/shop", "`url` has a `port` with a value it cannot have"),
         ("postgres://db/shop?keepalives=never", "`url` has a `keepalives` with a value it cannot have"),
+        (
+            "postgres://db/shop?target_session_attrs=master",
+            "`url` has a `target_session_attrs` with a value it cannot have; it takes one of `any`, `read-write`, `read-only`, \
+             `primary`, `standby`, `prefer-standby`",
+        ),
         (
             "postgres://db/shop?gssencmode=disable",
             "`url` has the parameter `gssencmode`, which is not known here; remove it",

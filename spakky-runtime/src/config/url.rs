@@ -1,5 +1,6 @@
 //! Database URLs: which backend they mean, what they may hold, and how they are shown without secrets.
 
+use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::backend::Backend;
@@ -179,19 +180,7 @@ fn server(rest: &str) -> Option<String> {
 
 /// Reads `%41` escapes.
 fn decode(text: &str) -> Option<String> {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut position = 0;
-    while let Some(&byte) = bytes.get(position) {
-        let escaped = (byte == b'%')
-            .then(|| text.get(position + 1..position + 3))
-            .flatten()
-            .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        decoded.push(escaped.unwrap_or(byte));
-        position += if escaped.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8(decoded).ok()
+    percent_decode_str(text).decode_utf8().ok().map(Into::into)
 }
 
 #[cfg(test)]

@@ -216,56 +216,37 @@ fn check_application_name(name: &str) -> Option<String> {
     (name.len() > 63 || !printable).then(|| "`application_name` must be at most 63 printable ASCII characters".into())
 }
 
-/// The parameters of a URL that the driver knows, beside those that are settings of ours.
-#[cfg(feature = "postgres")]
-const KNOWN: [&str; 16] = [
-    "user",
-    "password",
-    "dbname",
-    "host",
-    "hostaddr",
-    "port",
-    "options",
-    "sslnegotiation",
-    "target_session_attrs",
-    "channel_binding",
-    "load_balance_hosts",
-    "tcp_user_timeout",
-    "keepalives",
-    "keepalives_idle",
-    "keepalives_interval",
-    "keepalives_retries",
-];
-
-/// What the driver makes of the URL.
+/// What the connection makes of the URL.
 #[cfg(feature = "postgres")]
 fn check_postgres_url(text: &str, sslmode: SslMode) -> Option<String> {
-    let unknown = url::parameters(text).find(|name| !KNOWN.contains(name));
-    if let Some(name) = unknown {
+    use crate::backend::postgres::{Key, Server, SslNegotiation, Unread};
+
+    if let Some(name) = url::parameters(text).find(|name| !Key::WORDS.contains(name)) {
         return Some(format!("`url` has the parameter `{name}`, which is not known here; remove it"));
     }
-    let config = match text.parse::<tokio_postgres::Config>() {
-        Ok(config) => config,
-        Err(error) => {
-            // The driver's other words may quote the URL.
-            let reason = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-            let wrong = KNOWN.iter().find(|name| reason == format!("invalid value for option `{name}`"));
-            return Some(match wrong {
-                Some(name) => format!("`url` has a `{name}` with a value it cannot have"),
-                None => "`url` is not understood; use `postgres://user:password@host:port/database`, with any of `:/?#@%` in \
+    let not_read = |unread| match unread {
+        Unread::Form => {
+            "`url` is not understood; use `postgres://user:password@host:port/database`, with any of `:/?#@%` in \
                          user and password written as `%` and two digits"
-                    .into(),
-            });
+                .to_owned()
+        }
+        Unread::Value(key) => format!("`url` has a `{key}` with a value it cannot have"),
+        Unread::Word { key, takes, .. } => {
+            format!("`url` has a `{key}` with a value it cannot have; it takes one of `{}`", takes.join("`, `"))
         }
     };
-    let is_direct = config.get_ssl_negotiation() == tokio_postgres::config::SslNegotiation::Direct;
+    let server = match Server::read(text) {
+        Ok(server) => server,
+        Err(unread) => return Some(not_read(unread)),
+    };
+    let is_direct = server.ssl_negotiation == SslNegotiation::Direct;
     if is_direct && matches!(sslmode, SslMode::Disable | SslMode::Prefer) {
         return Some(format!(
             "`url` has `sslnegotiation=direct`, which leaves no choice whether to encrypt; set `sslmode` to `verify-full`, found \
              `{sslmode}`"
         ));
     }
-    let (hosts, addresses, ports) = (config.get_hosts().len(), config.get_hostaddrs().len(), config.get_ports().len());
+    let (hosts, addresses, ports) = (server.hosts.len(), server.addresses.len(), server.ports.len());
     if hosts == 0 && addresses == 0 {
         return Some("`url` names no host; use `postgres://user:password@host/database`".into());
     }
@@ -281,7 +262,7 @@ fn check_postgres_url(text: &str, sslmode: SslMode) -> Option<String> {
     })
 }
 
-/// Without the driver there is nothing to ask.
+/// Without the backend there is nothing to ask.
 #[cfg(not(feature = "postgres"))]
 fn check_postgres_url(_url: &str, _sslmode: SslMode) -> Option<String> {
     None

@@ -28,7 +28,7 @@ pub(super) async fn open(options: &PostgresOptions) -> Result<Opened, DatabaseEr
 }
 
 async fn open_unlimited(options: &PostgresOptions) -> Result<Opened, DatabaseError> {
-    let restore = control::restore(options.config.get_application_name())?;
+    let restore = control::restore(options.server.application_name.as_deref())?;
     let opening = options.opening()?;
     let SignedIn { line, place, key, parameters, status } = sign_in(options, &opening).await?;
     let process = key.process;

@@ -2,17 +2,16 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustls::ClientConfig;
 use socket2::TcpKeepalive;
-use tokio_postgres::config::{Config, Host, SslNegotiation};
 
 use super::error::config_error;
 use super::notice::NoticeSink;
+use super::server::{Server, SslNegotiation, Unread};
 use super::socket::Opening;
 use super::tls;
 use super::types::TypeCatalog;
@@ -22,7 +21,7 @@ use crate::error::DatabaseError;
 /// How to reach a server. Clones share what was learnt of it (its types, the TLS set-up).
 #[derive(Clone)]
 pub(crate) struct PostgresOptions {
-    pub(crate) config: Config,
+    pub(crate) server: Server,
     pub(crate) ssl_mode: SslMode,
     pub(crate) ssl_root_cert: Option<PathBuf>,
     pub(crate) ssl_cert: Option<PathBuf>,
@@ -45,26 +44,12 @@ pub(crate) struct PostgresOptions {
 impl PostgresOptions {
     /// Reads a URL (`postgres://user:password@host/database?sslmode=require`). `ssl_mode` wins over the URL's `sslmode`.
     pub(crate) fn from_url(url: &str, ssl_mode: Option<SslMode>) -> Result<Self, DatabaseError> {
-        let (url, ssl) = take_ssl_parameters(url)?;
-        // The driver's error may quote the URL, and with it the password.
-        let mut config = Config::from_str(&url).map_err(|_| {
-            config_error("read the database URL; its form is `postgres://user:password@host:port/database`")
-        })?;
-        if config.get_hosts().is_empty() {
-            match config.get_hostaddrs().to_vec() {
-                addresses if addresses.is_empty() => {
-                    config.host("localhost");
-                }
-                addresses => addresses.iter().for_each(|address| {
-                    config.host(address.to_string());
-                }),
-            }
-        }
+        let server = Server::read(url).map_err(refused)?;
         Ok(PostgresOptions {
-            connect_timeout: config.get_connect_timeout().copied().unwrap_or(Duration::from_secs(10)),
-            config,
-            ssl_mode: ssl_mode.or(ssl.mode).unwrap_or(SslMode::Prefer),
-            ssl_root_cert: ssl.root_cert,
+            connect_timeout: server.connect_timeout.unwrap_or(Duration::from_secs(10)),
+            ssl_mode: ssl_mode.or(server.ssl_mode).unwrap_or(SslMode::Prefer),
+            ssl_root_cert: server.ssl_root_cert.clone(),
+            server,
             ssl_cert: None,
             ssl_key: None,
             require_auth: RequireAuth::default(),
@@ -79,15 +64,15 @@ impl PostgresOptions {
     }
 
     pub(crate) fn set_application_name(&mut self, name: &str) {
-        self.config.application_name(name);
+        self.server.application_name = Some(name.to_owned());
     }
 
     /// User and password for the next connection, where they are not those of the URL.
     pub(crate) fn set_credentials(&mut self, user: Option<&str>, password: &str) {
         if let Some(user) = user {
-            self.config.user(user);
+            self.server.user = Some(user.to_owned());
         }
-        self.config.password(password);
+        self.server.set_password(password);
     }
 
     pub(super) fn named_statements(&self) -> usize {
@@ -96,20 +81,24 @@ impl PostgresOptions {
 
     /// How a line to the server is opened.
     pub(super) fn opening(&self) -> Result<Opening, DatabaseError> {
-        let keepalive = self.config.get_keepalives().then(|| {
-            let mut keepalive = TcpKeepalive::new().with_time(self.config.get_keepalives_idle());
-            if let Some(interval) = self.config.get_keepalives_interval() {
+        let server = &self.server;
+        let keepalive = server.keepalives.then(|| {
+            let mut keepalive = TcpKeepalive::new().with_time(server.keepalives_idle);
+            if let Some(interval) = server.keepalives_interval {
                 keepalive = keepalive.with_interval(interval);
             }
-            if let Some(retries) = self.config.get_keepalives_retries() {
+            if let Some(retries) = server.keepalives_retries {
                 keepalive = keepalive.with_retries(retries);
             }
             keepalive
         });
-        // The driver takes libpq's milliseconds for seconds.
-        let user_timeout = self.config.get_tcp_user_timeout().map(|limit| Duration::from_millis(limit.as_secs()));
-        let is_direct = self.config.get_ssl_negotiation() == SslNegotiation::Direct;
-        Ok(Opening { mode: self.ssl_mode, tls: self.encryption()?, is_direct, keepalive, user_timeout })
+        Ok(Opening {
+            mode: self.ssl_mode,
+            tls: self.encryption()?,
+            is_direct: server.ssl_negotiation == SslNegotiation::Direct,
+            keepalive,
+            user_timeout: server.tcp_user_timeout,
+        })
     }
 
     /// Whether the server is known to speak the newer protocol.
@@ -140,7 +129,7 @@ impl PostgresOptions {
         if self.settings.is_empty() || self.pooler != Pooler::None {
             return None;
         }
-        let mut options = self.config.get_options().unwrap_or_default().to_owned();
+        let mut options = self.server.options.clone().unwrap_or_default();
         for (name, value) in &self.settings {
             let escaped = value.replace('\\', "\\\\").replace(' ', "\\ ");
             options.push_str(&format!(" -c {name}={escaped}"));
@@ -151,58 +140,20 @@ impl PostgresOptions {
 
 impl fmt::Debug for PostgresOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hosts = self.config.get_hosts().iter().map(|host| match host {
-            Host::Tcp(name) => name.clone(),
-            #[cfg(unix)]
-            Host::Unix(path) => path.display().to_string(),
-        });
         f.debug_struct("PostgresOptions")
-            .field("hosts", &hosts.collect::<Vec<_>>())
-            .field("ports", &self.config.get_ports())
-            .field("database", &self.config.get_dbname())
+            .field("places", &self.server.places())
+            .field("database", &self.server.database)
             .field("ssl_mode", &self.ssl_mode)
             .field("pooler", &self.pooler)
             .finish_non_exhaustive()
     }
 }
 
-#[derive(Default)]
-struct SslParameters {
-    mode: Option<SslMode>,
-    root_cert: Option<PathBuf>,
-}
-
-fn parse_ssl_mode(word: &str) -> Result<SslMode, DatabaseError> {
-    word.parse()
-        .map_err(|_| config_error(format!("use sslmode `{word}`; it is one of `{}`", SslMode::WORDS.join("`, `"))))
-}
-
-/// Takes the TLS parameters out of the URL, since the driver does not know all of them.
-fn take_ssl_parameters(url: &str) -> Result<(String, SslParameters), DatabaseError> {
-    let mut ssl = SslParameters::default();
-    let Some((base, query)) = url.split_once('?') else { return Ok((url.to_owned(), ssl)) };
-    let mut kept = Vec::new();
-    for pair in query.split('&') {
-        match pair.split_once('=') {
-            Some(("sslmode", mode)) => ssl.mode = Some(parse_ssl_mode(mode)?),
-            Some(("sslrootcert", path)) => ssl.root_cert = Some(PathBuf::from(percent_decoded(path))),
-            _ => kept.push(pair),
-        }
-    }
-    let query = if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) };
-    Ok((format!("{base}{query}"), ssl))
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let escaped = (byte == b'%')
-            .then(|| after.get(..2).and_then(|pair| std::str::from_utf8(pair).ok()))
-            .flatten()
-            .and_then(|pair| u8::from_str_radix(pair, 16).ok());
-        decoded.push(escaped.unwrap_or(byte));
-        rest = if escaped.is_some() { &after[2..] } else { after };
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
+/// Why no server can be read out of a URL.
+fn refused(unread: Unread) -> DatabaseError {
+    config_error(match unread {
+        Unread::Form => "read the database URL; its form is `postgres://user:password@host:port/database`".to_owned(),
+        Unread::Value(key) => format!("read the database URL: its `{key}` has a value it cannot have"),
+        Unread::Word { key, found, takes } => format!("use {key} `{found}`; it is one of `{}`", takes.join("`, `")),
+    })
 }

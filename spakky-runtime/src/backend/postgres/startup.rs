@@ -6,11 +6,12 @@ use std::io;
 
 use postgres_protocol::authentication::{md5_hash, sasl};
 use postgres_protocol::message::frontend;
-use tokio_postgres::config::{ChannelBinding, Config, Host, LoadBalanceHosts, TargetSessionAttrs};
+use secrecy::ExposeSecret;
 
 use super::error::{config_error, connection_error, from_server};
 use super::line::{Frame, Line};
 use super::options::PostgresOptions;
+use super::server::{ChannelBinding, LoadBalanceHosts, Server, TargetSessionAttrs};
 use super::server_error::ServerError;
 use super::socket::{Opening, Place, Stream};
 use super::tls;
@@ -51,21 +52,25 @@ pub(super) struct SignedIn {
 
 /// Tries the hosts in their order, or in any where that is wanted, until one takes us in and is of the wanted kind.
 pub(super) async fn sign_in(options: &PostgresOptions, opening: &Opening) -> Result<SignedIn, DatabaseError> {
-    let config = &options.config;
-    let mut places = found(places(config)?).await?;
-    if config.get_load_balance_hosts() == LoadBalanceHosts::Random {
+    let server = &options.server;
+    let mut places = found(places(server)?).await?;
+    if server.load_balance_hosts == LoadBalanceHosts::Random {
         places.sort_by_cached_key(|_| getrandom::u64().unwrap_or_default());
     }
-    let mut last = None;
+    let (mut other, mut last) = (None, None);
     for place in places {
         match sign_in_at(options, opening, &place).await {
-            Ok(signed_in) => return Ok(signed_in),
+            Ok((signed_in, None)) => return Ok(signed_in),
+            Ok((signed_in, Some(_))) if server.target_session_attrs == TargetSessionAttrs::PreferStandby => {
+                other.get_or_insert(signed_in);
+            }
+            Ok((_, Some(reason))) => last = Some(connection_error(format!("the server {reason}"))),
             // Where the user or the password is refused, no other server is told of them.
             Err(error) if error.code.starts_with("28") => return Err(error),
             Err(error) => last = Some(error),
         }
     }
-    Err(last.unwrap_or_else(|| config_error("connect to the server: the settings name no host")))
+    other.ok_or_else(|| last.unwrap_or_else(|| config_error("connect to the server: the settings name no host")))
 }
 
 /// The places with all addresses of their names, so that each of them is signed in to, and a request to cancel finds the same.
@@ -93,24 +98,12 @@ async fn found(places: Vec<Place>) -> Result<Vec<Place>, DatabaseError> {
     }
 }
 
-/// Each host with its port.
-pub(super) fn places(config: &Config) -> Result<Vec<Place>, DatabaseError> {
-    let (hosts, addresses, ports) = (config.get_hosts(), config.get_hostaddrs(), config.get_ports());
-    let port = |at: usize| ports.get(at).or(ports.first()).copied().unwrap_or(5432);
-    let place = |(at, host): (usize, &Host)| match host {
-        Host::Tcp(host) => Place::Tcp { host: host.clone(), address: addresses.get(at).copied(), port: port(at) },
-        #[cfg(unix)]
-        Host::Unix(folder) => Place::Unix(folder.join(format!(".s.PGSQL.{}", port(at)))),
-    };
-    let places: Vec<Place> = hosts.iter().enumerate().map(place).collect();
-    #[cfg(unix)]
-    if places.len() > 1 && places.iter().any(|place| matches!(place, Place::Unix(_))) {
-        return Err(config_error("use these hosts together; name hosts, or the folder of one local socket"));
-    }
-    Ok(places)
-}
-
-async fn sign_in_at(options: &PostgresOptions, opening: &Opening, place: &Place) -> Result<SignedIn, DatabaseError> {
+/// Signs in at one place; answers, too, why the server there is not of the wanted kind, if so.
+async fn sign_in_at(
+    options: &PostgresOptions,
+    opening: &Opening,
+    place: &Place,
+) -> Result<(SignedIn, Option<&'static str>), DatabaseError> {
     let mut door = Door::at(opening.open(place).await?);
     let status = if options.speaks_newer() {
         match door.enter(options, NEWER_VERSION).await {
@@ -125,22 +118,45 @@ async fn sign_in_at(options: &PostgresOptions, opening: &Opening, place: &Place)
     } else {
         door.enter(options, VERSION).await?
     };
-    let wanted = match options.config.get_target_session_attrs() {
-        TargetSessionAttrs::ReadWrite => {
-            Some(("off", "takes no writes, and `target_session_attrs` asks for one that does"))
-        }
-        TargetSessionAttrs::ReadOnly => {
-            Some(("on", "takes writes, and `target_session_attrs` asks for one that does not"))
-        }
-        _ => None,
-    };
-    if let Some((wanted, reason)) = wanted
-        && door.ask("SHOW transaction_read_only").await? != wanted
+    let mut other = None;
+    if let Some((question, wanted, reason)) = question(options.server.target_session_attrs)
+        && door.ask(question).await? != wanted
     {
-        return Err(connection_error(format!("the server {reason}")));
+        other = Some(reason);
     }
     let Door { line, key, parameters, .. } = door;
-    Ok(SignedIn { line, place: place.clone(), key, parameters, status })
+    Ok((SignedIn { line, place: place.clone(), key, parameters, status }, other))
+}
+
+/// The places of a server; the folder of a local socket is the only one.
+fn places(server: &Server) -> Result<Vec<Place>, DatabaseError> {
+    let places = server.places();
+    #[cfg(unix)]
+    if places.len() > 1 && places.iter().any(|place| matches!(place, Place::Unix(_))) {
+        return Err(config_error("use these hosts together; name hosts, or the folder of one local socket"));
+    }
+    Ok(places)
+}
+
+/// What tells whether a server is of the wanted kind: a question, the answer of one that is, and what is said of one that is not.
+fn question(wanted: TargetSessionAttrs) -> Option<(&'static str, &'static str, &'static str)> {
+    const TAKES_NO_WRITES: &str = "SHOW transaction_read_only";
+    const IS_STANDBY: &str = "SELECT pg_catalog.pg_is_in_recovery()";
+    match wanted {
+        TargetSessionAttrs::Any => None,
+        TargetSessionAttrs::ReadWrite => {
+            Some((TAKES_NO_WRITES, "off", "takes no writes, and `target_session_attrs` asks for one that does"))
+        }
+        TargetSessionAttrs::ReadOnly => {
+            Some((TAKES_NO_WRITES, "on", "takes writes, and `target_session_attrs` asks for one that does not"))
+        }
+        TargetSessionAttrs::Primary => {
+            Some((IS_STANDBY, "f", "is a standby, and `target_session_attrs` asks for a primary"))
+        }
+        TargetSessionAttrs::Standby | TargetSessionAttrs::PreferStandby => {
+            Some((IS_STANDBY, "t", "is a primary, and `target_session_attrs` asks for a standby"))
+        }
+    }
 }
 
 /// A line on which nothing was asked yet.
@@ -189,14 +205,14 @@ impl Door {
 
     /// Answers the server's questions for who we are, until it is ready for ours; its state then.
     async fn enter(&mut self, options: &PostgresOptions, version: u32) -> Result<u8, DatabaseError> {
-        let config = &options.config;
-        let user = config.get_user().map(str::to_owned).or_else(|| whoami::username().ok());
+        let server = &options.server;
+        let user = server.user.clone().or_else(|| whoami::username().ok());
         let user = user.ok_or_else(|| config_error("sign in to the server: the settings name no user"))?;
         let startup = options.startup_options();
         let mut settings = vec![("client_encoding", "UTF8"), ("user", user.as_str())];
-        settings.extend(config.get_dbname().map(|name| ("database", name)));
-        settings.extend(startup.as_deref().or(config.get_options()).map(|options| ("options", options)));
-        settings.extend(config.get_application_name().map(|name| ("application_name", name)));
+        settings.extend(server.database.as_deref().map(|name| ("database", name)));
+        settings.extend(startup.as_deref().or(server.options.as_deref()).map(|options| ("options", options)));
+        settings.extend(server.application_name.as_deref().map(|name| ("application_name", name)));
         let malformed = |_: io::Error| config_error("sign in to the server: a setting has a NUL character");
         frontend::startup_message(settings, &mut self.line.output).map_err(malformed)?;
         // It stands behind the length.
@@ -236,26 +252,26 @@ impl Door {
             let output = &mut self.line.output;
             match number {
                 AUTHENTICATED if is_proven && is_bound => {}
-                AUTHENTICATED if is_proven => refuse_without_binding(config)?,
+                AUTHENTICATED if is_proven => refuse_without_binding(server)?,
                 AUTHENTICATED => return Err(unexpected("a welcome without proof that it knows the password")),
                 CLEARTEXT_PASSWORD => {
-                    refuse_without_binding(config)?;
+                    refuse_without_binding(server)?;
                     if !is_private && !options.require_auth.names(AuthMethod::Password) {
                         return Err(config_error(IN_CLEAR));
                     }
-                    frontend::password_message(password(config)?, output).map_err(malformed)?;
+                    frontend::password_message(password(server)?, output).map_err(malformed)?;
                 }
                 MD5_PASSWORD => {
-                    refuse_without_binding(config)?;
+                    refuse_without_binding(server)?;
                     let salt = rest.first_chunk().ok_or_else(|| unexpected("a salt that is too short"))?;
-                    let hash = md5_hash(user.as_bytes(), password(config)?, *salt);
+                    let hash = md5_hash(user.as_bytes(), password(server)?, *salt);
                     frontend::password_message(hash.as_bytes(), output).map_err(malformed)?;
                 }
                 SASL => {
                     let names = rest.split(|byte| *byte == 0).filter(|name| !name.is_empty());
                     let offered: Vec<_> = names.map(String::from_utf8_lossy).collect();
-                    let (binding, mechanism) = self.mechanism(config, &offered)?;
-                    let scram = sasl::ScramSha256::new(password(config)?, binding);
+                    let (binding, mechanism) = self.mechanism(server, &offered)?;
+                    let scram = sasl::ScramSha256::new(password(server)?, binding);
                     let output = &mut self.line.output;
                     frontend::sasl_initial_response(mechanism, scram.message(), output).map_err(malformed)?;
                     exchange = Some(scram);
@@ -287,11 +303,11 @@ impl Door {
     /// How the password is proven: bound to this line where both sides can.
     fn mechanism(
         &self,
-        config: &Config,
+        server: &Server,
         offered: &[Cow<'_, str>],
     ) -> Result<(sasl::ChannelBinding, &'static str), DatabaseError> {
         let offers = |name: &str| offered.iter().any(|offered| offered == name);
-        let own = match config.get_channel_binding() {
+        let own = match server.channel_binding {
             ChannelBinding::Disable => None,
             _ => self.line.stream().binding(),
         };
@@ -300,7 +316,7 @@ impl Door {
         {
             return Ok((sasl::ChannelBinding::tls_server_end_point(mark), sasl::SCRAM_SHA_256_PLUS));
         }
-        refuse_without_binding(config)?;
+        refuse_without_binding(server)?;
         if !offers(sasl::SCRAM_SHA_256) {
             return Err(config_error(format!(
                 "sign in to the server: it offers `{}`, none of which is known here",
@@ -350,8 +366,8 @@ fn refuse_unless_allowed(options: &PostgresOptions, method: AuthMethod) -> Resul
 }
 
 /// Refuses to go on where the settings insist on a proof that is bound to the line.
-fn refuse_without_binding(config: &Config) -> Result<(), DatabaseError> {
-    match config.get_channel_binding() {
+fn refuse_without_binding(server: &Server) -> Result<(), DatabaseError> {
+    match server.channel_binding {
         ChannelBinding::Require => Err(config_error(
             "sign in to the server: `channel_binding=require` asks for a proof that is bound to the line, which the \
              server or the line does not offer",
@@ -360,8 +376,8 @@ fn refuse_without_binding(config: &Config) -> Result<(), DatabaseError> {
     }
 }
 
-fn password(config: &Config) -> Result<&[u8], DatabaseError> {
-    config.get_password().ok_or_else(|| {
+fn password(server: &Server) -> Result<&[u8], DatabaseError> {
+    server.password.as_ref().map(ExposeSecret::expose_secret).ok_or_else(|| {
         config_error(
             "sign in to the server: it asks for a password, and the settings have none; write it into `url` \
              (`postgres://user:password@host/database`) or set `credentials`",

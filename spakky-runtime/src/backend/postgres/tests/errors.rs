@@ -75,9 +75,18 @@ async fn an_unreachable_server_is_a_connection_error_without_the_password() {
     assert!(error.retryable);
     assert!(!format!("{error} {error:?}").contains("secret"));
 
-    let error = PostgresOptions::from_url("postgres://me:secret@[", None).unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Config);
-    assert!(!format!("{error} {error:?}").contains("secret"));
+    for (url, message) in [
+        ("postgres://me:secret@[", "read the database URL: its `host` has a value it cannot have"),
+        ("postgres://me:secret/x", "read the database URL: its `port` has a value it cannot have"),
+        (
+            "host=h password=my secret",
+            "read the database URL; its form is `postgres://user:password@host:port/database`",
+        ),
+    ] {
+        let error = PostgresOptions::from_url(url, None).unwrap_err();
+        assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Config, message));
+        assert!(!format!("{error} {error:?}").contains("secret"));
+    }
 }
 
 #[tokio::test]
@@ -103,6 +112,7 @@ fn the_ssl_mode_of_the_options_wins_over_the_urls() {
     assert_eq!(mode("postgres://h/d", None), SslMode::Prefer);
     assert_eq!(mode("postgres://h/d?sslmode=verify-full&sslrootcert=%2Fa%20b", None), SslMode::VerifyFull);
     assert_eq!(mode("postgres://h/d?sslmode=require", Some(SslMode::Disable)), SslMode::Disable);
+    assert_eq!(mode("host=h dbname=d sslmode=require", None), SslMode::Require);
     let error = PostgresOptions::from_url("postgres://h/d?sslmode=allow", None).unwrap_err();
     assert_eq!(
         error.message,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::support::*;
 use crate::backend::Step;
-use crate::backend::postgres::PostgresConnection;
+use crate::backend::postgres::{PostgresConnection, Server};
 use crate::error::ErrorKind;
 use crate::testing::proxy::{CountingProxy, Cut, Direction};
 use crate::value::Value;
@@ -21,7 +21,7 @@ impl Faulty {
         database.run("CREATE TABLE item (id int8 PRIMARY KEY)").await;
         let proxy = CountingProxy::start(database.url()).await.unwrap();
         let mut options = database.options();
-        options.config = proxy.url().parse().unwrap();
+        options.server = Server::read(proxy.url()).unwrap();
         let connection = PostgresConnection::connect(&options).await.unwrap();
         Faulty { proxy, connection, database }
     }
@@ -106,7 +106,7 @@ async fn a_server_that_refuses_is_a_connection_error() {
     let faulty = Faulty::start().await;
     faulty.proxy.set_refuse(true);
     let mut options = faulty.database.options();
-    options.config = faulty.proxy.url().parse().unwrap();
+    options.server = Server::read(faulty.proxy.url()).unwrap();
     let error = PostgresConnection::connect(&options).await.unwrap_err();
     assert_eq!((error.kind, error.retryable), (ErrorKind::Connection, true));
 }
@@ -116,7 +116,7 @@ async fn connecting_ends_at_its_limit() {
     let faulty = Faulty::start().await;
     faulty.proxy.set_black_hole(true);
     let mut options = faulty.database.options();
-    options.config = faulty.proxy.url().parse().unwrap();
+    options.server = Server::read(faulty.proxy.url()).unwrap();
     options.connect_timeout = Duration::from_millis(200);
     let error = PostgresConnection::connect(&options).await.unwrap_err();
     assert_eq!((error.kind, error.retryable), (ErrorKind::Connection, true));

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::support::*;
 use crate::backend::Step;
-use crate::backend::postgres::PostgresConnection;
 use crate::backend::postgres::outcome::{Outcome, ServerIdentity, resolve};
+use crate::backend::postgres::{PostgresConnection, Server};
 use crate::testing::proxy::{CountingProxy, Cut};
 use crate::value::ColumnValue;
 
@@ -23,7 +23,7 @@ async fn start() -> (TestDatabase, CountingProxy, PostgresConnection, ServerIden
         .await;
     let proxy = CountingProxy::start(database.url()).await.unwrap();
     let mut options = database.options();
-    options.config = proxy.url().parse().unwrap();
+    options.server = Server::read(proxy.url()).unwrap();
     let connection = PostgresConnection::connect(&options).await.unwrap();
     let identity = connection.identify().await.expect("a superuser may ask");
     (database, proxy, connection, identity)

@@ -1,7 +1,7 @@
 //! How often the network is crossed, counted by a proxy.
 
 use super::support::*;
-use crate::backend::postgres::PostgresConnection;
+use crate::backend::postgres::{PostgresConnection, Server};
 use crate::backend::{Burst, Step};
 use crate::testing::proxy::{CountingProxy, MessageKind};
 use crate::value::Value;
@@ -20,7 +20,7 @@ impl Counted {
         // A machine that is busy may hold the client up in the middle of a burst.
         proxy.set_settle(std::time::Duration::from_millis(50));
         let mut options = database.options();
-        options.config = proxy.url().parse().unwrap();
+        options.server = Server::read(proxy.url()).unwrap();
         options.statement_cache_size = statement_cache_size;
         let connection = PostgresConnection::connect(&options).await.unwrap();
         Counted { proxy, connection, _database: database }

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::support::*;
 use crate::backend::postgres::cancel::{CancelRequests, Canceller};
+use crate::backend::postgres::socket::Place;
 use crate::backend::postgres::startup::{SignedIn, sign_in};
 use crate::backend::postgres::{PostgresConnection, PostgresOptions};
 use crate::config::{AuthMethod, RequireAuth, SslMode};
@@ -37,6 +38,12 @@ fn welcome() -> Vec<u8> {
 
 fn refusal(code: &str) -> Vec<u8> {
     message(b'E', format!("SFATAL\0VFATAL\0C{code}\0Mno\0\0").as_bytes())
+}
+
+/// A row of one value, and that the server is ready again.
+fn answer(value: &str) -> Vec<u8> {
+    let length = u32::try_from(value.len()).unwrap().to_be_bytes();
+    [message(b'D', &[&[0, 1], length.as_slice(), value.as_bytes()].concat()), message(b'Z', b"I")].concat()
 }
 
 /// A server that answers each message on a line with the next of what is written down for it, and then hangs up.
@@ -213,6 +220,62 @@ async fn a_password_that_one_server_refuses_is_told_to_no_other() {
         let url = format!("postgres://user:secret@127.0.0.1:{},127.0.0.1:{}/db?sslmode=disable", full.port, free.port);
         drop(signed_in(&PostgresOptions::from_url(&url, None).unwrap()).await.map_err(|error| error.message).unwrap());
         free.told().await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_of_another_kind_than_the_wanted_one_is_not_taken() {
+    for (wanted, question, taken, refused, reason) in [
+        ("read-write", "SHOW transaction_read_only", "off", "on", "takes no writes"),
+        ("read-only", "SHOW transaction_read_only", "on", "off", "takes writes"),
+        ("primary", "pg_is_in_recovery()", "f", "t", "is a standby"),
+        ("standby", "pg_is_in_recovery()", "t", "f", "is a primary"),
+    ] {
+        let other = Server::answering(vec![vec![welcome(), answer(refused)]]).await;
+        let error = self::refused(&other.options(&format!("&target_session_attrs={wanted}"))).await;
+        assert!(error.message.starts_with(&format!("the server {reason}, and `target_session_attrs`")), "{error}");
+        assert!((error.kind, error.retryable) == (ErrorKind::Connection, true));
+        assert!(String::from_utf8_lossy(&other.told().await[0]).contains(question));
+
+        let other = Server::answering(vec![vec![welcome(), answer(refused)]]).await;
+        let right = Server::answering(vec![vec![welcome(), answer(taken)]]).await;
+        assert_eq!(taken_in_by(&[&other, &right], wanted).await, right.port);
+    }
+}
+
+#[tokio::test]
+async fn a_primary_is_taken_where_a_standby_is_preferred_and_there_is_none() {
+    let server = async |is_standby: &str| Server::answering(vec![vec![welcome(), answer(is_standby)]]).await;
+    let (first, second, standby) = (server("f").await, server("f").await, server("t").await);
+    assert_eq!(taken_in_by(&[&first, &standby], "prefer-standby").await, standby.port);
+    let first = server("f").await;
+    assert_eq!(taken_in_by(&[&first, &second], "prefer-standby").await, first.port);
+    // Also where another cannot be reached: nobody listens there any more.
+    let port = TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap().port();
+    let (first, gone) = (server("f").await, Server { port, told: tokio::spawn(async { Vec::new() }) });
+    assert_eq!(taken_in_by(&[&first, &gone], "prefer-standby").await, first.port);
+}
+
+#[tokio::test]
+async fn a_real_server_tells_which_kind_it_is() {
+    for (wanted, is_taken) in [("primary", true), ("standby", false), ("prefer-standby", true), ("read-write", true)] {
+        let url = server_url();
+        let separator = if url.contains('?') { '&' } else { '?' };
+        let options =
+            PostgresOptions::from_url(&format!("{url}{separator}target_session_attrs={wanted}"), None).unwrap();
+        assert_eq!(signed_in(&options).await.is_ok(), is_taken, "{wanted}");
+    }
+}
+
+/// The port of the server that takes us in, of several.
+async fn taken_in_by(servers: &[&Server], wanted: &str) -> u16 {
+    let places: Vec<_> = servers.iter().map(|server| format!("127.0.0.1:{}", server.port)).collect();
+    let url = format!("postgres://user@{}/db?sslmode=disable&target_session_attrs={wanted}", places.join(","));
+    let signed_in = signed_in(&PostgresOptions::from_url(&url, None).unwrap()).await;
+    match signed_in.map_err(|error| error.message).unwrap().place {
+        Place::Tcp { port, .. } => port,
+        #[cfg(unix)]
+        Place::Unix(path) => panic!("`{}` is none of them", path.display()),
     }
 }
 
