@@ -19,7 +19,7 @@ pub(crate) enum Extent {
 }
 
 /// What must not be compiled for a program that turns on no backend.
-const BACKEND_CRATES: [&str; 5] = ["diesel", "diesel-async", "libsqlite3-sys", "rustls", "tokio-postgres"];
+const BACKEND_CRATES: [&str; 5] = ["diesel", "diesel-async", "libsqlite3-sys", "postgres-protocol", "rustls"];
 
 /// Runs everything that must pass.
 ///

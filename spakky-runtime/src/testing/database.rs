@@ -51,7 +51,7 @@ impl TestDatabase {
     }
 
     /// An empty database on the PostgreSQL server that `SPAKKY_TEST_POSTGRES_URL` names, as a user who may create
-    /// databases, without TLS. Text sorts by code points, as it does on SQLite.
+    /// databases. The URL means what it means to a session manager. Text sorts by code points, as it does on SQLite.
     ///
     /// The work is done by a thread with a runtime of its own, so this may be awaited on any runtime, with its clock
     /// paused too. Dropping the database blocks until the server has deleted it, at most ten seconds.

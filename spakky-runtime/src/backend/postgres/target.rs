@@ -46,6 +46,12 @@ impl PostgresTarget {
         Ok(PostgresTarget { options })
     }
 
+    /// How to reach it.
+    #[cfg(feature = "testing")]
+    pub(crate) fn into_options(self) -> PostgresOptions {
+        self.options
+    }
+
     /// A new connection, and how guarded statements raise where it leads.
     pub(crate) async fn connect(&self, config: &DatabaseConfig) -> Result<(PostgresConnection, RaiseStyle), Error> {
         let connecting = async {

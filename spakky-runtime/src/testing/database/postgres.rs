@@ -9,11 +9,14 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio_postgres::{Client, Config, NoTls};
 
 use super::name::{self, Name};
 use super::{say, tell};
-use crate::error::{Error, ErrorKind};
+use crate::backend::postgres::{PostgresConnection, PostgresOptions, PostgresTarget};
+use crate::backend::{Bind, Statement, Step};
+use crate::config::DatabaseConfig;
+use crate::error::{DatabaseError, Error, ErrorKind};
+use crate::value::{ColumnValue, Value};
 
 /// The environment variable that names the server.
 pub(super) const VARIABLE: &str = "SPAKKY_TEST_POSTGRES_URL";
@@ -34,7 +37,7 @@ static SWEPT: AtomicBool = AtomicBool::new(false);
 #[derive(Clone)]
 pub(super) struct Server {
     url: String,
-    config: Config,
+    options: PostgresOptions,
 }
 
 /// A database that is dropped when this is.
@@ -55,11 +58,11 @@ impl Server {
                  (`eval \"$(cargo xtask services up)\"` starts one)",
             ));
         };
-        let parsed = url.parse::<Config>().ok().filter(|_| with_database(&url, "x").is_some());
-        let mut config =
-            parsed.ok_or_else(|| config_error("is not a URL like `postgres://user@host:port/database`"))?;
-        config.application_name("spakky test database").connect_timeout(CREATE_LIMIT);
-        Ok(Server { url, config })
+        let config =
+            DatabaseConfig::new(url.as_str()).application_name("spakky test database").connect_timeout(CREATE_LIMIT);
+        let target = PostgresTarget::new(&config).ok().filter(|_| with_database(&url, "x").is_some());
+        let target = target.ok_or_else(|| config_error("is not a URL like `postgres://user@host:port/database`"))?;
+        Ok(Server { url, options: target.into_options() })
     }
 
     /// Makes an empty database.
@@ -71,19 +74,19 @@ impl Server {
         // Dropped by whoever holds it last: by the thread, if nobody waits for the answer any more.
         let database = Database { server: self, name, url, dropped: AtomicBool::new(false) };
         let work = async move {
-            let client = match server.connect().await {
-                Ok(client) => client,
+            let connection = match server.connect().await {
+                Ok(connection) => connection,
                 Err(error) => return drop(answer.send(Err(error))),
             };
             let statement = format!(
                 "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'",
                 database.name
             );
-            let made = client.batch_execute(&statement).await.map(|()| database);
+            let made = run(&connection, &statement, Vec::new()).await.map(|_| database);
             // A database that is not taken is dropped here, on a thread of its own again.
             drop(answer.send(made.map_err(|error| server_error("create a test database", error))));
             if !SWEPT.swap(true, Ordering::Relaxed) {
-                sweep(&client).await;
+                sweep(&connection).await;
             }
         };
         // The thread ends by itself; nobody waits for its sweeping.
@@ -94,12 +97,9 @@ impl Server {
         })
     }
 
-    async fn connect(&self) -> Result<Client, Error> {
+    async fn connect(&self) -> Result<PostgresConnection, Error> {
         let failed = |error| server_error(&format!("connect to the server of `{VARIABLE}`"), error);
-        let (client, connection) = self.config.connect(NoTls).await.map_err(failed)?;
-        // Ends when the client is dropped; its error comes out of the client's calls.
-        tokio::spawn(connection);
-        Ok(client)
+        PostgresConnection::connect(&self.options).await.map_err(failed)
     }
 }
 
@@ -123,10 +123,10 @@ impl Database {
         let work = async move {
             let statement = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
             let dropped = match server.connect().await {
-                Ok(client) => client.batch_execute(&statement).await.map_err(|error| server_error(&doing, error)),
-                Err(error) => Err(error),
+                Ok(connection) => run(&connection, &statement, Vec::new()).await,
+                Err(error) => return drop(answer.send(Err(error))),
             };
-            drop(answer.send(dropped));
+            drop(answer.send(dropped.map(drop).map_err(|error| server_error(&doing, error))));
         };
         on_own_thread(DROP_LIMIT, work).map_err(|error| thread_error(&action, error))?;
         // Waiting keeps a process from ending before its last database is gone. The thread gives up before this does.
@@ -151,16 +151,27 @@ impl Drop for Database {
 }
 
 /// Drops what dead processes left and nobody uses. Whatever fails is for the next process to try.
-async fn sweep(client: &Client) {
+async fn sweep(connection: &PostgresConnection) {
     let unused = "SELECT datname::text FROM pg_database d WHERE starts_with(datname::text, $1) \
                   AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datid = d.oid)";
-    let Ok(rows) = client.query(unused, &[&name::PREFIX]).await else { return };
-    for row in rows {
-        let Ok(name) = row.try_get::<_, String>(0) else { continue };
+    let Ok(rows) = run(connection, unused, vec![text(name::PREFIX)]).await else { return };
+    for name in rows.into_iter().flatten() {
+        let Value::Text(name) = name else { continue };
         if Name::parse(&name).is_some_and(Name::is_leftover) {
-            let _ = client.batch_execute(&format!("DROP DATABASE IF EXISTS {name}")).await;
+            let _ = run(connection, &format!("DROP DATABASE IF EXISTS {name}"), Vec::new()).await;
         }
     }
+}
+
+/// Runs one statement, in no transaction of ours; answers with its rows.
+async fn run(connection: &PostgresConnection, sql: &str, binds: Vec<Bind>) -> Result<Vec<Vec<Value>>, DatabaseError> {
+    let statement = Statement { sql: sql.into(), cached: false, ..Statement::plain("", binds) };
+    let answers = connection.send(vec![Step::Statement(statement)]).await.map_err(|failure| failure.error)?;
+    Ok(answers.into_iter().flat_map(|answer| answer.rows).collect())
+}
+
+fn text(value: &str) -> Bind {
+    Bind { ty: String::TYPE, value: Value::Text(value.to_owned()) }
 }
 
 /// Runs this on a new thread and a new runtime; what it has not done in time is dropped.
@@ -191,14 +202,14 @@ fn config_error(what: &str) -> Error {
     Error::new(ErrorKind::Config, format!("find the PostgreSQL server for tests: `{VARIABLE}` {what}"))
 }
 
-fn server_error(action: &str, error: tokio_postgres::Error) -> Error {
-    match error.as_db_error() {
-        Some(refusal) => {
-            let message = format!("{action}: the server refused it: {}", refusal.message());
-            Error::new(ErrorKind::Database, message).with_source(error)
-        }
-        None => Error::new(ErrorKind::Connection, format!("{action}: it cannot be reached")).with_source(error),
-    }
+fn server_error(action: &str, error: DatabaseError) -> Error {
+    let reason = match (error.kind, error.code.as_str()) {
+        // In our own words, which go on from "failed to".
+        (ErrorKind::Config, "") => error.message.clone(),
+        (_, "") => "it cannot be reached".to_owned(),
+        _ => format!("the server refused it: {}", error.message),
+    };
+    Error::new(error.kind, format!("{action}: {reason}")).with_source(error)
 }
 
 fn thread_error(action: &str, error: io::Error) -> Error {
@@ -213,9 +224,13 @@ mod tests {
         Server::from_variable(std::env::var(VARIABLE).ok()).unwrap()
     }
 
-    async fn exists(client: &Client, name: &str) -> bool {
-        let found = client.query("SELECT FROM pg_database WHERE datname = $1", &[&name]).await;
+    async fn exists(connection: &PostgresConnection, name: &str) -> bool {
+        let found = run(connection, "SELECT true FROM pg_database WHERE datname = $1", vec![text(name)]).await;
         !found.unwrap().is_empty()
+    }
+
+    async fn execute(connection: &PostgresConnection, sql: &str) {
+        run(connection, sql, Vec::new()).await.unwrap();
     }
 
     #[test]
@@ -259,25 +274,25 @@ mod tests {
     async fn leftovers_of_dead_processes_are_swept_and_what_is_alive_or_in_use_stays() {
         SWEPT.store(true, Ordering::Relaxed);
         let database = server().create().await.unwrap();
-        let client = server().connect().await.unwrap();
+        let connection = server().connect().await.unwrap();
         let leftover = old_name();
-        client.batch_execute(&format!("CREATE DATABASE {leftover}")).await.unwrap();
-        let (in_use, user) = create_and_use(&client).await;
-        sweep(&client).await;
-        assert!(!exists(&client, &leftover).await);
-        assert!(exists(&client, &in_use).await);
-        assert!(exists(&client, &database.name).await);
-        user.batch_execute("SELECT 1").await.unwrap();
-        client.batch_execute(&format!("DROP DATABASE {in_use} WITH (FORCE)")).await.unwrap();
+        execute(&connection, &format!("CREATE DATABASE {leftover}")).await;
+        let (in_use, user) = create_and_use(&connection).await;
+        sweep(&connection).await;
+        assert!(!exists(&connection, &leftover).await);
+        assert!(exists(&connection, &in_use).await);
+        assert!(exists(&connection, &database.name).await);
+        execute(&user, "SELECT 1").await;
+        execute(&connection, &format!("DROP DATABASE {in_use} WITH (FORCE)")).await;
     }
 
     /// A leftover with a session on it. Another process may sweep it before: then it is made again.
-    async fn create_and_use(client: &Client) -> (String, Client) {
+    async fn create_and_use(connection: &PostgresConnection) -> (String, PostgresConnection) {
         for _ in 0..100 {
             let name = old_name();
-            client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
+            execute(connection, &format!("CREATE DATABASE {name}")).await;
             let mut user = server();
-            user.config.dbname(&name);
+            user.options.server.database = Some(name.clone());
             if let Ok(user) = user.connect().await {
                 return (name, user);
             }
