@@ -116,6 +116,8 @@ pub(super) struct Model {
     pub(super) read: BTreeSet<Tag>,
     /// The roots of which a save may have restored children, so that the session does not know all of them once it is sent.
     pub(super) unsure: BTreeMap<Tag, Sent>,
+    /// The children that went to another root, and whether that is sent is not known.
+    pub(super) moved: [BTreeSet<Tag>; 4],
     /// The roots that were saved in this transaction.
     pub(super) written: BTreeSet<Tag>,
     pub(super) actor: i64,
@@ -135,6 +137,7 @@ impl Model {
             loaded: BTreeSet::new(),
             read: BTreeSet::new(),
             unsure: BTreeMap::new(),
+            moved: Default::default(),
             written: BTreeSet::new(),
             actor: 0,
             tenant: 0,
@@ -149,6 +152,7 @@ impl Model {
         self.loaded.clear();
         self.read.clear();
         self.unsure.clear();
+        self.moved = Default::default();
         self.written.clear();
         self.actor = actor;
         self.tenant = tenant;
@@ -358,6 +362,9 @@ impl Model {
         };
         self.removed.iter_mut().flat_map(|level| level.values_mut()).for_each(|(_, was)| more(was));
         self.unsure.values_mut().for_each(more);
+        if sent == Sent::Yes {
+            self.moved = Default::default();
+        }
         for row in self.rows.iter_mut().flat_map(|level| level.values_mut()) {
             // Whether it was there at all stays open.
             if !row.ghost {
@@ -397,6 +404,10 @@ impl Model {
         if self.tree(root).as_ref() == Some(tree) {
             return false;
         }
+        // What came from another root and is left out again goes by a write of its own, behind the one that took it.
+        if self.leaves_out_moved(tree) {
+            self.sent(Sent::Maybe);
+        }
         self.write(ROOT, root, 0, tree.n, tree.m);
         for (&kid, (n, grands)) in &tree.kids {
             self.write(KID, kid, root, *n, 0);
@@ -423,6 +434,15 @@ impl Model {
         true
     }
 
+    /// Whether a tree leaves out what its root has from another one.
+    fn leaves_out_moved(&self, tree: &Tree) -> bool {
+        let given: BTreeSet<(usize, Tag)> = tree.below().collect();
+        let kids = self.living(KID, tree.tag).into_iter();
+        let below = |kid: Tag| self.living(GRAND, kid).into_iter().map(|grand| (GRAND, grand));
+        kids.flat_map(|kid| below(kid).chain([(KID, kid)]).collect::<Vec<_>>())
+            .any(|(level, tag)| self.moved[level].contains(&tag) && !given.contains(&(level, tag)))
+    }
+
     fn write(&mut self, level: usize, tag: Tag, parent: Tag, n: i64, m: i64) {
         let actor = self.actor;
         let new = || Row {
@@ -441,6 +461,9 @@ impl Model {
             ghost: false,
         };
         if let Some(row) = self.rows[level].get_mut(&tag) {
+            if row.parent != parent {
+                self.moved[level].insert(tag);
+            }
             if (row.parent, row.n, row.m) != (parent, n, m) || row.deleted.is_some() {
                 row.deleted = None;
                 row.ghost = false;

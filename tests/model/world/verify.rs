@@ -136,7 +136,7 @@ impl<V: Variant> World<V> {
             // What was removed and is there again may never have gone.
             if (before.is_none() || own_change || raised) && !model.reborn && row.editor != now {
                 wrong.push(format!("{name} was last written by {}, expected {now}", row.editor));
-            } else if !fresh && !touched && row.editor != old {
+            } else if !fresh && !touched && !raised && row.editor != old {
                 wrong.push(format!("{name} was last written by {}, expected {old}", row.editor));
             } else if row.editor != now && row.editor != old {
                 wrong.push(format!("{name} was last written by {}, expected {old} or {now}", row.editor));

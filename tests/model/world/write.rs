@@ -350,6 +350,8 @@ impl<V: Variant> World<V> {
         if by_id {
             self.say(format!("kids: delete_by_id {tag}"));
             kids.delete_by_id(id)?;
+            // No later save overtakes it, so that those ahead of it stay by themselves.
+            self.model.sent(Sent::Maybe);
         } else {
             self.say(format!("kids: get {tag}, delete"));
             let mut kid = kids.get(id).await?;
