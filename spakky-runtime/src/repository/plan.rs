@@ -230,12 +230,17 @@ pub(super) fn plan_upsert<Row: Table + Mappable>(
                 scope.touch(table, &mut record)?;
             }
             set_version(table, &mut record, raised(table, known.version.unwrap_or_default(), true)?);
-            (true, Entry { saves: known.saves + 1, deleted: false, ..known })
+            (true, Entry { saves: known.saves + 1, deleted: false, replaced: None, ..known })
         }
         // What the row becomes is the database's to say: ask when it is next needed.
         known => {
-            let saves = known.map_or(0, |known| known.saves) + 1;
-            (false, Entry { saves, ..Entry::attached(None).of(tenant) })
+            let saves = known.as_ref().map_or(0, |known| known.saves) + 1;
+            let replaced = known.filter(|known| !known.deleted && !known.doubtful);
+            // What waits in a scope around this one is stored by then; what waits in this one is replaced with the rest.
+            let waits = batch.pending(&key).is_some();
+            let replaced =
+                replaced.and_then(|known| if waits { known.stored.or(known.replaced) } else { known.current });
+            (false, Entry { saves, replaced, ..Entry::attached(None).of(tenant) })
         }
     };
     let record = Arc::new(record);

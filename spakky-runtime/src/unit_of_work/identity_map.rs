@@ -25,6 +25,8 @@ pub(crate) struct Entry {
     /// The row as the database has it, as far as known. `None` for a row that was added but not flushed, and for one
     /// whose version alone is known (attached).
     pub(crate) stored: Option<Arc<Record>>,
+    /// The row as the database has it ahead of an upsert that waits: what that leaves out may move to other rows.
+    pub(crate) replaced: Option<Arc<Record>>,
     /// The row with what is queued, its version the one that it will have then; `None` if only the version is known.
     pub(crate) current: Option<Arc<Record>>,
     /// The version that the database has: 0 while the row is not there, `None` if it is not known or the table has none.
@@ -85,6 +87,7 @@ impl Entry {
             version: version_of(table, &record),
             tenant: tenant_of(table, &record),
             stored: Some(Arc::clone(&record)),
+            replaced: None,
             current: Some(record),
             saves: 0,
             queued: Queued::default(),
@@ -103,6 +106,7 @@ impl Entry {
         let (queued, drawn) = (Queued::default(), Drawn::default());
         Entry {
             stored,
+            replaced: None,
             current,
             version,
             saves: 0,

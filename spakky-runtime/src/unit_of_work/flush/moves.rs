@@ -70,6 +70,14 @@ impl Moves {
                         note_all(write.table, stored, &mut left);
                     }
                 }
+                (Change::Upsert { record, .. } | Change::Update { record, .. }, None)
+                    if !write.table.relations.is_empty() =>
+                {
+                    let entry = write.key.as_ref().and_then(|key| known.map.known_at(known.depth, key));
+                    if let Some(replaced) = entry.and_then(|entry| entry.replaced.as_deref()) {
+                        note_left(write.table, replaced, record, &mut left, &mut grows);
+                    }
+                }
                 (Change::Insert { .. }, None) => grows |= !write.table.relations.is_empty(),
                 _ => {}
             }

@@ -85,6 +85,7 @@ impl FlushedRow {
                 Effect::Gone => entry.deleted = true,
                 Effect::Unknown => {
                     entry.stored = None;
+                    entry.replaced = None;
                     entry.version = None;
                     entry.partial = true;
                 }

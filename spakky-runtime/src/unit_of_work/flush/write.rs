@@ -67,6 +67,13 @@ impl Write {
             _ => (None, false, None),
         };
         let expected = expected.filter(|_| !Mutant::Unguarded.is_on());
+        let (change, base) = match change {
+            // One that was deleted and is there again starts anew, its version too where nobody knows which one it had.
+            Change::Update { record, columns } if reach.renewed && expected.is_none() && table.version.is_some() => {
+                (Change::Upsert { record, columns }, None)
+            }
+            change => (change, base),
+        };
         let bumps = match (&change, expected) {
             (Change::Update { record, .. }, Some(expected)) => version_of(table, record) != Some(expected),
             _ => true,
