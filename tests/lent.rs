@@ -30,6 +30,7 @@ on_postgres! {
     a_transaction_that_is_lent_is_not_committed,
     rows_copied_in_bulk_are_part_of_the_transaction,
     a_copy_that_fails_or_is_given_up_dooms_the_scope,
+    a_stream_that_is_kept_for_longer_than_its_loan_ends_and_holds_up_nobody,
     sqlite_is_not_lent,
 }
 
@@ -127,6 +128,36 @@ async fn a_copy_that_fails_or_is_given_up_dooms_the_scope(db: Database) {
         db.is_at_rest().await;
         assert_eq!(db.numbers("SELECT count(*) FROM accounts").await, [0]);
     }
+}
+
+async fn a_stream_that_is_kept_for_longer_than_its_loan_ends_and_holds_up_nobody(db: Database) {
+    const NESTED: TransactionOptions =
+        TransactionOptions::new().name("nested").propagation(spakky::Propagation::Nested);
+    let repo = db.account_repository();
+    let kept = db
+        .sessions
+        .transaction(SCOPE, async |session| {
+            let mut kept = None;
+            let nested = db.sessions.transaction(NESTED, async |session| {
+                let mut conn = session.postgres().await?;
+                let rows = conn.copy_out("COPY (SELECT generate_series(1, 1000000)) TO STDOUT").await.unwrap();
+                kept = Some(rows);
+                Ok::<_, Error>(())
+            });
+            assert!(nested.await.unwrap_err().is_rollback_only());
+            repo.add(&mut account(1, "ann", 10))?;
+            session.flush().await?;
+            Ok::<_, Error>(kept)
+        })
+        .await
+        .unwrap();
+    let mut kept = kept.unwrap();
+    // One row was here before.
+    kept.next().await.unwrap().unwrap();
+    let error = kept.next().await.unwrap().unwrap_err();
+    assert_eq!(error.to_string(), "the connection was given back while this was under way");
+    assert_eq!(db.numbers("SELECT id FROM accounts").await, [1]);
+    db.is_at_rest().await;
 }
 
 async fn a_failed_statement_dooms_the_scope_and_its_code_is_known(db: Database) {

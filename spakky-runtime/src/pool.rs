@@ -122,6 +122,9 @@ impl managed::Manager for Connector {
         if self.ping && pooled.last_used.elapsed() > PING_AFTER && !pooled.connection.ping(PING_DEADLINE).await {
             return unfit("the connection did not answer");
         }
+        if !pooled.connection.learn_types(PING_DEADLINE).await {
+            return unfit("the connection did not tell its types");
+        }
         Ok(())
     }
 }

@@ -127,6 +127,8 @@ pub(crate) struct BurstFailure {
     pub(crate) answers: Vec<Answer>,
     /// The connection is gone, and whether a COMMIT that was in the burst took effect cannot be known from it.
     pub(crate) lost: bool,
+    /// Nothing of it was handed over.
+    pub(crate) unsent: bool,
 }
 
 /// All answers, one per step, or the first failure.

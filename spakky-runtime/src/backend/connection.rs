@@ -104,6 +104,35 @@ impl Connection {
         each!(self, connection => Box::pin(connection.stop()))
     }
 
+    /// Reads again which types the database has, if one was met that is not known. Answers whether it told within `deadline`.
+    pub(crate) async fn learn_types(&self, deadline: Duration) -> bool {
+        match self {
+            #[cfg(feature = "postgres")]
+            Connection::Postgres(connection) => connection.learn_types(deadline).await,
+            #[cfg(feature = "sqlite")]
+            Connection::Sqlite(_) => true,
+            #[cfg(feature = "testing")]
+            Connection::Memory(_) => true,
+            #[cfg(not(any(feature = "postgres", feature = "sqlite", feature = "testing")))]
+            _ => unreachable!("no backend is compiled in, so no connection exists"),
+        }
+    }
+
+    /// Waits for the answers to what was sent and given up. What is sent next would wait for them, too.
+    pub(crate) async fn answered(&self) {
+        match self {
+            #[cfg(feature = "postgres")]
+            Connection::Postgres(connection) => connection.answered().await,
+            // What is given up is told so in the same process, at once.
+            #[cfg(feature = "sqlite")]
+            Connection::Sqlite(_) => {}
+            #[cfg(feature = "testing")]
+            Connection::Memory(_) => {}
+            #[cfg(not(any(feature = "postgres", feature = "sqlite", feature = "testing")))]
+            _ => unreachable!("no backend is compiled in, so no connection exists"),
+        }
+    }
+
     /// Waits for a request to stop something that nobody waited for to its end: what is sent next would be hit by it. Where it
     /// may come at any time, the connection is closed.
     pub(crate) async fn cancels_settled(&self) {

@@ -154,7 +154,7 @@ impl MemoryConnection {
         Box::pin(async move {
             answered.await.unwrap_or_else(|_| {
                 let error = DatabaseError::new(ErrorKind::Connection, "", "the connection is closed");
-                Err(Box::new(BurstFailure { step: 0, error, answers: Vec::new(), lost: !refused }))
+                Err(Box::new(BurstFailure { step: 0, error, answers: Vec::new(), lost: !refused, unsent: false }))
             })
         })
     }

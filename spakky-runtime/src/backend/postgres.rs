@@ -139,6 +139,11 @@ impl PostgresConnection {
         self.core.ask_to_stop().await
     }
 
+    /// Waits for the answers to what was sent and given up.
+    pub(crate) async fn answered(&self) {
+        self.core.answered().await;
+    }
+
     /// Has what was sent and given up come to its end, and waits for that. Where it does not, the connection is closed.
     pub(crate) async fn stop(&self) {
         self.core.stop().await;
@@ -200,6 +205,12 @@ impl PostgresConnection {
         let _ = self.core.types.load(&self.core).await;
     }
 
+    /// Reads again which types the database has, if one was met that is not known. Answers whether the server did within `deadline`.
+    pub(crate) async fn learn_types(&self, deadline: Duration) -> bool {
+        let types = &self.core.types;
+        !types.has_missed() || matches!(tokio::time::timeout(deadline, types.load(&self.core)).await, Ok(Ok(())))
+    }
+
     /// Whether the server answers within `deadline`.
     pub(crate) async fn ping(&self, deadline: Duration) -> bool {
         self.core.ping(deadline).await
@@ -221,7 +232,7 @@ impl fmt::Debug for PostgresConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut exchange = self.core.exchange();
         f.debug_struct("PostgresConnection")
-            .field("usable", &exchange.is_open())
+            .field("usable", &exchange.is_open(&self.core.types))
             .field("transaction", &exchange.transaction())
             .field("quiet", &exchange.is_quiet())
             .finish_non_exhaustive()

@@ -96,7 +96,13 @@ impl SqliteConnection {
         Box::pin(async move {
             answered.await.unwrap_or_else(|_| {
                 // What was never on the queue has certainly not been run.
-                Err(Box::new(BurstFailure { step: 0, error: error::closed(), answers: Vec::new(), lost: !refused }))
+                Err(Box::new(BurstFailure {
+                    step: 0,
+                    error: error::closed(),
+                    answers: Vec::new(),
+                    lost: !refused,
+                    unsent: false,
+                }))
             })
         })
     }

@@ -66,7 +66,7 @@ impl Session {
     ) -> Error {
         let answered = failure.step.min(failure.answers.len()).min(parts.len());
         self.note(state, &mut parts[..answered], &failure.answers, is_open);
-        let BurstFailure { step, error, answers, lost } = failure;
+        let BurstFailure { step, error, answers, lost, .. } = failure;
         let position = step.min(parts.len().saturating_sub(1));
         if lost && state.xid.is_none() {
             state.xid = answers.get(step).zip(parts.get(step)).and_then(|(answer, part)| part.xid(answer));

@@ -74,6 +74,10 @@ impl Session {
             // What was queued turned out to change nothing; what is owed from before ends with the transaction.
             return Ok((wire, None));
         }
+        // A stream may have left rows that are still to come: COMMIT is handed over behind them, and what comes before has a limit.
+        if let Some(lease) = wire.as_ref() {
+            lease.connection().answered().await;
+        }
         self.add_probe(&mut outgoing);
         outgoing.push(Step::Commit, Part::Commit);
         Ok((wire, Some(outgoing)))

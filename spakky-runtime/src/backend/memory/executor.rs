@@ -64,7 +64,13 @@ impl Executor {
                     } else if let Some(transaction) = &mut self.transaction {
                         transaction.failed = true;
                     }
-                    return Err(Box::new(BurstFailure { step: at, error: failure.error, answers, lost: false }));
+                    return Err(Box::new(BurstFailure {
+                        step: at,
+                        error: failure.error,
+                        answers,
+                        lost: false,
+                        unsent: false,
+                    }));
                 }
             }
         }
@@ -75,7 +81,7 @@ impl Executor {
     pub(super) async fn burst_behind(&mut self, number: u64, burst: Burst) -> BurstResult {
         if self.transaction.is_none() {
             let error = rollback_only("the transaction that this belongs to could not be begun");
-            return Err(Box::new(BurstFailure { step: 0, error, answers: Vec::new(), lost: false }));
+            return Err(Box::new(BurstFailure { step: 0, error, answers: Vec::new(), lost: false, unsent: false }));
         }
         self.burst(number, burst).await
     }

@@ -40,13 +40,18 @@ async fn settle(core: &Arc<Core>, steps: &Arc<[Step]>, finished: Finished, sent:
             let error = DatabaseError::new(ErrorKind::RollbackOnly, "", message);
             let step = answers.len().saturating_sub(1);
             answers.truncate(step);
-            return (failed(step, error, answers, false), false);
+            let answers = answers.into_iter().map(answer).collect();
+            return (Err(Box::new(BurstFailure { step, error, answers, lost: false, unsent: false })), false);
         }
         // Not while another burst is under way, whose owner may wait for this one.
         let can_ask = core.exchange().is_quiet() && core.transaction() != TransactionState::Failed;
-        if can_ask && answers.iter().any(|rows| !rows.unread.is_empty()) {
-            // A failure shows as a type that stays unknown.
-            let _ = core.types.load(core).await;
+        if answers.iter().any(|rows| !rows.unread.is_empty()) {
+            if can_ask {
+                // A failure shows as a type that stays unknown.
+                let _ = core.types.load(core).await;
+            } else {
+                core.types.note_missed();
+            }
         }
         let read = |mut rows: Rows| {
             rows.read_again(&core.types);
@@ -67,6 +72,7 @@ async fn settle(core: &Arc<Core>, steps: &Arc<[Step]>, finished: Finished, sent:
         Failure::Closed(_) => !commits(0),
         Failure::Unsent(_) | Failure::RolledBack => false,
     };
+    let unsent = matches!(&failure, Failure::Closed(_) | Failure::Unsent(_));
     let mut error = failure.into_error();
     error.retryable |= stale;
     // The server has passed over what was to end the transaction.
@@ -74,12 +80,8 @@ async fn settle(core: &Arc<Core>, steps: &Arc<[Step]>, finished: Finished, sent:
     if is_open && (ends_from(steps, step) || (stale && sent.repeatable)) {
         core.undo(true).await;
     }
-    (failed(step, error, answers, lost), stale)
-}
-
-fn failed(step: usize, error: DatabaseError, answers: Vec<Rows>, lost: bool) -> BurstResult {
     let answers = answers.into_iter().map(answer).collect();
-    Err(Box::new(BurstFailure { step, error, answers, lost }))
+    (Err(Box::new(BurstFailure { step, error, answers, lost, unsent })), stale)
 }
 
 /// Drops prepared statements that a change of the tables (0A000) or of the connection (26000) has made useless.

@@ -1,6 +1,9 @@
 //! Opening a connection.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::cancel::{CancelRequests, Canceller};
 use super::control;
@@ -21,16 +24,23 @@ pub(super) struct Opened {
 
 /// Opens a connection within the limit of the options.
 pub(super) async fn open(options: &PostgresOptions) -> Result<Opened, DatabaseError> {
-    match tokio::time::timeout(options.connect_timeout, open_unlimited(options)).await {
+    let end = end_of(options.connect_timeout);
+    match tokio::time::timeout_at(end, open_until(options, end)).await {
         Ok(opened) => opened,
         Err(_) => Err(connection_error(format!("the server did not answer within {:?}", options.connect_timeout))),
     }
 }
 
-async fn open_unlimited(options: &PostgresOptions) -> Result<Opened, DatabaseError> {
+/// When a span of time that begins now is over; a span that no clock can tell lasts for a year.
+pub(super) fn end_of(limit: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(limit).unwrap_or(now + Duration::from_secs(365 * 24 * 60 * 60))
+}
+
+async fn open_until(options: &PostgresOptions, end: Instant) -> Result<Opened, DatabaseError> {
     let restore = control::restore(options.server.application_name.as_deref())?;
     let opening = options.opening()?;
-    let SignedIn { line, place, key, parameters, status } = sign_in(options, &opening).await?;
+    let SignedIn { line, place, key, parameters, status } = sign_in(options, &opening, end).await?;
     let process = key.process;
     let canceller = match options.pooler {
         Pooler::RdsProxy => Canceller::Unsupported,

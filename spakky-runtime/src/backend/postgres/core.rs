@@ -60,7 +60,7 @@ impl Core {
     }
 
     pub(super) fn is_usable(&self) -> bool {
-        self.exchange().is_open()
+        self.exchange().is_open(&self.types)
     }
 
     pub(super) fn transaction(&self) -> TransactionState {

@@ -27,6 +27,9 @@ use super::statement_cache::StatementCache;
 use super::types::TypeCatalog;
 use crate::sql::Dialect;
 
+/// What one is told whose burst was given up by others: the connection that it was lent went back.
+const GIVEN_UP: &str = "the connection was given back while this was under way";
+
 /// The state of the transaction, as of the last answer that arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TransactionState {
@@ -117,11 +120,21 @@ impl Exchange {
     }
 
     /// Whether the line is open, as far as is known without asking. What the server said meanwhile is taken in.
-    pub(super) fn is_open(&mut self) -> bool {
-        if self.under_way.is_empty() {
+    pub(super) fn is_open(&mut self, types: &TypeCatalog) -> bool {
+        self.catch_up(types);
+        self.line.is_some()
+    }
+
+    /// Takes in what the server has said already where nobody waits for it: answers to what was given up, and what was not asked
+    /// for.
+    pub(super) fn catch_up(&mut self, types: &TypeCatalog) {
+        // One who waits is woken by the line, which knows of one alone.
+        if !self.under_way.is_empty() && self.is_awaited() {
+            return;
+        }
+        if self.poll_abandoned(types, &mut Context::from_waker(Waker::noop())).is_ready() {
             self.listen();
         }
-        self.line.is_some()
     }
 
     /// Notes what the server said of a setting.
@@ -165,14 +178,28 @@ impl Exchange {
         self.waiting.is_empty() && self.under_way.iter().all(|current| !current.is_abandoned)
     }
 
-    /// Moves on what was given up, until it is this one's turn. The one that waits is then neither waiting nor under way.
-    pub(super) fn poll_turn(&mut self, ticket: Ticket, types: &TypeCatalog, cx: &mut Context<'_>) -> Poll<()> {
-        let is_first = self.waiting.front().is_some_and(|first| first.ticket == ticket);
-        if is_first && self.poll_abandoned(types, cx).is_ready() && self.under_way.is_empty() {
+    /// Moves on what was given up, until it is this one's turn. The one that waits is then neither waiting nor under way. The end
+    /// of its wait, where its turn never comes.
+    pub(super) fn poll_turn(
+        &mut self,
+        ticket: Ticket,
+        types: &TypeCatalog,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Arc<End>>> {
+        let Some(mut place) = self.waiting.iter().position(|waiting| waiting.ticket == ticket) else {
+            return Poll::Ready(Err(Arc::new(End::Line(GIVEN_UP.to_owned()))));
+        };
+        if place == 0 && self.poll_abandoned(types, cx).is_ready() && self.under_way.is_empty() {
             self.waiting.pop_front();
-            return Poll::Ready(());
+            return Poll::Ready(Ok(()));
         }
-        if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.ticket == ticket) {
+        // Nothing is handed over any more, in whatever order.
+        if self.line.is_none() {
+            place = self.waiting.iter().position(|waiting| waiting.ticket == ticket).unwrap_or(place);
+            self.waiting.remove(place);
+            return Poll::Ready(Err(self.ended()));
+        }
+        if let Some(waiting) = self.waiting.get_mut(place) {
             waiting.waker = Some(cx.waker().clone());
         }
         Poll::Pending
@@ -207,14 +234,10 @@ impl Exchange {
 
     /// Hands over a burst; why it cannot, if the line had ended before.
     pub(super) fn start(&mut self, outgoing: Outgoing) -> Result<Ticket, Arc<End>> {
-        if self.under_way.is_empty() {
-            // The server may have said meanwhile that it ends the connection: then nothing of this was done.
-            self.listen();
-        }
         let ticket = self.ticket();
         let Some(line) = &mut self.line else {
             self.wake();
-            return Err(self.end.clone().unwrap_or_else(|| Arc::new(End::Line("the connection is closed".to_owned()))));
+            return Err(self.ended());
         };
         let Outgoing { messages, portals, syncs, is_simple, streams, copies } = outgoing;
         // Where something is being written, whoever writes it goes on with this.
@@ -309,7 +332,7 @@ impl Exchange {
                 current.finished
             }
             None => {
-                let end = End::Line("the answers of a burst were asked for twice".to_owned());
+                let end = End::Line(GIVEN_UP.to_owned());
                 Finished { failure: Some((0, Failure::Ended(Arc::new(end)))), ..Finished::default() }
             }
         }
@@ -328,6 +351,20 @@ impl Exchange {
             self.settle_cache();
         }
         self.wake();
+    }
+
+    /// Nobody is to wait any more for anything: who still does is told so.
+    pub(super) fn abandon_all(&mut self) {
+        let given_up = std::mem::take(&mut self.waiting).into_iter().filter_map(|waiting| waiting.waker);
+        let under_way = self.under_way.iter_mut().filter_map(|current| current.waker.take());
+        given_up.chain(under_way).for_each(Waker::wake);
+        let tickets: Vec<_> = self.under_way.iter().map(|current| current.ticket).collect();
+        tickets.into_iter().for_each(|ticket| self.abandon(ticket));
+    }
+
+    /// Why nothing is handed over any more.
+    fn ended(&self) -> Arc<End> {
+        self.end.clone().unwrap_or_else(|| Arc::new(End::Line("the connection is closed".to_owned())))
     }
 
     /// Once all is answered, what was not confirmed never will be.

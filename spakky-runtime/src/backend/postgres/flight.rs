@@ -59,8 +59,10 @@ impl Flight {
     fn poll_start(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Stage::Waiting(job, insists) = &self.stage else { return Poll::Ready(()) };
         let mut exchange = self.core.exchange();
-        ready!(exchange.poll_turn(self.ticket, &self.core.types, cx));
-        let (stage, ticket, sent) = start(&self.core, &mut exchange, job, *insists);
+        let (stage, ticket, sent) = match ready!(exchange.poll_turn(self.ticket, &self.core.types, cx)) {
+            Ok(()) => start(&self.core, &mut exchange, job, *insists),
+            Err(end) => (Stage::Failed(Some((0, Failure::Closed(end)))), None, Sent::default()),
+        };
         self.ticket = ticket.unwrap_or_default();
         self.sent = sent;
         drop(exchange);
@@ -120,6 +122,8 @@ fn start(core: &Core, exchange: &mut Exchange, job: &Job, insists: bool) -> (Sta
         exchange.skip();
         return (Stage::Failed(None), None, Sent::default());
     }
+    // The server may have said meanwhile that it ends the connection: then nothing of this was done.
+    exchange.catch_up(&core.types);
     match encode(core, exchange, job, insists) {
         Ok((outgoing, sent)) => match exchange.start(outgoing) {
             Ok(ticket) => (Stage::UnderWay, Some(ticket), sent),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use postgres_protocol::message::frontend;
 use tokio::time::Instant;
 
+use super::connect::end_of;
 use super::error::{connection_error, from_server};
 use super::line::Line;
 use super::server_error::ServerError;
@@ -151,16 +152,17 @@ impl Listener {
 
     async fn connect(&self) -> Result<Open, Error> {
         let limit = self.config.connect_timeout;
-        match tokio::time::timeout(limit, self.connect_unlimited()).await {
+        let end = end_of(limit);
+        match tokio::time::timeout_at(end, self.connect_until(end)).await {
             Ok(opened) => opened,
             Err(_) => Err(crate::connect::connect_timeout(limit)),
         }
     }
 
-    async fn connect_unlimited(&self) -> Result<Open, Error> {
+    async fn connect_until(&self, end: Instant) -> Result<Open, Error> {
         let options = self.target.options_now(&self.config).await?;
         let opening = options.opening().map_err(super::target::refused)?;
-        let SignedIn { line, key, .. } = sign_in(&options, &opening).await.map_err(super::target::refused)?;
+        let SignedIn { line, key, .. } = sign_in(&options, &opening, end).await.map_err(super::target::refused)?;
         let mut open = Open { line, heard_at: Instant::now(), is_asked: false, heard: VecDeque::new() };
         let mut text = "SELECT pg_catalog.pg_backend_pid()".to_owned();
         for channel in &self.channels {

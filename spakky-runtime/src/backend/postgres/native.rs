@@ -104,8 +104,11 @@ impl PgConnection {
         let depth = AnsiTransactionManager::transaction_manager_status_mut(self).transaction_depth();
         let depth = depth.map(|depth| depth.map_or(0, std::num::NonZeroU32::get));
         let (quiet, is_awaited, transaction) = {
-            let exchange = self.core.exchange();
-            (exchange.is_quiet(), exchange.is_awaited(), exchange.transaction())
+            let mut exchange = self.core.exchange();
+            let seen = (exchange.is_quiet(), exchange.is_awaited(), exchange.transaction());
+            // A stream may be kept for longer than the connection was lent.
+            exchange.abandon_all();
+            seen
         };
         if self.waiting || is_awaited {
             return Returned::Abandoned;

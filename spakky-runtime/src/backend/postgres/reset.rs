@@ -103,6 +103,13 @@ impl Core {
         }
     }
 
+    /// Waits until what was sent and given up has been answered.
+    pub(super) async fn answered(self: &Arc<Self>) {
+        if !self.exchange().is_quiet() {
+            self.launch(Job::Turn).finished().await;
+        }
+    }
+
     /// Waits until what was sent before has been answered; answers whether the connection can go on.
     async fn turn(self: &Arc<Self>) -> bool {
         self.launch(Job::Turn).finished().await;

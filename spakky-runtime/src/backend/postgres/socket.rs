@@ -1,5 +1,6 @@
 //! The line to a server: a socket, encrypted or not.
 
+use std::fmt;
 use std::io;
 use std::net::IpAddr;
 #[cfg(unix)]
@@ -36,6 +37,16 @@ pub(super) enum Place {
     Unix(PathBuf),
 }
 
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Tcp { host, port, .. } => write!(f, "{host}:{port}"),
+            #[cfg(unix)]
+            Place::Unix(path) => path.display().fmt(f),
+        }
+    }
+}
+
 /// How a socket is opened.
 #[derive(Clone)]
 pub(super) struct Opening {
@@ -69,8 +80,8 @@ impl Opening {
     pub(super) async fn open(&self, place: &Place) -> Result<Stream, DatabaseError> {
         match place {
             Place::Tcp { host, address, port } => {
-                let unreachable = |error: &dyn std::fmt::Display| {
-                    connection_error(format!("the server at `{host}:{port}` cannot be reached: {error}"))
+                let unreachable = |error: &dyn fmt::Display| {
+                    connection_error(format!("the server at `{place}` cannot be reached: {error}"))
                 };
                 let Some(address) = address else { return Err(unreachable(&"the name has no address")) };
                 let socket = self.open_tcp((*address, *port).into()).await.map_err(|error| unreachable(&error))?;

@@ -3,10 +3,13 @@
 use std::borrow::Cow;
 use std::future::poll_fn;
 use std::io;
+use std::time::Duration;
 
+use futures_util::future::join_all;
 use postgres_protocol::authentication::{md5_hash, sasl};
 use postgres_protocol::message::frontend;
 use secrecy::ExposeSecret;
+use tokio::time::{Instant, timeout};
 
 use super::error::{config_error, connection_error, from_server};
 use super::line::{Frame, Line};
@@ -50,16 +53,34 @@ pub(super) struct SignedIn {
     pub(super) status: u8,
 }
 
-/// Tries the hosts in their order, or in any where that is wanted, until one takes us in and is of the wanted kind.
-pub(super) async fn sign_in(options: &PostgresOptions, opening: &Opening) -> Result<SignedIn, DatabaseError> {
+/// Tries the hosts in their order, or in any where that is wanted, until one takes us in and is of the wanted kind. One that does
+/// not answer costs its share of the time until `end` alone, so that the others are asked, too; the last one is waited for until
+/// the caller gives up.
+pub(super) async fn sign_in(
+    options: &PostgresOptions,
+    opening: &Opening,
+    end: Instant,
+) -> Result<SignedIn, DatabaseError> {
     let server = &options.server;
-    let mut places = found(places(server)?).await?;
+    let mut places = found(places(server)?, end).await?;
     if server.load_balance_hosts == LoadBalanceHosts::Random {
         places.sort_by_cached_key(|_| getrandom::u64().unwrap_or_default());
     }
     let (mut other, mut last) = (None, None);
+    let mut left = places.len();
     for place in places {
-        match sign_in_at(options, opening, &place).await {
+        let signing_in = sign_in_at(options, opening, &place);
+        let result = match left + usize::from(other.is_some()) {
+            1 => signing_in.await,
+            shares => {
+                let limit = share(end, shares);
+                let silent =
+                    |_| Err(connection_error(format!("the server at `{place}` did not answer within {limit:?}")));
+                timeout(limit, signing_in).await.unwrap_or_else(silent)
+            }
+        };
+        left -= 1;
+        match result {
             Ok((signed_in, None)) => return Ok(signed_in),
             Ok((signed_in, Some(_))) if server.target_session_attrs == TargetSessionAttrs::PreferStandby => {
                 other.get_or_insert(signed_in);
@@ -73,23 +94,34 @@ pub(super) async fn sign_in(options: &PostgresOptions, opening: &Opening) -> Res
     other.ok_or_else(|| last.unwrap_or_else(|| config_error("connect to the server: the settings name no host")))
 }
 
+/// One of so many equal shares of the time that is left, in milliseconds.
+fn share(end: Instant, shares: usize) -> Duration {
+    let left = end.saturating_duration_since(Instant::now()).as_millis();
+    Duration::from_millis(u64::try_from(left / shares.max(1) as u128).unwrap_or(u64::MAX))
+}
+
 /// The places with all addresses of their names, so that each of them is signed in to, and a request to cancel finds the same.
-async fn found(places: Vec<Place>) -> Result<Vec<Place>, DatabaseError> {
-    let mut found = Vec::with_capacity(places.len());
-    let mut last = None;
-    for place in places {
-        match place {
-            Place::Tcp { host, address: None, port } => match tokio::net::lookup_host((host.as_str(), port)).await {
-                Ok(addresses) => found.extend(addresses.map(|address| Place::Tcp {
-                    host: host.clone(),
-                    address: Some(address.ip()),
-                    port,
-                })),
-                Err(error) => {
-                    last = Some(connection_error(format!("the host `{host}` cannot be looked up: {error}")));
-                }
-            },
-            place => found.push(place),
+async fn found(places: Vec<Place>, end: Instant) -> Result<Vec<Place>, DatabaseError> {
+    // Where there is another one, a name that nobody resolves leaves time for it.
+    let limit = if places.len() > 1 { share(end, 2) } else { Duration::MAX };
+    let lookups = places.into_iter().map(|place| async move {
+        let Place::Tcp { host, address: None, port } = place else { return Ok(vec![place]) };
+        let addresses = match timeout(limit, tokio::net::lookup_host((host.as_str(), port))).await {
+            Ok(addresses) => addresses,
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        };
+        match addresses {
+            Ok(addresses) => Ok(addresses
+                .map(|address| Place::Tcp { host: host.clone(), address: Some(address.ip()), port })
+                .collect()),
+            Err(error) => Err(connection_error(format!("the host `{host}` cannot be looked up: {error}"))),
+        }
+    });
+    let (mut found, mut last) = (Vec::new(), None);
+    for result in join_all(lookups).await {
+        match result {
+            Ok(places) => found.extend(places),
+            Err(error) => last = Some(error),
         }
     }
     match (found.is_empty(), last) {

@@ -8,7 +8,7 @@ use futures_util::stream;
 use super::core::Core;
 use super::encode::Job;
 use super::flight::Flight;
-use super::wire::RowReader;
+use super::wire::{RowReader, UnknownType};
 use crate::backend::{RowSource, Statement};
 use crate::error::DatabaseError;
 use crate::value::Value;
@@ -59,7 +59,13 @@ impl Reading {
             };
         };
         // The line is taken by the rows, so that unknown types cannot be asked for.
-        let reader = self.reader.get_or_insert_with(|| RowReader::of_known(&row.columns, &self.core.types));
+        let types = &self.core.types;
+        let reader = self.reader.get_or_insert_with(|| {
+            RowReader::of(&row.columns, types).unwrap_or_else(|UnknownType| {
+                types.note_missed();
+                RowReader::of_known(&row.columns, types)
+            })
+        });
         let record = reader.read(&row.body);
         Ok(Some((record, Some(self))))
     }

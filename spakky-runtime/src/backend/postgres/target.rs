@@ -157,7 +157,7 @@ async fn greet(connection: &PostgresConnection) -> Result<RaiseStyle, DatabaseEr
     let mut answers = match connection.send(burst).await {
         Ok(answers) => answers,
         // Not every server tells which one it is.
-        Err(failure) if failure.step == 2 => failure.answers,
+        Err(failure) if failure.step == 2 && !failure.lost => failure.answers,
         Err(failure) => return Err(failure.error),
     };
     let process = answers.get(1).and_then(|answer| answer.rows.first()).map(Vec::as_slice);

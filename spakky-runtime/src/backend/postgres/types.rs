@@ -1,6 +1,7 @@
 //! The types of a database that are not built in: enums, those of extensions, domains.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use postgres_types::Type;
@@ -65,6 +66,8 @@ impl Entry {
 #[derive(Debug, Default)]
 pub(super) struct TypeCatalog {
     types: RwLock<Option<HashMap<u32, Entry>>>,
+    /// A type was met that was made since they were read, where they could not be read again.
+    has_missed: AtomicBool,
 }
 
 /// All but the row types of tables, of which there are as many as tables.
@@ -81,6 +84,15 @@ impl TypeCatalog {
         self.types.read().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
+    /// Takes note of a type that is not known, where the server cannot be asked: who gets a connection next does so.
+    pub(super) fn note_missed(&self) {
+        self.has_missed.store(true, Ordering::Release);
+    }
+
+    pub(super) fn has_missed(&self) -> bool {
+        self.has_missed.load(Ordering::Acquire)
+    }
+
     /// Reads the types from the server.
     ///
     /// # Errors
@@ -88,6 +100,7 @@ impl TypeCatalog {
     pub(super) async fn load(&self, core: &Arc<Core>) -> Result<(), DatabaseError> {
         let statement = Statement { cached: false, ..Statement::plain(READ_TYPES, Vec::new()) };
         let burst = Arc::from([Step::Statement(statement)]);
+        self.has_missed.store(false, Ordering::Release);
         let (finished, _) = core.launch(Job::Burst(burst)).finished().await;
         if let Some((_, failure)) = finished.failure {
             return Err(failure.into_error());

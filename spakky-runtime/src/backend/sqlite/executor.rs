@@ -73,7 +73,9 @@ impl Executor {
     pub(super) fn burst_behind(&mut self, burst: Burst) -> BurstResult {
         match self.check_behind() {
             Ok(()) => self.burst(burst),
-            Err(error) => Err(Box::new(BurstFailure { step: 0, error, answers: Vec::new(), lost: false })),
+            Err(error) => {
+                Err(Box::new(BurstFailure { step: 0, error, answers: Vec::new(), lost: false, unsent: false }))
+            }
         }
     }
 
@@ -103,7 +105,13 @@ impl Executor {
                     {
                         transaction.failed = true;
                     }
-                    return Err(Box::new(BurstFailure { step: at, error: failure.error, answers, lost: false }));
+                    return Err(Box::new(BurstFailure {
+                        step: at,
+                        error: failure.error,
+                        answers,
+                        lost: false,
+                        unsent: false,
+                    }));
                 }
             }
         }

@@ -129,7 +129,7 @@ impl SessionManager {
                 } else if !failure.lost {
                     lease.release();
                 }
-                let lost_write = failure.lost && writes;
+                let lost_write = failure.lost && !failure.unsent && writes;
                 if let Some(asked) = asked.filter(|_| failure.step == first && !failure.lost) {
                     let answer = failure.answers.get(first);
                     return Err(asked.explain(self, failure.error, answer));

@@ -200,7 +200,7 @@ async fn a_terminated_connection_is_lost_and_unusable() {
     database.run(&format!("SELECT pg_terminate_backend({pid})")).await;
     let failed = pending.await.expect_err("the backend is gone");
     assert_eq!(failed.error.kind, ErrorKind::Connection);
-    assert!(failed.lost && failed.error.retryable);
+    assert!(failed.lost && !failed.unsent && failed.error.retryable);
     assert!(!connection.is_usable());
     assert!(!connection.reset(LIMIT).await);
     assert!(!connection.ping(LIMIT).await);
@@ -208,6 +208,8 @@ async fn a_terminated_connection_is_lost_and_unusable() {
     let later = failure(&connection, vec![begin(), insert(1), Step::Commit]).await;
     assert_eq!(later.error.kind, ErrorKind::Connection);
     assert!(!later.lost && later.error.retryable, "a COMMIT that was not sent is not in doubt");
+    let later = failure(&connection, vec![insert(1)]).await;
+    assert!(later.lost && later.unsent && later.error.retryable, "nor is a statement");
 }
 
 #[tokio::test]
@@ -220,6 +222,24 @@ async fn a_connection_ended_while_idle_tells_why() {
     assert_eq!(failed.error.kind, ErrorKind::Connection);
     assert_eq!(failed.error.code(), "57P01");
     assert!(failed.lost && failed.error.retryable && !connection.is_usable());
+}
+
+#[tokio::test]
+async fn a_connection_that_ended_behind_a_commit_nobody_waited_for_is_known_to_have_ended() {
+    let (database, _) = with_items().await;
+    for id in 1..3 {
+        let connection = database.connect().await;
+        let Value::I32(pid) = value(&connection, "SELECT pg_backend_pid()").await else { panic!("a pid") };
+        drop(connection.send(vec![begin(), insert(id), Step::Commit]));
+        database.wait_for("SELECT count(*) FROM item", id).await;
+        database.run(&format!("SELECT pg_terminate_backend({pid})")).await;
+        database.wait_for(&format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}"), 0).await;
+        if id == 1 {
+            assert!(!connection.is_usable());
+        }
+        let failed = failure(&connection, vec![begin(), insert(7), Step::Commit]).await;
+        assert_eq!((failed.error.code(), failed.lost), ("57P01", false), "a COMMIT that was not sent is not in doubt");
+    }
 }
 
 #[tokio::test]
@@ -293,6 +313,26 @@ async fn what_waits_is_told_when_the_connection_is_closed() {
     let waiting = tokio::time::timeout(LIMIT, tokio::task::unconstrained(pending));
     let (result, ()) = tokio::join!(waiting, closing);
     assert_eq!(result.expect("it is told").expect_err("it was closed").error.kind, ErrorKind::Connection);
+}
+
+#[tokio::test]
+async fn what_waits_for_its_turn_is_told_though_nobody_takes_the_answers_before_it() {
+    let (_database, connection) = with_items().await;
+    let mut first = connection.send(vec![begin(), query("SELECT pg_sleep(600)")]);
+    let second = connection.send(vec![insert(1)]);
+    let third = connection.send(vec![insert(2)]);
+    assert!(first.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let closing = async {
+        tokio::task::yield_now().await;
+        connection.close();
+    };
+    let waiting = tokio::time::timeout(LIMIT, async { tokio::join!(second, third) });
+    let (waited, ()) = tokio::join!(waiting, closing);
+    let (second, third) = waited.expect("they are told");
+    for result in [second, third] {
+        assert_eq!(result.expect_err("it was closed").error.kind, ErrorKind::Connection);
+    }
+    drop(first);
 }
 
 #[tokio::test]

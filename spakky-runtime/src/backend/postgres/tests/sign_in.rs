@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::support::*;
 use crate::backend::postgres::cancel::{CancelRequests, Canceller};
@@ -97,7 +97,11 @@ impl Server {
 }
 
 async fn signed_in(options: &PostgresOptions) -> Result<SignedIn, DatabaseError> {
-    timeout(LIMIT, sign_in(options, &options.opening()?)).await.unwrap()
+    signed_in_within(LIMIT, options).await
+}
+
+async fn signed_in_within(limit: Duration, options: &PostgresOptions) -> Result<SignedIn, DatabaseError> {
+    timeout(limit, sign_in(options, &options.opening()?, Instant::now() + limit)).await.unwrap()
 }
 
 async fn refused(options: &PostgresOptions) -> DatabaseError {
@@ -361,4 +365,31 @@ async fn tls_may_begin_without_a_word_ahead_of_it() {
         refused(&options).await;
         assert_eq!(server.told().await[0][0], first, "{negotiation}");
     }
+}
+
+/// A server that takes lines and says nothing.
+async fn silent() -> (TcpListener, u16) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+#[tokio::test]
+async fn a_host_that_says_nothing_leaves_time_for_the_others() {
+    let ((_first, first), (_second, second)) = (silent().await, silent().await);
+    let limit = Duration::from_secs(2);
+    for (attrs, number) in [("any", 0), ("prefer-standby", 1)] {
+        let answers = [vec![welcome()], vec![answer("f")]].concat();
+        let server = Server::answering(vec![answers[..=number].to_vec()]).await;
+        let (port, more) = (server.port, format!("?sslmode=disable&target_session_attrs={attrs}"));
+        let hosts = format!("127.0.0.1:{first},127.0.0.1:{port},127.0.0.1:{second}");
+        let options = PostgresOptions::from_url(&format!("postgres://u:p@{hosts}/db{more}"), None).unwrap();
+        let signed_in = signed_in_within(limit, &options).await.unwrap();
+        assert_eq!(signed_in.place.to_string(), format!("127.0.0.1:{port}"), "{attrs}");
+    }
+    // The last one is waited for until all of the time is over.
+    let hosts = format!("127.0.0.1:{first},127.0.0.1:{second}");
+    let options = PostgresOptions::from_url(&format!("postgres://u:p@{hosts}/db?sslmode=disable"), None).unwrap();
+    let limit = Duration::from_millis(100);
+    assert!(timeout(limit, sign_in(&options, &options.opening().unwrap(), Instant::now() + limit)).await.is_err());
 }

@@ -1,5 +1,7 @@
 //! Rows one by one.
 
+use std::time::Duration;
+
 use futures_util::TryStreamExt;
 
 use super::support::*;
@@ -65,4 +67,17 @@ async fn a_failure_in_the_middle_ends_the_stream() {
     let error = connection.stream(unsent, false).try_next().await.unwrap_err();
     assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Mapping, "expected int8, found bool"));
     assert!(connection.is_usable());
+}
+
+#[tokio::test]
+async fn a_type_that_others_made_is_learned_behind_the_stream_that_missed_it() {
+    let database = TestDatabase::create().await;
+    let connection = database.connect().await;
+    assert!(connection.learn_types(Duration::ZERO).await, "nothing is asked as long as all are known");
+    database.run("CREATE TYPE mood AS ENUM ('glad')").await;
+    let Step::Statement(moods) = query("SELECT 'glad'::mood") else { unreachable!("it is a statement") };
+    let first = async || connection.stream(moods.clone(), false).try_next().await.unwrap().unwrap().remove(0);
+    assert_ne!(first().await, Value::Text("glad".into()));
+    assert!(connection.learn_types(LIMIT).await);
+    assert_eq!(first().await, Value::Text("glad".into()));
 }
