@@ -3,12 +3,13 @@
 use std::error::Error;
 use std::future::poll_fn;
 use std::pin::pin;
+use std::task::Poll;
 
 use bytes::Bytes;
 use diesel::QueryResult;
 use diesel::result::Error as DieselError;
+use futures_util::Stream;
 use futures_util::stream::{self, BoxStream};
-use futures_util::{Stream, StreamExt};
 
 use super::{PgConnection, Reading, failed};
 use crate::backend::postgres::encode::Job;
@@ -50,7 +51,16 @@ impl PgConnection {
             let mut rows = pin!(rows);
             let mut may_go_on = poll_fn(|cx| flight.poll_upload(&[], cx)).await;
             while may_go_on {
-                match rows.next().await {
+                // While the stream gives nothing, what is there is written, and the server is heard.
+                let next = poll_fn(|cx| match rows.as_mut().poll_next(cx) {
+                    Poll::Ready(next) => Poll::Ready(Some(next)),
+                    Poll::Pending => match flight.poll_upload(&[], cx) {
+                        Poll::Ready(false) => Poll::Ready(None),
+                        _ => Poll::Pending,
+                    },
+                });
+                let Some(next) = next.await else { break };
+                match next {
                     Some(Ok(piece)) => may_go_on = poll_fn(|cx| flight.poll_upload(&piece, cx)).await,
                     Some(Err(error)) => {
                         flight.end_upload(Err("the program has given up"));

@@ -11,6 +11,8 @@ use bytes::Bytes;
 use diesel::result::Error as DieselError;
 use diesel_async::SimpleAsyncConnection;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::support::*;
 use crate::backend::postgres::{PgConnection, PostgresConnection, PostgresOptions};
@@ -33,6 +35,11 @@ fn row(id: usize) -> String {
 
 fn pieces(pieces: Vec<Bytes>) -> impl futures_util::Stream<Item = Result<Bytes, Infallible>> {
     stream::iter(pieces.into_iter().map(Ok))
+}
+
+/// Gives one piece, and never anything after it.
+fn stalled(piece: impl Into<Bytes>) -> impl futures_util::Stream<Item = Result<Bytes, Infallible>> {
+    pieces(vec![piece.into()]).chain(stream::pending())
 }
 
 #[tokio::test]
@@ -201,6 +208,49 @@ async fn a_line_that_breaks_meanwhile_is_an_error() {
     let error = Box::pin(connection.copy_in(COPY_IN, rows)).await.unwrap_err();
     assert_eq!(error.to_string(), "terminating connection due to administrator command");
     assert_eq!(database.number("SELECT count(*) FROM lines").await, 0);
+}
+
+#[tokio::test]
+async fn the_server_is_heard_while_the_stream_gives_nothing() {
+    let database = TestDatabase::create().await;
+    let mut connection = connect(&database).await;
+    let copying = connection.copy_in(COPY_IN, stalled("not a number\tx\n"));
+    let error = timeout(LIMIT, copying).await.expect("the server's error ends it").unwrap_err();
+    assert_eq!(error.to_string(), "invalid input syntax for type bigint: \"not a number\"");
+    assert_eq!(connection.copy_in(COPY_IN, pieces(vec![Bytes::from(row(1))])).await, Ok(1));
+
+    // What is there is sent, though nothing comes behind it.
+    let ending = async {
+        let progress =
+            "SELECT count(*) FROM pg_stat_progress_copy WHERE datname = current_database() AND bytes_processed > 0";
+        database.wait_for(progress, 1).await;
+        database
+            .run("SELECT pg_terminate_backend(pid) FROM pg_stat_progress_copy WHERE datname = current_database()")
+            .await;
+    };
+    let copying = connection.copy_in(COPY_IN, stalled(row(2)));
+    let (ended, ()) = timeout(LIMIT, async { tokio::join!(copying, ending) }).await.expect("the server's end ends it");
+    assert_eq!(ended.unwrap_err().to_string(), "terminating connection due to administrator command");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_closed_meanwhile_ends_the_wait_for_the_stream() {
+    let database = TestDatabase::create().await;
+    drop(connect(&database).await);
+    let connection = database.connect().await;
+    let mut lent = connection.lend(false);
+    let asked = Notify::new();
+    let closing = async {
+        asked.notified().await;
+        connection.close();
+    };
+    let nothing = stream::once(async {
+        asked.notify_one();
+        std::future::pending().await
+    });
+    let copying = lent.copy_in(COPY_IN, pieces(vec![Bytes::from(row(1))]).chain(nothing));
+    let (ended, ()) = timeout(LIMIT, async { tokio::join!(copying, closing) }).await.expect("it is told");
+    assert_eq!(ended.unwrap_err().to_string(), "the connection was closed on this side");
 }
 
 #[tokio::test]
