@@ -57,6 +57,40 @@ pub(super) type Encoded = Result<(Outgoing, Sent), (usize, DatabaseError)>;
 /// Writes the messages of a job. Nothing of a job that cannot be written is sent. One that insists on a transaction
 /// fails outside of one.
 pub(super) fn encode(core: &Core, exchange: &mut Exchange, job: &Job, insists: bool) -> Encoded {
+    let text = match job {
+        Job::Burst(steps) => single_text(steps).filter(|_| !insists).map(|text| (text, None)),
+        Job::Text(text) => Some((text.as_str(), None)),
+        Job::Copy(text, direction) => Some((text.as_str(), Some(*direction))),
+        Job::Rows(_) | Job::Diesel(_) | Job::Turn => None,
+    };
+    if let Some((text, copies)) = text {
+        return simple(exchange.messages(), text, copies);
+    }
+    let evicted = exchange.cache.evicted().len();
+    let encoded = extended(core, exchange, job, insists);
+    if encoded.is_ok() {
+        exchange.cache.bury(evicted);
+    }
+    encoded
+}
+
+/// The text of a burst that is nothing but control: it may hold statements that insist on being alone.
+fn single_text(steps: &[Step]) -> Option<&str> {
+    match steps {
+        [Step::Control(text)] => Some(text),
+        _ => None,
+    }
+}
+
+/// Writes a text by the simple protocol.
+fn simple(mut out: BytesMut, text: &str, copies: Option<CopyDirection>) -> Encoded {
+    frontend::query(text, &mut out).map_err(|_| (0, mapping_error("a statement has a NUL character in its text")))?;
+    let (portals, syncs) = (Vec::new(), [0].into());
+    Ok((Outgoing { messages: out, portals, syncs, is_simple: true, streams: false, copies }, Sent::default()))
+}
+
+/// Writes a job by the extended protocol.
+fn extended(core: &Core, exchange: &mut Exchange, job: &Job, insists: bool) -> Encoded {
     let in_transaction = insists || (exchange.is_idle() && exchange.transaction() != TransactionState::Idle);
     let dialect = exchange.dialect();
     let out = exchange.messages();
@@ -69,45 +103,25 @@ pub(super) fn encode(core: &Core, exchange: &mut Exchange, job: &Job, insists: b
         dialect,
     };
     let (mut sent, mut streams) = (Sent { begins_outside: !in_transaction, ..Sent::default() }, false);
+    encoder.close_evicted().map_err(|error| (0, error))?;
     if insists {
         encoder.insist_on_transaction().map_err(|error| (0, error))?;
     }
-    let written = match job {
-        Job::Burst(steps) => match single_text(steps).filter(|_| !insists) {
-            Some(text) => return simple(encoder, text, None),
-            None => encoder.burst(core, steps, in_transaction, &mut sent),
-        },
+    match job {
+        Job::Burst(steps) => encoder.burst(core, steps, in_transaction, &mut sent)?,
         Job::Rows(statement) => {
             streams = true;
-            encoder.statement(statement, 0).map_err(|error| (0, error))
+            encoder.statement(statement, 0).map_err(|error| (0, error))?;
         }
         Job::Diesel(request) => {
             streams = true;
-            encoder.request(request).map_err(|error| (0, error))
+            encoder.request(request).map_err(|error| (0, error))?;
         }
-        Job::Text(text) => return simple(encoder, text, None),
-        Job::Copy(text, direction) => return simple(encoder, text, Some(*direction)),
-        Job::Turn => Ok(()),
-    };
-    written?;
+        Job::Text(_) | Job::Copy(..) | Job::Turn => {}
+    }
     encoder.sync();
     let Encoder { out: messages, portals, syncs, .. } = encoder;
     Ok((Outgoing { messages, portals, syncs, is_simple: false, streams, copies: None }, sent))
-}
-
-/// The text of a burst that is nothing but control: it may hold statements that insist on being alone.
-fn single_text(steps: &[Step]) -> Option<&str> {
-    match steps {
-        [Step::Control(text)] => Some(text),
-        _ => None,
-    }
-}
-
-fn simple(encoder: Encoder<'_>, text: &str, copies: Option<CopyDirection>) -> Encoded {
-    let Encoder { mut out, .. } = encoder;
-    frontend::query(text, &mut out).map_err(|_| (0, mapping_error("a statement has a NUL character in its text")))?;
-    let (portals, syncs) = (Vec::new(), [0].into());
-    Ok((Outgoing { messages: out, portals, syncs, is_simple: true, streams: false, copies }, Sent::default()))
 }
 
 struct Encoder<'e> {
@@ -121,6 +135,15 @@ struct Encoder<'e> {
 }
 
 impl Encoder<'_> {
+    /// Has the server forget what has made way. Ahead of all else: what stands behind a statement that fails is passed over.
+    fn close_evicted(&mut self) -> Result<(), DatabaseError> {
+        self.cache
+            .evicted()
+            .iter()
+            .try_for_each(|name| frontend::close(b'S', name, &mut self.out))
+            .map_err(|_| too_long())
+    }
+
     fn burst(
         &mut self,
         core: &Core,
@@ -270,9 +293,6 @@ impl Encoder<'_> {
             return Ok(());
         }
         let found = self.cache.find(sql, types.clone());
-        for name in self.cache.bury() {
-            frontend::close(b'S', &name, &mut self.out).map_err(|_| too_long())?;
-        }
         let name = self.cache.name(found.id);
         if found.is_new {
             self.parse(&name, sql, types)?;

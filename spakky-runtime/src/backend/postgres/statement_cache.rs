@@ -46,7 +46,7 @@ pub(super) struct StatementCache {
     settled: u64,
     /// How many were asked for and not confirmed.
     unconfirmed: usize,
-    /// Names that the server is to forget, which is told with the next burst, so that it is no trip of its own.
+    /// Names that the server is to forget, which is told ahead of the next burst, so that it is no trip of its own.
     evicted: Vec<String>,
 }
 
@@ -176,8 +176,13 @@ impl StatementCache {
     }
 
     /// The names that the server is to forget.
-    pub(super) fn bury(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.evicted)
+    pub(super) fn evicted(&self) -> &[String] {
+        &self.evicted
+    }
+
+    /// The server is told to forget so many of them.
+    pub(super) fn bury(&mut self, count: usize) {
+        self.evicted.drain(..count);
     }
 
     fn entry(&mut self, id: StatementId) -> Option<&mut Entry> {
@@ -187,12 +192,12 @@ impl StatementCache {
 
     fn drop_entry(&mut self, entry: &Entry) {
         self.texts.remove(&entry.id.0);
-        if entry.is_parsed {
-            let name = self.name(entry.id);
-            self.evicted.push(name);
-        } else {
+        if !entry.is_parsed {
             self.unconfirmed -= 1;
         }
+        // The server may come to have it, where it is not confirmed.
+        let name = self.name(entry.id);
+        self.evicted.push(name);
     }
 
     /// Makes room. What is used by something under way stays.
@@ -234,11 +239,12 @@ mod tests {
         cache.drop_unconfirmed();
         let third = find(&mut cache, "c", 20);
         assert!(third.is_new);
-        assert_eq!(cache.bury(), [cache.name(ids[1])]);
+        assert_eq!(cache.evicted(), [cache.name(ids[1])]);
+        cache.bury(1);
         assert!(!find(&mut cache, "a", 20).is_new && !find(&mut cache, "c", 20).is_new);
         cache.drop_unconfirmed();
         assert!(find(&mut cache, "c", 20).is_new, "what could not be parsed is tried again");
-        assert_eq!(cache.bury(), [cache.name(third.id)], "the server may have it all the same");
+        assert_eq!(cache.evicted(), [cache.name(third.id)], "the server may have it all the same");
     }
 
     #[test]
@@ -249,7 +255,7 @@ mod tests {
         cache.confirm(first.id);
         cache.confirm(other.id);
         cache.forget("a");
-        assert_eq!(cache.bury().len(), 2);
+        assert_eq!(cache.evicted().len(), 2);
         assert!(find(&mut cache, "a", 20).is_new);
     }
 
@@ -261,7 +267,20 @@ mod tests {
         assert!(!find(&mut cache, "a", 20).is_new, "it is used by what is under way");
         cache.drop_unconfirmed();
         assert!(find(&mut cache, "d", 20).is_new);
-        assert_eq!(cache.bury().len(), 3);
+        assert_eq!(cache.evicted().len(), 3);
+    }
+
+    #[test]
+    fn what_is_dropped_before_it_is_confirmed_is_closed_too() {
+        let mut cache = StatementCache::new(2);
+        let id = find(&mut cache, "a", 20).id;
+        cache.forget("a");
+        cache.confirm(id);
+        assert_eq!(cache.evicted(), [cache.name(id)]);
+        let id = find(&mut cache, "a", 20).id;
+        cache.clear();
+        cache.drop_unconfirmed();
+        assert_eq!(cache.evicted()[1..], [cache.name(id)]);
     }
 
     #[test]

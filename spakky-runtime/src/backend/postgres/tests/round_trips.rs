@@ -2,9 +2,9 @@
 
 use super::support::*;
 use crate::backend::postgres::{PostgresConnection, Server};
-use crate::backend::{Burst, Step};
+use crate::backend::{Bind, Burst, Step};
 use crate::testing::proxy::{CountingProxy, MessageKind};
-use crate::value::Value;
+use crate::value::{ColumnValue, Value};
 
 struct Counted {
     proxy: CountingProxy,
@@ -170,6 +170,37 @@ async fn what_recurs_is_prepared_and_what_does_not_is_not() {
     answers(connection, vec![query("SELECT 1")]).await;
     let kept = prepared(connection).await;
     assert_eq!(kept, [sql, "SELECT 3"].map(str::to_owned).into());
+}
+
+/// What cannot be written as a message.
+fn unwritten() -> Step {
+    cached("SELECT $1", vec![Bind { ty: String::TYPE, value: Value::Text("a NUL \0".into()) }])
+}
+
+#[tokio::test]
+async fn what_makes_way_in_a_burst_that_fails_is_forgotten_by_the_server_too() {
+    let counted = Counted::start(2).await;
+    let connection = &counted.connection;
+    for number in 0..10 {
+        let failing = cached(&format!("SELECT 1 / $1 AS failing{number}"), vec![bind(0_i32)]);
+        let passed_over = cached(&format!("SELECT 1 AS passed_over{number}"), vec![]);
+        let failed = failure(connection, vec![failing, passed_over]).await;
+        assert_eq!((failed.step, failed.error.code()), (0, "22012"));
+    }
+    let kept = prepared(connection).await;
+    assert!(kept.len() <= 2, "{kept:?}");
+}
+
+#[tokio::test]
+async fn what_makes_way_for_a_burst_that_cannot_be_written_is_forgotten_by_the_next_one() {
+    let counted = Counted::start(3).await;
+    let connection = &counted.connection;
+    for sql in ["SELECT 1", "SELECT 2"] {
+        answers(connection, vec![cached(sql, vec![])]).await;
+    }
+    failure(connection, vec![cached("SELECT 3", vec![]), unwritten()]).await;
+    answers(connection, vec![query("SELECT 4")]).await;
+    assert_eq!(prepared(connection).await, ["SELECT 2".to_owned()].into());
 }
 
 #[tokio::test]
