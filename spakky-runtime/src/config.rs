@@ -29,3 +29,5 @@ pub use mode::{AuthMethod, PoolKind, Pooler, SslMode};
 #[cfg(feature = "postgres")]
 pub(crate) use require_auth::RequireAuth;
 pub use settings::DatabaseConfig;
+#[cfg(feature = "postgres")]
+pub(crate) use validate::{check_system_roots, is_system};

@@ -251,21 +251,27 @@ fn settings_that_do_not_go_together_are_refused() {
         check(&DatabaseConfig::new(URL).sslmode(SslMode::Disable).ssl_root_cert("ca.pem")).unwrap_err(),
         "`ssl_root_cert` has no meaning with `sslmode` = `disable`; remove one of them"
     );
+    assert_eq!(
+        check(&DatabaseConfig::new(URL).ssl_root_cert("ca.pem")).unwrap_err(),
+        "`ssl_root_cert` is not looked at with `sslmode` = `prefer`, which is what it is unless set; set `sslmode` to \
+         `verify-full`, or to `verify-ca` where the name of the host is not that of the certificate"
+    );
     for (sslmode, problem) in [
         (
+            SslMode::Disable,
+            "`ssl_root_cert` = `system` needs `sslmode` = `verify-full`: with `disable`, a server of whatever name would be trusted",
+        ),
+        (
             SslMode::Prefer,
-            "`ssl_root_cert` is not looked at with `sslmode` = `prefer`, which is what it is unless set; set `sslmode` to \
-             `verify-full`, or to `verify-ca` where the name of the host is not that of the certificate",
+            "`ssl_root_cert` = `system` needs `sslmode` = `verify-full`: with `prefer`, a server of whatever name would be trusted",
         ),
         (
             SslMode::VerifyCa,
-            "`ssl_root_cert` = `system` needs `sslmode` = `verify-full`: with `verify-ca`, whoever has a certificate for any name \
-             would be trusted",
+            "`ssl_root_cert` = `system` needs `sslmode` = `verify-full`: with `verify-ca`, a server of whatever name would be trusted",
         ),
         (
             SslMode::Require,
-            "`ssl_root_cert` = `system` needs `sslmode` = `verify-full`: with `require`, whoever has a certificate for any name \
-             would be trusted",
+            "`ssl_root_cert` = `system` needs `sslmode` = `verify-full`: with `require`, a server of whatever name would be trusted",
         ),
     ] {
         assert_eq!(check(&DatabaseConfig::new(URL).sslmode(sslmode).ssl_root_cert("system")).unwrap_err(), problem);

@@ -126,7 +126,10 @@ impl DatabaseConfig {
 
     /// What is wrong with how the server and this client know each other.
     fn check_certificates(&self) -> Option<String> {
-        let is_system = self.ssl_root_cert.as_deref().is_some_and(|path| path == Path::new(SYSTEM));
+        let problem = check_system_roots("ssl_root_cert", self.sslmode, self.ssl_root_cert.as_deref());
+        if problem.is_some() {
+            return problem;
+        }
         let problem = match (self.sslmode, &self.ssl_root_cert) {
             (SslMode::Disable, Some(_)) => {
                 "`ssl_root_cert` has no meaning with `sslmode` = `disable`; remove one of them".into()
@@ -139,10 +142,6 @@ impl DatabaseConfig {
             (SslMode::VerifyCa, None) => {
                 "`sslmode` = `verify-ca` needs the certificates that the server's descends from; set `ssl_root_cert`".into()
             }
-            (mode, Some(_)) if is_system && mode != SslMode::VerifyFull => format!(
-                "`ssl_root_cert` = `{SYSTEM}` needs `sslmode` = `verify-full`: with `{mode}`, whoever has a certificate for any \
-                 name would be trusted"
-            ),
             _ => match (&self.ssl_cert, &self.ssl_key) {
                 (Some(_), None) => "`ssl_cert` needs the private key that belongs to it; set `ssl_key`".into(),
                 (None, Some(_)) => "`ssl_key` needs the certificate that belongs to it; set `ssl_cert`".into(),
@@ -197,6 +196,21 @@ impl DatabaseConfig {
     fn check_sqlite_url(&self) -> Option<String> {
         None
     }
+}
+
+/// Whether a root certificate stands for all that the system trusts.
+pub(crate) fn is_system(root: &Path) -> bool {
+    root == Path::new(SYSTEM)
+}
+
+/// What is wrong with all that the system trusts as the root certificate, which is set by `key`: only the name in the server's own
+/// certificate tells it from others.
+pub(crate) fn check_system_roots(key: &str, mode: SslMode, root: Option<&Path>) -> Option<String> {
+    (root.is_some_and(is_system) && mode != SslMode::VerifyFull).then(|| {
+        format!(
+            "`{key}` = `{SYSTEM}` needs `sslmode` = `verify-full`: with `{mode}`, a server of whatever name would be trusted"
+        )
+    })
 }
 
 /// The error with all that is wrong.

@@ -15,7 +15,7 @@ use super::server::{Server, SslNegotiation, Unread};
 use super::socket::Opening;
 use super::tls;
 use super::types::TypeCatalog;
-use crate::config::{Pooler, RequireAuth, SslMode};
+use crate::config::{Pooler, RequireAuth, SslMode, check_system_roots, is_system};
 use crate::error::DatabaseError;
 
 /// How to reach a server. Clones share what was learnt of it (its types, the TLS set-up).
@@ -42,12 +42,17 @@ pub(crate) struct PostgresOptions {
 }
 
 impl PostgresOptions {
-    /// Reads a URL (`postgres://user:password@host/database?sslmode=require`). `ssl_mode` wins over the URL's `sslmode`.
+    /// Reads a URL (`postgres://user:password@host/database?sslmode=require`). `ssl_mode` wins over the URL's `sslmode`. Without
+    /// either, `sslrootcert=system` means `verify-full`.
     pub(crate) fn from_url(url: &str, ssl_mode: Option<SslMode>) -> Result<Self, DatabaseError> {
         let server = Server::read(url).map_err(refused)?;
+        let unset = match &server.ssl_root_cert {
+            Some(root) if is_system(root) => SslMode::VerifyFull,
+            _ => SslMode::Prefer,
+        };
         Ok(PostgresOptions {
             connect_timeout: server.connect_timeout.unwrap_or(Duration::from_secs(10)),
-            ssl_mode: ssl_mode.or(server.ssl_mode).unwrap_or(SslMode::Prefer),
+            ssl_mode: ssl_mode.or(server.ssl_mode).unwrap_or(unset),
             ssl_root_cert: server.ssl_root_cert.clone(),
             server,
             ssl_cert: None,
@@ -112,6 +117,9 @@ impl PostgresOptions {
     }
 
     fn encryption(&self) -> Result<Option<Arc<ClientConfig>>, DatabaseError> {
+        if let Some(problem) = check_system_roots("sslrootcert", self.ssl_mode, self.ssl_root_cert.as_deref()) {
+            return Err(config_error(format!("connect to the server: {problem}")));
+        }
         if self.ssl_mode == SslMode::Disable {
             return Ok(None);
         }

@@ -18,11 +18,9 @@ use x509_cert::der::oid::db::{rfc4519, rfc5912};
 use x509_cert::{Certificate, TbsCertificate};
 
 use super::error::{config_error, connection_error};
-use crate::config::SslMode;
+use crate::config::{SslMode, is_system};
 use crate::error::DatabaseError;
 
-/// What the system trusts, in the place of a file.
-const SYSTEM: &str = "system";
 /// The name of the protocol inside, for who asks for TLS without a word before it.
 const PROTOCOL: &[u8] = b"postgresql";
 
@@ -47,7 +45,7 @@ type Digests = [Option<[u8; 32]>; 3];
 impl SetUp {
     /// Reads the files, and sets TLS up where one of them holds something else than last time.
     pub(super) fn with(&self, wanted: &Wanted<'_>) -> Result<Arc<ClientConfig>, DatabaseError> {
-        let root = wanted.root_cert.filter(|path| *path != Path::new(SYSTEM));
+        let root = wanted.root_cert.filter(|path| !is_system(path));
         let root = root.map(|path| PemFile::read("the root certificate", path)).transpose()?;
         let certificate = wanted.certificate.map(|path| PemFile::read("the client's certificate", path)).transpose()?;
         let key = wanted.key.map(|path| PemFile::read("the client's private key", path)).transpose()?;

@@ -107,6 +107,23 @@ fn times_of_the_url_are_in_the_units_of_libpq() {
 }
 
 #[test]
+fn the_certificates_of_the_system_are_trusted_for_the_servers_name_alone() {
+    let open = |query: &str| {
+        let options = PostgresOptions::from_url(&format!("postgres://h/d?{query}"), None).unwrap();
+        options.opening().map(|opening| opening.mode).map_err(|error| error.message)
+    };
+    assert_eq!(open("sslrootcert=system"), Ok(SslMode::VerifyFull));
+    assert_eq!(open("sslrootcert=system&sslmode=verify-full"), Ok(SslMode::VerifyFull));
+    for mode in ["disable", "prefer", "require", "verify-ca"] {
+        let told = format!(
+            "connect to the server: `sslrootcert` = `system` needs `sslmode` = `verify-full`: with `{mode}`, a server of \
+             whatever name would be trusted"
+        );
+        assert_eq!(open(&format!("sslrootcert=system&sslmode={mode}")), Err(told));
+    }
+}
+
+#[test]
 fn the_ssl_mode_of_the_options_wins_over_the_urls() {
     let mode = |url: &str, mode| PostgresOptions::from_url(url, mode).map(|options| options.ssl_mode).unwrap();
     assert_eq!(mode("postgres://h/d", None), SslMode::Prefer);

@@ -4,9 +4,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use diesel_async::AsyncConnection;
+
 use super::server::{PrivateServer, own};
 use super::support::*;
-use crate::backend::postgres::{PostgresConnection, PostgresOptions};
+use crate::backend::postgres::{PgConnection, PostgresConnection, PostgresOptions};
 use crate::config::SslMode;
 use crate::error::ErrorKind;
 use crate::value::Value;
@@ -118,6 +120,13 @@ async fn the_ssl_mode_decides_whether_and_whom_to_trust() {
     ] {
         let error = PostgresConnection::connect(&refused).await.unwrap_err();
         assert_eq!((error.kind, error.retryable), (ErrorKind::Connection, false), "{refused:?}");
+    }
+    for (parameters, told) in [
+        ("sslrootcert=system", "TLS could not be set up: invalid peer certificate"),
+        ("sslrootcert=system&sslmode=require", "`sslrootcert` = `system` needs `sslmode` = `verify-full`"),
+    ] {
+        let error = PgConnection::establish(&format!("{by_name}?{parameters}")).await.map(drop).unwrap_err();
+        assert!(error.to_string().contains(told), "{error}");
     }
     let missing = options(&by_name, SslMode::VerifyFull, Some(&server.folder().join("missing.crt")));
     assert_eq!(PostgresConnection::connect(&missing).await.unwrap_err().kind, ErrorKind::Config);
