@@ -499,15 +499,20 @@ impl Exchange {
             b'G' if current.copies == Some(CopyDirection::In) && !current.is_abandoned => current.accepts = true,
             b'G' => {
                 // The server reads nothing but rows until it is told that none come; the Sync was passed over.
-                let _ = frontend::copy_fail("rows of a COPY cannot be sent by this call", &mut line.output);
+                let reason = match current.copies {
+                    Some(CopyDirection::Out) => "the statement copies rows to the server; use `copy_in`",
+                    _ => "rows of a COPY cannot be sent by this call",
+                };
+                let _ = frontend::copy_fail(reason, &mut line.output);
                 if !current.is_simple {
                     // Where the server fails before it reads on, it answers the other Sync, too: the line is not used again.
                     frontend::sync(&mut line.output);
                     current.is_spoilt = true;
                 }
             }
+            b'H' => current.copies_out(),
             b'd' => current.take_copied(body),
-            b'H' | b'c' => {}
+            b'c' => {}
             tag => {
                 let tag = char::from(tag).escape_default();
                 self.finish(End::Line(format!("the server sent a message of the unknown kind `{tag}`")));

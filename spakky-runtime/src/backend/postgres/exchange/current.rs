@@ -10,7 +10,7 @@ use crate::backend::postgres::server_error::ServerError;
 use crate::backend::postgres::statement_cache::{StatementCache, StatementId};
 use crate::backend::postgres::types::TypeCatalog;
 use crate::backend::postgres::wire::RowReader;
-use crate::error::DatabaseError;
+use crate::error::{DatabaseError, ErrorKind};
 
 /// What a portal is run for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,8 @@ pub(in super::super) enum Failure {
     Server(ServerError),
     /// The server answered COMMIT with ROLLBACK.
     RolledBack,
-    /// It cannot be written as messages; nothing of the burst was sent.
+    /// It is refused on this side: it cannot be written as messages, so that nothing of the burst was sent, or is not the statement
+    /// that it was sent as.
     Unsent(DatabaseError),
     /// The line had ended before; nothing of the burst was sent.
     Closed(Arc<End>),
@@ -152,6 +153,14 @@ impl Current {
             self.reader = Some(reader);
         }
         true
+    }
+
+    /// Rows are to come from the server. Where they were to go there, it has failed, and they are passed over.
+    pub(super) fn copies_out(&mut self) {
+        if self.copies == Some(CopyDirection::In) && !self.is_abandoned {
+            let message = "the statement copies rows from the server; use `copy_out`";
+            self.fail(Failure::Unsent(DatabaseError::new(ErrorKind::Database, "", message)));
+        }
     }
 
     /// Takes in a piece of what is copied from the server.

@@ -15,6 +15,7 @@ use super::{PgConnection, Reading, failed};
 use crate::backend::postgres::encode::Job;
 use crate::backend::postgres::exchange::CopyDirection;
 use crate::backend::postgres::flight::Flight;
+use crate::sql::Token;
 use crate::sql::statement::statements;
 
 impl PgConnection {
@@ -116,21 +117,43 @@ impl PgConnection {
     /// Refuses what is not one statement that copies this way.
     fn check_copy(&mut self, sql: &str, direction: CopyDirection) -> QueryResult<()> {
         self.check_control(sql)?;
-        let (place, form) = match direction {
-            CopyDirection::In => ("STDIN", "COPY … FROM STDIN"),
-            CopyDirection::Out => ("STDOUT", "COPY … TO STDOUT"),
+        let form = match direction {
+            CopyDirection::In => "COPY … FROM STDIN",
+            CopyDirection::Out => "COPY … TO STDOUT",
         };
-        let parts = statements(sql, self.core.exchange().dialect());
-        let is_copy = |text: &str| {
-            let text = text.to_ascii_uppercase();
-            text.starts_with("COPY") && text.contains(place)
-        };
-        match parts.as_slice() {
-            [part] if sql.get(part.range()).is_some_and(is_copy) => Ok(()),
+        match statements(sql, self.core.exchange().dialect()).as_slice() {
+            [statement] if copies(&statement.tokens) == Some(direction) => Ok(()),
             _ => {
                 let message = format!("copy rows: the text is not one statement `{form}`; run others by themselves");
                 Err(DieselError::QueryBuilderError(message.into()))
             }
         }
     }
+}
+
+/// Which way a statement copies rows on the line.
+fn copies(tokens: &[Token<'_>]) -> Option<CopyDirection> {
+    let (copy, rest) = tokens.split_first()?;
+    if !copy.is_word("COPY") {
+        return None;
+    }
+    let (mut parentheses, mut in_name) = (0_usize, false);
+    for pair in rest.windows(2) {
+        let [token, next] = pair else { break };
+        // A word that is reserved is a name behind a dot alone.
+        if parentheses == 0 && !in_name && token.is_any_word(&["FROM", "TO"]) {
+            return match token.is_word("FROM") {
+                true if next.is_word("STDIN") => Some(CopyDirection::In),
+                false if next.is_word("STDOUT") => Some(CopyDirection::Out),
+                _ => None,
+            };
+        }
+        if token.is('(') {
+            parentheses += 1;
+        } else if token.is(')') {
+            parentheses = parentheses.saturating_sub(1);
+        }
+        in_name = token.is('.');
+    }
+    None
 }

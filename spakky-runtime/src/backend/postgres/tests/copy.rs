@@ -15,6 +15,8 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::support::*;
+use crate::backend::postgres::encode::Job;
+use crate::backend::postgres::exchange::CopyDirection;
 use crate::backend::postgres::{PgConnection, PostgresConnection, PostgresOptions};
 use crate::value::Value;
 
@@ -258,16 +260,69 @@ async fn what_does_not_copy_is_refused() {
     let database = TestDatabase::create().await;
     let mut connection = connect(&database).await;
     let told = "copy rows: the text is not one statement `COPY … FROM STDIN`; run others by themselves";
-    for text in
-        ["", "SELECT 1", "COPY lines TO STDOUT", "COPY lines FROM STDIN; COMMIT", "SELECT 1; COPY lines FROM STDIN"]
-    {
+    for text in [
+        "",
+        "SELECT 1",
+        "COPY lines TO STDOUT",
+        "COPY lines FROM STDIN; COMMIT",
+        "SELECT 1; COPY lines FROM STDIN",
+        "COPY stdin_log TO STDOUT",
+        "COPY stdin TO STDOUT",
+        "COPY (SELECT 1 FROM stdin) TO STDOUT",
+        "COPY public.from TO STDOUT -- FROM STDIN",
+        "COPY lines FROM '/tmp/stdin'",
+        "COPY lines FROM PROGRAM 'cat' /* STDIN */",
+        "COPYING FROM STDIN",
+    ] {
         let error = connection.copy_in(text, pieces(Vec::new())).await.unwrap_err();
         assert_eq!(error.to_string(), told, "{text}");
     }
     let told = told.replace("FROM STDIN", "TO STDOUT");
-    for text in ["TABLE lines", COPY_IN, "COPY lines TO '/tmp/x'", "COPY lines TO STDOUT; SELECT 1"] {
+    for text in [
+        "TABLE lines",
+        COPY_IN,
+        "COPY lines TO '/tmp/x'",
+        "COPY lines TO STDOUT; SELECT 1",
+        "COPY stdout_log FROM '/file'",
+        "COPY stdout FROM STDIN",
+        "COPY lines TO '/tmp/stdout'",
+    ] {
         let error = connection.copy_out(text).await.map(drop).unwrap_err();
         assert_eq!(error.to_string(), told, "{text}");
     }
     assert_eq!(connection.copy_in(" copy lines from stdin; ", pieces(Vec::new())).await, Ok(0));
+    connection.batch_execute("CREATE TABLE \"to\" (\"from\" int4)").await.unwrap();
+    for text in [
+        "COPY public.to (\"from\") FROM STDIN WHERE \"from\" > 1",
+        "/* TO STDOUT */ COPY \"to\" FROM STDIN (FORMAT csv)",
+    ] {
+        assert_eq!(connection.copy_in(text, pieces(vec![Bytes::from("7\n")])).await, Ok(1), "{text}");
+    }
+    for text in ["COPY \"to\" TO STDOUT", "COPY (SELECT 7 FROM \"to\" LIMIT 2) TO STDOUT"] {
+        let rows = connection.copy_out(text).await.unwrap();
+        assert_eq!(rows.try_collect::<Vec<_>>().await.unwrap(), ["7\n", "7\n"], "{text}");
+    }
+}
+
+/// What a statement comes to that is taken for one which copies that way.
+async fn copied_as(connection: &PostgresConnection, sql: &str, direction: CopyDirection) -> String {
+    let flight = connection.core.launch(Job::Copy(sql.to_owned(), direction));
+    let (finished, _) = timeout(LIMIT, flight.finished()).await.expect("it is answered");
+    let (_, failure) = finished.failure.expect("it goes the other way");
+    failure.into_error().message
+}
+
+#[tokio::test]
+async fn rows_that_go_the_other_way_are_a_failure() {
+    let database = TestDatabase::create().await;
+    drop(connect(&database).await);
+    database.run("INSERT INTO lines SELECT id, '' FROM generate_series(1, 100000) AS id").await;
+    let connection = database.connect().await;
+    let told = "the statement copies rows from the server; use `copy_out`";
+    assert_eq!(copied_as(&connection, "COPY lines TO STDOUT", CopyDirection::In).await, told);
+    let told = "COPY from stdin failed: the statement copies rows to the server; use `copy_in`";
+    assert_eq!(copied_as(&connection, COPY_IN, CopyDirection::Out).await, told);
+    // The connection goes on behind them.
+    assert_eq!(connection.lend(false).copy_in(COPY_IN, pieces(vec![Bytes::from(row(0))])).await, Ok(1));
+    assert_eq!(value(&connection, "SELECT count(*) FROM lines").await, Value::I64(100_001));
 }
