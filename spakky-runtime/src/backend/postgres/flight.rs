@@ -4,6 +4,8 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
+
 use super::core::Core;
 use super::encode::{Job, Sent, encode};
 use super::exchange::{Exchange, Failure, Finished, Ticket};
@@ -94,7 +96,7 @@ impl Flight {
     }
 
     /// Waits until a server that is copied to takes more, and sends it a piece; `false` once it takes none.
-    pub(super) fn poll_upload(&mut self, piece: &[u8], cx: &mut Context<'_>) -> Poll<bool> {
+    pub(super) fn poll_upload(&mut self, piece: &mut Bytes, cx: &mut Context<'_>) -> Poll<bool> {
         ready!(self.poll_start(cx));
         if matches!(self.stage, Stage::Failed(_) | Stage::Taken) {
             return Poll::Ready(false);

@@ -50,19 +50,19 @@ impl PgConnection {
         let mut given_up = None;
         let upload = async {
             let mut rows = pin!(rows);
-            let mut may_go_on = poll_fn(|cx| flight.poll_upload(&[], cx)).await;
+            let mut may_go_on = poll_fn(|cx| flight.poll_upload(&mut Bytes::new(), cx)).await;
             while may_go_on {
                 // While the stream gives nothing, what is there is written, and the server is heard.
                 let next = poll_fn(|cx| match rows.as_mut().poll_next(cx) {
                     Poll::Ready(next) => Poll::Ready(Some(next)),
-                    Poll::Pending => match flight.poll_upload(&[], cx) {
+                    Poll::Pending => match flight.poll_upload(&mut Bytes::new(), cx) {
                         Poll::Ready(false) => Poll::Ready(None),
                         _ => Poll::Pending,
                     },
                 });
                 let Some(next) = next.await else { break };
                 match next {
-                    Some(Ok(piece)) => may_go_on = poll_fn(|cx| flight.poll_upload(&piece, cx)).await,
+                    Some(Ok(mut piece)) => may_go_on = poll_fn(|cx| flight.poll_upload(&mut piece, cx)).await,
                     Some(Err(error)) => {
                         flight.end_upload(Err("the program has given up"));
                         given_up = Some(error.into());

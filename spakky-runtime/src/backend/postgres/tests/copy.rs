@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use diesel::result::Error as DieselError;
 use diesel_async::SimpleAsyncConnection;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -18,6 +18,7 @@ use super::support::*;
 use crate::backend::postgres::encode::Job;
 use crate::backend::postgres::exchange::CopyDirection;
 use crate::backend::postgres::{PgConnection, PostgresConnection, PostgresOptions};
+use crate::testing::proxy::{CountingProxy, Direction};
 use crate::value::Value;
 
 const COPY_IN: &str = "COPY lines (id, line) FROM STDIN";
@@ -253,6 +254,36 @@ async fn a_connection_that_is_closed_meanwhile_ends_the_wait_for_the_stream() {
     let copying = lent.copy_in(COPY_IN, pieces(vec![Bytes::from(row(1))]).chain(nothing));
     let (ended, ()) = timeout(LIMIT, async { tokio::join!(copying, closing) }).await.expect("it is told");
     assert_eq!(ended.unwrap_err().to_string(), "the connection was closed on this side");
+}
+
+/// The lengths of the pieces of rows in what a client sent.
+fn copied(mut sent: &[u8]) -> Vec<usize> {
+    let mut lengths = Vec::new();
+    while sent.has_remaining() {
+        let (tag, length) = (sent.get_u8(), sent.get_u32() as usize - 4);
+        if tag == b'd' {
+            lengths.push(length);
+        }
+        sent.advance(length);
+    }
+    lengths
+}
+
+#[tokio::test]
+async fn a_long_piece_travels_as_several_messages() {
+    let database = TestDatabase::create().await;
+    drop(connect(&database).await);
+    let proxy = CountingProxy::start(database.url()).await.unwrap();
+    let mut connection = <PgConnection as diesel_async::AsyncConnection>::establish(proxy.url()).await.unwrap();
+    let line = "x".repeat(8 * 1024 * 1024);
+    let long = Bytes::from(format!("1\t{line}\n"));
+    let length = long.len();
+    proxy.record();
+    assert_eq!(connection.copy_in(COPY_IN, pieces(vec![long, Bytes::from("2\tx\n")])).await, Ok(2));
+    let lengths = copied(&proxy.recorded_bytes(Direction::ToServer));
+    assert_eq!(lengths.iter().sum::<usize>(), length + 4);
+    assert!(lengths.iter().all(|length| *length <= 64 * 1024), "{lengths:?}");
+    assert_eq!(database.number("SELECT count(*) FROM lines WHERE length(line) = 8388608").await, 1);
 }
 
 #[tokio::test]
