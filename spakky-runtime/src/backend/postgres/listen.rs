@@ -80,7 +80,8 @@ pub struct Listener {
     target: PostgresTarget,
     config: DatabaseConfig,
     channels: Vec<String>,
-    quiet: Duration,
+    /// `None` where nobody asks for a sign of life.
+    quiet: Option<Duration>,
     open: Option<Open>,
 }
 
@@ -113,16 +114,16 @@ impl Listener {
         if config.pooler != Pooler::None {
             return Err(refused(BEHIND_POOLER));
         }
-        let mut listener = Listener { target, config: config.clone(), channels, quiet: QUIET, open: None };
+        let mut listener = Listener { target, config: config.clone(), channels, quiet: Some(QUIET), open: None };
         listener.open = Some(listener.connect().await?);
         Ok(listener)
     }
 
     /// Sets how long nothing may be heard before the server is asked for a sign of life; 30 seconds unless set. A line on which
-    /// none comes for as long again is lost.
+    /// none comes for as long again is lost. Zero is no limit, and the server is never asked.
     #[must_use]
     pub fn quiet_limit(mut self, limit: Duration) -> Self {
-        self.quiet = limit;
+        self.quiet = Some(limit).filter(|limit| !limit.is_zero());
         self
     }
 
@@ -180,7 +181,7 @@ impl Listener {
 
 impl Open {
     /// The next notification; why there will be none.
-    async fn next(&mut self, quiet: Duration) -> io::Result<Notification> {
+    async fn next(&mut self, quiet: Option<Duration>) -> io::Result<Notification> {
         loop {
             if let Some(notification) = self.heard.pop_front() {
                 return Ok(notification);
@@ -199,7 +200,13 @@ impl Open {
                 }
             }
             let turn = poll_fn(|cx| self.line.poll_turn(cx));
-            match tokio::time::timeout_at(self.heard_at + quiet, turn).await {
+            // An end that no clock can tell never comes.
+            let end = quiet.and_then(|quiet| self.heard_at.checked_add(quiet));
+            let turned = match end {
+                Some(end) => tokio::time::timeout_at(end, turn).await,
+                None => Ok(turn.await),
+            };
+            match turned {
                 Ok(turned) => {
                     turned?;
                     (self.heard_at, self.is_asked) = (Instant::now(), false);
@@ -245,7 +252,7 @@ fn refused(message: &str) -> Error {
 }
 
 /// A `NotificationResponse`: a process and two texts with a zero behind each.
-fn read(body: &[u8]) -> Option<Notification> {
+pub(super) fn read(body: &[u8]) -> Option<Notification> {
     let (process, texts) = body.split_first_chunk::<4>()?;
     let mut texts = texts.split(|byte| *byte == 0).map(|text| String::from_utf8_lossy(text).into_owned());
     Some(Notification { process: i32::from_be_bytes(*process), channel: texts.next()?, payload: texts.next()? })

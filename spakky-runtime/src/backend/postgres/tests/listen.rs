@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use super::support::LIMIT;
+use crate::backend::postgres::listen::read;
 use crate::backend::postgres::{Heard, Listener, PostgresTarget};
 use crate::config::DatabaseConfig;
 
@@ -66,4 +68,38 @@ async fn a_server_that_gives_no_sign_of_life_is_left() {
     assert_eq!(payloads, ["before all was answered", "(resumed)", "before all was answered", "at last"]);
     let heard = timeout(LIMIT, server).await.unwrap().unwrap();
     assert_eq!(heard, message(b'Q', b"\0").repeat(3));
+}
+
+#[tokio::test]
+async fn a_limit_that_no_clock_can_tell_is_none_and_so_is_zero() {
+    for limit in [Duration::MAX, Duration::ZERO] {
+        let socket = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let server = tokio::spawn(async move {
+            let (mut line, _) = socket.accept().await.unwrap();
+            let mut chunk = [0; 4096];
+            for answer in welcome() {
+                assert_ne!(line.read(&mut chunk).await.unwrap(), 0);
+                line.write_all(&answer).await.unwrap();
+            }
+            line
+        });
+        let config = DatabaseConfig::new(format!("postgres://user@127.0.0.1:{port}/db?sslmode=disable"));
+        let target = PostgresTarget::new(&config).unwrap();
+        let listener = Listener::open(target, &config, vec!["orders".to_owned()]).await.unwrap();
+        let mut listener = listener.quiet_limit(limit);
+        let mut line = server.await.unwrap();
+        let before = Heard::Notification(read(b"\0\0\0\x09orders\0before all was answered\0").unwrap());
+        assert_eq!(timeout(LIMIT, listener.recv()).await.unwrap().unwrap(), before);
+        for _ in 0..100 {
+            assert!(listener.recv().now_or_never().is_none(), "{limit:?}");
+            tokio::task::yield_now().await;
+        }
+        let told = b"\0\0\0\x09orders\0at last\0";
+        line.write_all(&message(b'A', told)).await.unwrap();
+        let heard = timeout(LIMIT, listener.recv()).await.unwrap().unwrap();
+        assert_eq!(heard, Heard::Notification(read(told).unwrap()), "{limit:?}");
+        // It was asked for no sign of life.
+        assert_eq!(line.try_read(&mut [0; 16]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    }
 }
