@@ -66,10 +66,11 @@ pub(super) fn encode(core: &Core, exchange: &mut Exchange, job: &Job, insists: b
     if let Some((text, copies)) = text {
         return simple(exchange.messages(), text, copies);
     }
-    let evicted = exchange.cache.evicted().len();
+    let (evicted, latest) = (exchange.cache.evicted().len(), exchange.cache.latest());
     let encoded = extended(core, exchange, job, insists);
-    if encoded.is_ok() {
-        exchange.cache.bury(evicted);
+    match &encoded {
+        Ok(_) => exchange.cache.bury(evicted),
+        Err(_) => exchange.cache.drop_unsent(latest),
     }
     encoded
 }

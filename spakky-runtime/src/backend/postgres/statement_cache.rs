@@ -152,14 +152,23 @@ impl StatementCache {
         if std::mem::take(&mut self.unconfirmed) == 0 {
             return;
         }
-        let dropped: Vec<Entry> =
-            self.entries.values_mut().flat_map(|entries| entries.extract_if(.., |entry| !entry.is_parsed)).collect();
-        self.entries.retain(|_, entries| !entries.is_empty());
-        for entry in dropped {
-            self.texts.remove(&entry.id.0);
+        for entry in self.take_out(|entry| !entry.is_parsed) {
             // The server may have it all the same; to close what is not there is no error.
             let name = self.name(entry.id);
             self.evicted.push(name);
+        }
+    }
+
+    /// What was asked for last.
+    pub(super) fn latest(&self) -> StatementId {
+        StatementId(self.clock)
+    }
+
+    /// Forgets what was asked for since then, and not sent to the server.
+    pub(super) fn drop_unsent(&mut self, since: StatementId) {
+        if self.unconfirmed > 0 {
+            let dropped = self.take_out(|entry| entry.id.0 > since.0);
+            self.unconfirmed -= dropped.len();
         }
     }
 
@@ -188,6 +197,16 @@ impl StatementCache {
     fn entry(&mut self, id: StatementId) -> Option<&mut Entry> {
         let sql = self.texts.get(&id.0)?;
         self.entries.get_mut(sql)?.iter_mut().find(|entry| entry.id == id)
+    }
+
+    fn take_out(&mut self, is_out: impl Fn(&Entry) -> bool) -> Vec<Entry> {
+        let entries = self.entries.values_mut();
+        let taken: Vec<Entry> = entries.flat_map(|entries| entries.extract_if(.., |entry| is_out(entry))).collect();
+        self.entries.retain(|_, entries| !entries.is_empty());
+        for entry in &taken {
+            self.texts.remove(&entry.id.0);
+        }
+        taken
     }
 
     fn drop_entry(&mut self, entry: &Entry) {
@@ -281,6 +300,18 @@ mod tests {
         cache.clear();
         cache.drop_unconfirmed();
         assert_eq!(cache.evicted()[1..], [cache.name(id)]);
+    }
+
+    #[test]
+    fn what_was_not_sent_is_parsed_by_the_next_one_and_not_closed() {
+        let mut cache = StatementCache::new(2);
+        let sent = find(&mut cache, "a", 20).id;
+        let before = cache.latest();
+        assert!(!find(&mut cache, "a", 20).is_new && find(&mut cache, "b", 20).is_new);
+        cache.drop_unsent(before);
+        cache.confirm(sent);
+        assert!(!find(&mut cache, "a", 20).is_new && find(&mut cache, "b", 20).is_new);
+        assert!(cache.evicted().is_empty());
     }
 
     #[test]

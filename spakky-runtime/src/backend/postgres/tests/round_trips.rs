@@ -199,8 +199,23 @@ async fn what_makes_way_for_a_burst_that_cannot_be_written_is_forgotten_by_the_n
         answers(connection, vec![cached(sql, vec![])]).await;
     }
     failure(connection, vec![cached("SELECT 3", vec![]), unwritten()]).await;
-    answers(connection, vec![query("SELECT 4")]).await;
+    assert_eq!(messages(&counted, vec![query("SELECT 4")]).await.0, "CPBDES");
     assert_eq!(prepared(connection).await, ["SELECT 2".to_owned()].into());
+}
+
+#[tokio::test]
+async fn what_was_to_be_prepared_by_a_burst_that_cannot_be_written_is_prepared_by_the_next_one() {
+    let counted = Counted::start(8).await;
+    let (connection, holder) = (&counted.connection, counted._database.connect().await);
+    let lock = || query("SELECT pg_advisory_xact_lock(7)");
+    answers(&holder, vec![begin(), lock()]).await;
+    // What is sent behind a COMMIT is written before that is answered.
+    drop(connection.send(vec![begin(), lock(), Step::Commit]));
+    let first = connection.send(vec![cached("SELECT 1", vec![]), unwritten()]);
+    let second = connection.send(vec![cached("SELECT 1", vec![]), query("SELECT 2")]);
+    answers(&holder, vec![Step::Rollback]).await;
+    assert!(first.await.is_err());
+    assert_eq!(second.await.expect("it is prepared").len(), 2);
 }
 
 #[tokio::test]
