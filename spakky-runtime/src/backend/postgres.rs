@@ -208,7 +208,10 @@ impl PostgresConnection {
     /// Reads again which types the database has, if one was met that is not known. Answers whether the server did within `deadline`.
     pub(crate) async fn learn_types(&self, deadline: Duration) -> bool {
         let types = &self.core.types;
-        !types.has_missed() || matches!(tokio::time::timeout(deadline, types.load(&self.core)).await, Ok(Ok(())))
+        if !types.has_missed() {
+            return true;
+        }
+        matches!(Box::pin(tokio::time::timeout(deadline, types.load(&self.core))).await, Ok(Ok(())))
     }
 
     /// Whether the server answers within `deadline`.

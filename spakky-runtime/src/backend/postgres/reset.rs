@@ -105,8 +105,9 @@ impl Core {
 
     /// Waits until what was sent and given up has been answered.
     pub(super) async fn answered(self: &Arc<Self>) {
-        if !self.exchange().is_quiet() {
-            self.launch(Job::Turn).finished().await;
+        let is_quiet = self.exchange().is_quiet();
+        if !is_quiet {
+            Box::pin(self.launch(Job::Turn).finished()).await;
         }
     }
 
