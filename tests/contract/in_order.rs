@@ -382,6 +382,18 @@ async fn a_child_moves_from_an_owner_that_is_upserted(store: Store) {
             .await
             .unwrap();
     }
+    // One that is saved, too, and whose child is left out again where it came to.
+    roots.autocommit().add_all_now(&mut [root(201, [kid(202)]), root(205, [])]).await.unwrap();
+    store
+        .work(async |_| {
+            let (mut one, mut five) = (roots.get(201).await?, roots.get(205).await?);
+            let mut old = five.clone();
+            five.kids.append(&mut one.kids);
+            roots.save_all([&mut one, &mut five, &mut old])?;
+            roots.upsert(&mut one)
+        })
+        .await
+        .unwrap();
     let expected = ["4: 5 k []", "6: 7 k [17]", "8: 9 k [19]", "104: 4 k []", "106: 6 k []", "108: 8 k [18]"];
     assert_eq!(stored(&store).await, expected);
 }

@@ -278,7 +278,8 @@ impl IdentityMap {
         let known = self.entries.iter().filter(is_same).chain(changed).filter(|(_, entry)| !entry.deleted);
         known.filter_map(move |(key, entry)| {
             let table = concerns(key)?;
-            Some((table, entry.base(table).0.filter(|known| known.children().is_some())?))
+            let known = entry.base(table).0.or(entry.replaced.as_ref().map(Cow::Borrowed));
+            Some((table, known.filter(|known| known.children().is_some())?))
         })
     }
 
