@@ -54,6 +54,22 @@ macro_rules! each {
     };
 }
 
+/// What has to do with a server alone, and what holds where there is none.
+macro_rules! on_server {
+    ($self:expr, $connection:ident => $body:expr, $other:expr) => {
+        match $self {
+            #[cfg(feature = "postgres")]
+            Connection::Postgres($connection) => $body,
+            #[cfg(feature = "sqlite")]
+            Connection::Sqlite(_) => $other,
+            #[cfg(feature = "testing")]
+            Connection::Memory(_) => $other,
+            #[cfg(not(any(feature = "postgres", feature = "sqlite", feature = "testing")))]
+            _ => unreachable!("no backend is compiled in, so no connection exists"),
+        }
+    };
+}
+
 impl Connection {
     /// Sends the burst before it returns; the future only waits for the answers.
     pub(crate) fn send(&self, burst: Burst) -> Pending {
@@ -74,16 +90,7 @@ impl Connection {
 
     /// Whether something in between shares the server's connections.
     pub(crate) fn is_pooled(&self) -> bool {
-        match self {
-            #[cfg(feature = "postgres")]
-            Connection::Postgres(connection) => connection.is_pooled(),
-            #[cfg(feature = "sqlite")]
-            Connection::Sqlite(_) => false,
-            #[cfg(feature = "testing")]
-            Connection::Memory(_) => false,
-            #[cfg(not(any(feature = "postgres", feature = "sqlite", feature = "testing")))]
-            _ => unreachable!("no backend is compiled in, so no connection exists"),
-        }
+        on_server!(self, connection => connection.is_pooled(), false)
     }
 
     /// Asks the database to give up what it is running, and waits until the request was delivered. The answer of the
@@ -104,49 +111,23 @@ impl Connection {
         each!(self, connection => Box::pin(connection.stop()))
     }
 
-    /// Reads again which types the database has, if one was met that is not known. Answers whether it told within `deadline`.
+    /// Reads again which types the database has, if one was met that is not known. Answers whether it
+    /// said something within `deadline`.
     pub(crate) async fn learn_types(&self, deadline: Duration) -> bool {
-        match self {
-            #[cfg(feature = "postgres")]
-            Connection::Postgres(connection) => connection.learn_types(deadline).await,
-            #[cfg(feature = "sqlite")]
-            Connection::Sqlite(_) => true,
-            #[cfg(feature = "testing")]
-            Connection::Memory(_) => true,
-            #[cfg(not(any(feature = "postgres", feature = "sqlite", feature = "testing")))]
-            _ => unreachable!("no backend is compiled in, so no connection exists"),
-        }
+        on_server!(self, connection => connection.learn_types(deadline).await, true)
     }
 
     /// Waits for the answers to what was sent and given up. What is sent next would wait for them, too.
     pub(crate) async fn answered(&self) {
-        match self {
-            #[cfg(feature = "postgres")]
-            Connection::Postgres(connection) => connection.answered().await,
-            // What is given up is told so in the same process, at once.
-            #[cfg(feature = "sqlite")]
-            Connection::Sqlite(_) => {}
-            #[cfg(feature = "testing")]
-            Connection::Memory(_) => {}
-            #[cfg(not(any(feature = "postgres", feature = "sqlite", feature = "testing")))]
-            _ => unreachable!("no backend is compiled in, so no connection exists"),
-        }
+        // SQLite answers in the same process, and knows at once what is given up.
+        on_server!(self, connection => connection.answered().await, ())
     }
 
     /// Waits for a request to stop something that nobody waited for to its end: what is sent next would be hit by it. Where it
     /// may come at any time, the connection is closed.
     pub(crate) async fn cancels_settled(&self) {
-        match self {
-            #[cfg(feature = "postgres")]
-            Connection::Postgres(connection) => drop(connection.cancels_settled().await),
-            // It is asked in the same process, at once.
-            #[cfg(feature = "sqlite")]
-            Connection::Sqlite(_) => {}
-            #[cfg(feature = "testing")]
-            Connection::Memory(_) => {}
-            #[cfg(not(any(feature = "postgres", feature = "sqlite", feature = "testing")))]
-            _ => unreachable!("no backend is compiled in, so no connection exists"),
-        }
+        // SQLite is asked in the same process, at once.
+        on_server!(self, connection => drop(connection.cancels_settled().await), ())
     }
 
     /// What a read in a transaction costs that is stopped by [`stop`](Self::stop).
@@ -207,31 +188,13 @@ impl Connection {
 
     /// Closes it at once, whatever is under way, so that its transaction is undone.
     pub(crate) fn close(&self) {
-        match self {
-            #[cfg(feature = "postgres")]
-            Connection::Postgres(connection) => connection.close(),
-            // Never lent beyond a call, so that nobody has to take it back.
-            #[cfg(feature = "sqlite")]
-            Connection::Sqlite(_) => {}
-            #[cfg(feature = "testing")]
-            Connection::Memory(_) => {}
-            #[cfg(not(any(feature = "postgres", feature = "sqlite", feature = "testing")))]
-            _ => unreachable!("no backend is compiled in, so no connection exists"),
-        }
+        // One of SQLite is never lent beyond a call, so that nobody has to take it back.
+        on_server!(self, connection => connection.close(), ())
     }
 
     /// Reads again which types the database has, where it can have types of its own.
     pub(crate) async fn refresh_types(&self) {
-        match self {
-            #[cfg(feature = "postgres")]
-            Connection::Postgres(connection) => connection.refresh_types().await,
-            #[cfg(feature = "sqlite")]
-            Connection::Sqlite(_) => {}
-            #[cfg(feature = "testing")]
-            Connection::Memory(_) => {}
-            #[cfg(not(any(feature = "postgres", feature = "sqlite", feature = "testing")))]
-            _ => unreachable!("no backend is compiled in, so no connection exists"),
-        }
+        on_server!(self, connection => connection.refresh_types().await, ())
     }
 
     /// Whether the server answers, within `deadline`.
