@@ -45,7 +45,7 @@ impl PostgresOptions {
     /// Reads a URL (`postgres://user:password@host/database?sslmode=require`). `ssl_mode` wins over the URL's `sslmode`. Without
     /// either, `sslrootcert=system` means `verify-full`.
     pub(crate) fn from_url(url: &str, ssl_mode: Option<SslMode>) -> Result<Self, DatabaseError> {
-        let server = Server::read(url).map_err(refused)?;
+        let server = Server::read(url).map_err(|unread| refused(url, unread))?;
         let unset = match &server.ssl_root_cert {
             Some(root) if is_system(root) => SslMode::VerifyFull,
             _ => SslMode::Prefer,
@@ -158,10 +158,15 @@ impl fmt::Debug for PostgresOptions {
 }
 
 /// Why no server can be read out of a URL.
-fn refused(unread: Unread) -> DatabaseError {
+fn refused(url: &str, unread: Unread) -> DatabaseError {
+    // Behind the first one, all ahead of another may belong to a password.
+    let is_plain = url.matches('@').count() < 2;
     config_error(match unread {
         Unread::Form => "read the database URL; its form is `postgres://user:password@host:port/database`".to_owned(),
         Unread::Value(key) => format!("read the database URL: its `{key}` has a value it cannot have"),
+        Unread::Word { key, takes, .. } if !is_plain => {
+            format!("read the database URL: its `{key}` is none of `{}`", takes.join("`, `"))
+        }
         Unread::Word { key, found, takes } => format!("use {key} `{found}`; it is one of `{}`", takes.join("`, `")),
     })
 }

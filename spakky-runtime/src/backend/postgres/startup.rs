@@ -54,8 +54,8 @@ pub(super) struct SignedIn {
 }
 
 /// Tries the hosts in their order, or in any where that is wanted, until one takes us in and is of the wanted kind. One that does
-/// not answer costs its share of the time until `end` alone, so that the others are asked, too; the last one is waited for until
-/// the caller gives up.
+/// not answer costs its share of the time until `end` alone, so that the others are asked, too. Where there is one alone, it is
+/// waited for until the caller gives up.
 pub(super) async fn sign_in(
     options: &PostgresOptions,
     opening: &Opening,
@@ -70,15 +70,15 @@ pub(super) async fn sign_in(
     let mut left = places.len();
     for place in places {
         let signing_in = sign_in_at(options, opening, &place);
-        let result = match left + usize::from(other.is_some()) {
-            1 => signing_in.await,
-            shares => {
-                let limit = share(end, shares);
-                let silent =
-                    |_| Err(connection_error(format!("the server at `{place}` did not answer within {limit:?}")));
-                timeout(limit, signing_in).await.unwrap_or_else(silent)
-            }
+        let limit = match left {
+            // Whoever set the end says that it is over, but where there is something to tell of another one.
+            1 if other.is_none() && last.is_none() => Duration::MAX,
+            1 => share(end, 10) * 9,
+            left => share(end, left),
         };
+        let silent = || connection_error(format!("the server at `{place}` did not answer within {limit:?}"));
+        // What another one has said before tells more.
+        let result = timeout(limit, signing_in).await.unwrap_or_else(|_| Err(last.take().unwrap_or_else(silent)));
         left -= 1;
         match result {
             Ok((signed_in, None)) => return Ok(signed_in),
@@ -87,7 +87,7 @@ pub(super) async fn sign_in(
             }
             Ok((_, Some(reason))) => last = Some(connection_error(format!("the server {reason}"))),
             // Where the user or the password is refused, no other server is told of them.
-            Err(error) if error.code.starts_with("28") => return Err(error),
+            Err(error) if error.code.starts_with("28") => return other.ok_or(error),
             Err(error) => last = Some(error),
         }
     }

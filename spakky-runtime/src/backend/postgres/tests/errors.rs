@@ -135,4 +135,7 @@ fn the_ssl_mode_of_the_options_wins_over_the_urls() {
         error.message,
         "use sslmode `allow`; it is one of `disable`, `prefer`, `require`, `verify-ca`, `verify-full`"
     );
+    // All up to the last `@` may be meant as a password.
+    let error = PostgresOptions::from_url("postgres://u:p@ss?sslnegotiation=word@h/d", None).unwrap_err();
+    assert_eq!(error.message, "read the database URL: its `sslnegotiation` is none of `postgres`, `direct`");
 }

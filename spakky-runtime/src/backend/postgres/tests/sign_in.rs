@@ -387,9 +387,24 @@ async fn a_host_that_says_nothing_leaves_time_for_the_others() {
         let signed_in = signed_in_within(limit, &options).await.unwrap();
         assert_eq!(signed_in.place.to_string(), format!("127.0.0.1:{port}"), "{attrs}");
     }
-    // The last one is waited for until all of the time is over.
-    let hosts = format!("127.0.0.1:{first},127.0.0.1:{second}");
+    // What one has said tells more than that another one says nothing.
+    let server = Server::answering(vec![vec![refusal("3D000")]]).await;
+    let hosts = format!("127.0.0.1:{},127.0.0.1:{second}", server.port);
     let options = PostgresOptions::from_url(&format!("postgres://u:p@{hosts}/db?sslmode=disable"), None).unwrap();
+    assert_eq!(signed_in_within(limit, &options).await.err().unwrap().code, "3D000");
+    // One that is alone is waited for until the caller gives up.
+    let url = format!("postgres://u:p@127.0.0.1:{first}/db?sslmode=disable");
+    let options = PostgresOptions::from_url(&url, None).unwrap();
     let limit = Duration::from_millis(100);
     assert!(timeout(limit, sign_in(&options, &options.opening().unwrap(), Instant::now() + limit)).await.is_err());
+}
+
+#[tokio::test]
+async fn a_primary_is_kept_though_a_standby_refuses_the_user() {
+    let primary = Server::answering(vec![vec![welcome(), answer("f")]]).await;
+    let standby = Server::answering(vec![vec![refusal("28000")]]).await;
+    let (hosts, attrs) = (format!("127.0.0.1:{},127.0.0.1:{}", primary.port, standby.port), "prefer-standby");
+    let url = format!("postgres://u:p@{hosts}/db?sslmode=disable&target_session_attrs={attrs}");
+    let signed_in = signed_in(&PostgresOptions::from_url(&url, None).unwrap()).await.unwrap();
+    assert_eq!(signed_in.place.to_string(), format!("127.0.0.1:{}", primary.port));
 }
