@@ -36,4 +36,4 @@ pub(crate) use linked::Linked;
 pub(crate) use select::{Lock, Select};
 pub(crate) use sql::{SqlWriter, clock, quote_identifier};
 pub(crate) use summary::summary;
-pub(crate) use update::{Guarded, Touch, Within, update};
+pub(crate) use update::{Guarded, Rise, Touch, Within, update};

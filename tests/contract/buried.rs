@@ -20,6 +20,7 @@ on_each_store![
     what_is_added_and_soft_deleted_comes_back_whole,
     deleted_children_are_read_and_saved_only_where_asked_for,
     a_copy_that_was_read_without_the_deleted_children_leaves_them_alone,
+    what_is_deleted_and_added_behind_an_upsert_can_be_soft_deleted,
 ];
 
 /// With items, which have parts; a label; scans, which know no soft deletion.
@@ -471,4 +472,21 @@ async fn a_copy_that_was_read_without_the_deleted_children_leaves_them_alone(sto
     assert_eq!(rows(&store).await, all);
     let missing = |error: Error| error.is_not_found();
     assert!(store.of::<Item>().get(11).await.is_err_and(missing));
+}
+
+async fn what_is_deleted_and_added_behind_an_upsert_can_be_soft_deleted(store: Store) {
+    let parcels = prepare(&store).await;
+    let mut again = parcel(1, vec![item(13, "cap", &[])]);
+    let mut one = parcels.get(1).await.unwrap();
+    store
+        .work(async |_| {
+            parcels.upsert_now(&mut one).await?;
+            parcels.delete(&mut one)?;
+            parcels.add(&mut again)?;
+            parcels.soft_delete(&mut again)
+        })
+        .await
+        .unwrap();
+    assert_eq!(living(&store).await, Vec::<String>::new());
+    assert_eq!(rows(&store).await, ["1 v2 -", "fragile -", "13 cap v2 -"]);
 }

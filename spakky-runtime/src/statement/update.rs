@@ -84,11 +84,19 @@ impl Within {
     }
 }
 
+/// What becomes of a row's version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rise {
+    Stays,
+    Next,
+    /// The row starts anew.
+    First,
+}
+
 /// What an UPDATE sets by the database's own means.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Touch {
-    /// The version goes up.
-    pub(crate) bumps: bool,
+    pub(crate) version: Rise,
     pub(crate) mark: Option<Mark>,
 }
 
@@ -149,7 +157,11 @@ impl Set<'_> {
             columns: names(table, self.columns),
             values: rows.iter().map(|row| self.columns.iter().map(|&at| row.row[at].clone()).collect()).collect(),
             filled: filled_by(table, |_, role| match (role, self.touch.mark) {
-                (Role::Version, _) => self.touch.bumps.then_some(Fill::Next),
+                (Role::Version, _) => match self.touch.version {
+                    Rise::Stays => None,
+                    Rise::Next => Some(Fill::Next),
+                    Rise::First => Some(Fill::One),
+                },
                 (Role::UpdatedAt, _) | (Role::DeletedAt, Some(Mark::Deleted)) => Some(Fill::Clock),
                 (Role::DeletedAt, Some(Mark::Restored)) => Some(Fill::Null),
                 _ => None,
@@ -165,8 +177,11 @@ fn push_touched(sql: &mut SqlWriter, table: &TableDescriptor, set: Set<'_>) {
     let mut comma = !set.columns.is_empty();
     for column in &table.columns {
         let value = match (column.role, set.touch.mark) {
-            (Role::Version, _) if !set.touch.bumps => continue,
-            (Role::Version, _) => None,
+            (Role::Version, _) => match set.touch.version {
+                Rise::Stays => continue,
+                Rise::Next => None,
+                Rise::First => Some("1"),
+            },
             (Role::UpdatedAt, _) | (Role::DeletedAt, Some(Mark::Deleted)) => Some(clock(column.ty.scalar, backend)),
             (Role::DeletedAt, Some(Mark::Restored)) => Some("NULL"),
             _ => continue,

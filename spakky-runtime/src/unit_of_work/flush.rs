@@ -271,10 +271,10 @@ impl FlushPlan {
                 let conflict = Conflict::Update { columns: update, within: *within, restores, renews, kinship, raise };
                 statement::insert(backend, table, columns, &rows, conflict, answering)?
             }
-            Shape::Update { columns, bumps, within, mark, .. } => {
+            Shape::Update { columns, version, within, mark, .. } => {
                 let mut columns = bounded(table, columns, &writes);
                 columns.extend(stamped(table, *mark));
-                let touch = Touch { bumps: *bumps, mark: *mark };
+                let touch = Touch { version: *version, mark: *mark };
                 let guarded = |write: &Write| {
                     let row = Arc::clone(record_of(&write.change)?);
                     let found = write.base.clone().filter(|base| write.owner.is_some_and(|at| base[at] != row[at]));

@@ -10,7 +10,7 @@ use crate::backend::sqlite::{SqliteConnection, SqliteOptions};
 use crate::backend::{Answer, Backend, Statement, Step};
 use crate::query::{Condition, Predicate};
 use crate::schema::{Record, Role, TableDescriptor};
-use crate::statement::{Guarded, RaiseStyle, Select, SqlWriter, Touch, Within, delete, delete_where, update};
+use crate::statement::{Guarded, RaiseStyle, Rise, Select, SqlWriter, Touch, Within, delete, delete_where, update};
 use crate::value::{ColumnType, ColumnValue, ScalarType, Value};
 
 async fn filled() -> SqliteConnection {
@@ -185,7 +185,7 @@ async fn no_write_of_several_rows_reads_its_list_or_its_table_for_each() {
             std::sync::Arc::new(Record::from(values.collect::<Vec<_>>()))
         };
         let within = Within { tenanted: table.tenant().is_some(), live: true, ..Within::default() };
-        let touch = Touch { bumps: true, mark: None };
+        let touch = Touch { version: Rise::Next, mark: None };
         let (note, raise) = (table.position("note").unwrap(), RaiseStyle::Function("public"));
         for expected in [table.version.map(|_| 1), None] {
             let rows: Vec<Guarded> =

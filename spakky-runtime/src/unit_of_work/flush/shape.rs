@@ -10,7 +10,7 @@ use crate::mappable::Mapping;
 use crate::mutation::MutationKind;
 use crate::schema::{Record, Role, TableDescriptor};
 use crate::scope::{Mark, is_deleted};
-use crate::statement::{Kinship, Within};
+use crate::statement::{Kinship, Rise, Within};
 use crate::unit_of_work::pending::Change;
 
 /// How many sets of changed columns per table get an UPDATE of their own. Beyond that all mapped columns are written, so
@@ -44,7 +44,7 @@ pub(super) enum Shape {
         columns: Vec<usize>,
         versioned: bool,
         based: bool,
-        bumps: bool,
+        version: Rise,
         within: Within,
         mark: Option<Mark>,
     },
@@ -76,7 +76,11 @@ impl Shape {
                 Shape::Upsert { columns, update, within: write.within(), restores, renews, kinship }
             }
             Change::Update { record, columns } => {
-                let bumps = table.version.is_some() && write.bumps;
+                let version = match table.version.is_some() && write.bumps {
+                    true if write.starts_anew() => Rise::First,
+                    true => Rise::Next,
+                    false => Rise::Stays,
+                };
                 let mut columns: Vec<usize> = match &write.base {
                     Some(base) => changed(table, *columns, base, record).collect(),
                     None => writable(table, *columns).collect(),
@@ -89,11 +93,11 @@ impl Shape {
                     columns.sort_unstable();
                 }
                 let mark = write.reach.mark;
-                if columns.is_empty() && !bumps && mark.is_none() && !write.touches {
+                if columns.is_empty() && version == Rise::Stays && mark.is_none() && !write.touches {
                     return None;
                 }
                 let (versioned, based) = (write.expected.is_some(), write.base.is_some());
-                Shape::Update { columns, versioned, based, bumps, within: write.within(), mark }
+                Shape::Update { columns, versioned, based, version, within: write.within(), mark }
             }
             Change::Delete { must_exist } => {
                 let (versioned, must_exist) = (write.expected.is_some(), *must_exist);
@@ -119,18 +123,18 @@ impl Shape {
     /// nobody else has changed them either. Without one they are left alone.
     pub(super) fn takes(&mut self, new: &Shape) -> bool {
         if let (
-            Shape::Update { columns, versioned: true, based: true, bumps, within, mark },
+            Shape::Update { columns, versioned: true, based: true, version, within, mark },
             Shape::Update {
                 columns: others,
                 versioned: true,
                 based: true,
-                bumps: others_bump,
+                version: others_version,
                 within: others_within,
                 mark: others_mark,
             },
         ) = (&mut *self, new)
         {
-            if bumps != others_bump || within != others_within || mark != others_mark {
+            if version != others_version || within != others_within || mark != others_mark {
                 return false;
             }
             for other in others {

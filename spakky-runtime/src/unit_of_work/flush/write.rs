@@ -67,13 +67,6 @@ impl Write {
             _ => (None, false, None),
         };
         let expected = expected.filter(|_| !Mutant::Unguarded.is_on());
-        let (change, base) = match change {
-            // One that was deleted and is there again starts anew, its version too where nobody knows which one it had.
-            Change::Update { record, columns } if reach.renewed && expected.is_none() && table.version.is_some() => {
-                (Change::Upsert { record, columns }, None)
-            }
-            change => (change, base),
-        };
         let bumps = match (&change, expected) {
             (Change::Update { record, .. }, Some(expected)) => version_of(table, record) != Some(expected),
             _ => true,
@@ -82,6 +75,11 @@ impl Write {
         let mut write = Write { base, has_others, expected, reach, bumps, told, is_child: false, ..of_child };
         write.date();
         write
+    }
+
+    /// Whether the row was deleted and is there again, and nobody knows which version it had: then it has the first one.
+    pub(super) fn starts_anew(&self) -> bool {
+        self.reach.renewed && self.expected.is_none()
     }
 
     /// Gives the row the version that it has behind the write: when it was saved, what waits around it may have hidden which one

@@ -11,7 +11,7 @@ use crate::unit_of_work::row_key::RowKey;
 
 impl IdentityMap {
     /// Whether an earlier write of an aggregate does to children what a later one does not undo, though that gives them no more:
-    /// it takes them from another aggregate, or changes what is soft-deleted then.
+    /// it takes them from another aggregate, or changes what is soft-deleted then, or gives them to a row that starts anew.
     pub(crate) fn is_apart(&self, earlier: &PendingWrite, later: &PendingWrite) -> bool {
         let (table, Some(record)) = (earlier.table, earlier.change.record()) else { return false };
         // One that says nothing of children leaves them as the earlier one gives them.
@@ -19,6 +19,10 @@ impl IdentityMap {
             return false;
         }
         let stored = earlier.key.as_ref().and_then(|key| self.entries.get(key)?.stored.as_deref());
+        // A row that starts anew has children of which nobody knows: what it is given goes ahead of what is done to all of them.
+        if earlier.reach.renewed && later.reach.mark.is_some() && stored.is_none() {
+            return true;
+        }
         let rows_of = |record: Option<&Record>| {
             let mut rows = Vec::new();
             if let Some(record) = record {
