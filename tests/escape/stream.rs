@@ -1,10 +1,12 @@
 //! Rows one by one.
 
-use futures_util::{StreamExt, TryStreamExt};
+use std::time::Duration;
+
+use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use spakky::Error;
 use spakky::prelude::*;
 
-use crate::support::{AccountRow, Database, Line, account, on_each_backend};
+use crate::support::{AccountRow, Database, Line, Posting, account, on_each_backend};
 
 on_each_backend![
     rows_come_one_by_one_outside_a_scope,
@@ -19,11 +21,17 @@ on_each_backend![
 mod server {
     use super::*;
 
-    crate::support::on_postgres![a_stream_is_part_of_its_transaction, a_stream_is_one_round_trip];
+    crate::support::on_postgres![
+        a_stream_is_part_of_its_transaction,
+        a_stream_is_one_round_trip,
+        the_rest_of_a_stream_is_waited_for_within_the_limit_of_the_scope,
+        what_is_saved_while_the_rest_of_a_stream_comes_is_stored,
+    ];
 }
 
 const WORK: TransactionOptions = TransactionOptions::new().name("work");
 const ROWS: i64 = 3_000;
+const HANGS: Duration = Duration::from_secs(60);
 
 async fn fill(db: &Database) {
     let numbers = match db.is_sqlite() {
@@ -163,4 +171,51 @@ async fn a_stream_is_one_round_trip(db: Database) {
     cost.value.as_ref().unwrap();
     assert_eq!(cost.words(), ["BEGIN", "INSERT", "SELECT", "COMMIT"]);
     assert_eq!(cost.round_trips, 2);
+}
+
+/// Postings that no line holds all at once.
+async fn fill_long(db: &Database) -> Line {
+    db.store(&[account(1, "ann", 10)]).await;
+    let fill = "INSERT INTO postings (id, account, amount, text) SELECT n, 1, n, repeat('x', 20000) FROM";
+    db.execute(&format!("{fill} generate_series(1, 2000) AS n")).await;
+    Line::new(db).await
+}
+
+async fn the_rest_of_a_stream_is_waited_for_within_the_limit_of_the_scope(db: Database) {
+    let line = fill_long(&db).await;
+    let (accounts, postings) = (line.accounts(), line.sessions.repository::<Posting>());
+    let mut is_over = false;
+    let work = line.sessions.transaction(WORK.timeout(Duration::from_millis(500)), async |_| {
+        accounts.add(&mut account(2, "bob", 10))?;
+        let mut rows = postings.query().stream().await?;
+        rows.next().await.unwrap()?;
+        line.proxy.set_black_hole(true);
+        drop(rows);
+        is_over = true;
+        Ok::<_, Error>(())
+    });
+    let error = tokio::time::timeout(HANGS, work).await.expect("it ends").unwrap_err();
+    assert!(is_over && error.is_timeout(), "{error:?}");
+    line.proxy.set_black_hole(false);
+    db.is_at_rest().await;
+    assert_eq!(db.numbers("SELECT id FROM accounts").await, [1]);
+}
+
+async fn what_is_saved_while_the_rest_of_a_stream_comes_is_stored(db: Database) {
+    let line = fill_long(&db).await;
+    let transaction = line.sessions.begin();
+    let session = transaction.session().clone();
+    let accounts = line.accounts().in_session(&session);
+    let postings = line.sessions.repository::<Posting>();
+    accounts.add(&mut account(2, "bob", 10)).unwrap();
+    let mut rows = postings.in_session(&session).query().stream().await.unwrap();
+    rows.next().await.unwrap().unwrap();
+    line.proxy.set_black_hole(true);
+    drop(rows);
+    let mut committing = Box::pin(transaction.commit());
+    assert!((&mut committing).now_or_never().is_none());
+    accounts.add(&mut account(3, "cid", 10)).unwrap();
+    line.proxy.set_black_hole(false);
+    tokio::time::timeout(HANGS, committing).await.expect("it ends").unwrap();
+    assert_eq!(db.numbers("SELECT id FROM accounts ORDER BY id").await, [1, 2, 3]);
 }

@@ -67,16 +67,15 @@ impl Session {
         if nothing_pending && !self.must_commit() {
             return Ok((wire, None));
         }
-        self.connection(&mut wire).await?;
+        let connection = self.connection(&mut wire).await?;
+        // A stream may have left rows that are still to come: COMMIT is handed over behind them, and what comes before has a limit.
+        connection.answered().await;
+        self.check_committable()?;
         let mut outgoing =
             self.assemble(Call { statements: Vec::new(), flush: true, writes: false, transaction: false })?;
         if !self.must_commit() {
             // What was queued turned out to change nothing; what is owed from before ends with the transaction.
             return Ok((wire, None));
-        }
-        // A stream may have left rows that are still to come: COMMIT is handed over behind them, and what comes before has a limit.
-        if let Some(lease) = wire.as_ref() {
-            lease.connection().answered().await;
         }
         self.add_probe(&mut outgoing);
         outgoing.push(Step::Commit, Part::Commit);

@@ -104,9 +104,9 @@ pub(super) fn chained(first: Pending, count: usize, second: Pending, between: Ar
                 Ok(answers)
             }
             (Ok(mut answers), Err(failure)) => {
-                let BurstFailure { step, error, answers: more, lost, unsent } = *failure;
+                let BurstFailure { step, error, answers: more, lost, .. } = *failure;
                 answers.extend(more);
-                Err(Box::new(BurstFailure { step: count + step, error, answers, lost, unsent }))
+                Err(Box::new(BurstFailure { step: count + step, error, answers, lost, unsent: false }))
             }
             (Err(mut failure), second) => {
                 failure.lost |= second.is_err_and(|second| second.lost);
