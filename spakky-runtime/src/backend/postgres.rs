@@ -205,13 +205,15 @@ impl PostgresConnection {
         let _ = self.core.types.load(&self.core).await;
     }
 
-    /// Reads again which types the database has, if one was met that is not known. Answers whether the server did within `deadline`.
+    /// Reads again which types the database has, if one was met that is not known. Answers whether the server said something within
+    /// `deadline`.
     pub(crate) async fn learn_types(&self, deadline: Duration) -> bool {
         let types = &self.core.types;
         if !types.has_missed() {
             return true;
         }
-        matches!(Box::pin(tokio::time::timeout(deadline, types.load(&self.core))).await, Ok(Ok(())))
+        // A server that refuses leaves the type unknown, and the connection as it was.
+        Box::pin(tokio::time::timeout(deadline, types.load(&self.core))).await.is_ok() && self.is_usable()
     }
 
     /// Whether the server answers within `deadline`.

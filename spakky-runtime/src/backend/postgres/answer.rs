@@ -45,13 +45,9 @@ async fn settle(core: &Arc<Core>, steps: &Arc<[Step]>, finished: Finished, sent:
         }
         // Not while another burst is under way, whose owner may wait for this one.
         let can_ask = core.exchange().is_quiet() && core.transaction() != TransactionState::Failed;
-        if answers.iter().any(|rows| !rows.unread.is_empty()) {
-            if can_ask {
-                // A failure shows as a type that stays unknown.
-                let _ = core.types.load(core).await;
-            } else {
-                core.types.note_missed();
-            }
+        if can_ask && answers.iter().any(|rows| !rows.unread.is_empty()) {
+            // A failure shows as a type that stays unknown.
+            let _ = core.types.load(core).await;
         }
         let read = |mut rows: Rows| {
             rows.read_again(&core.types);

@@ -218,12 +218,13 @@ impl Exchange {
 
     /// Waits until a burst that is under way is the one that is being answered.
     fn poll_front(&mut self, ticket: Ticket, types: &TypeCatalog, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(current) = self.under_way.iter_mut().find(|current| current.ticket == ticket) else {
+            return Poll::Ready(());
+        };
         // Whoever moves the line on, and whatever ends it, wakes those who wait.
-        if let Some(current) = self.under_way.iter_mut().find(|current| current.ticket == ticket) {
-            match &mut current.waker {
-                Some(waker) if waker.will_wake(cx.waker()) => {}
-                waker => *waker = Some(cx.waker().clone()),
-            }
+        match &mut current.waker {
+            Some(waker) if waker.will_wake(cx.waker()) => {}
+            waker => *waker = Some(cx.waker().clone()),
         }
         ready!(self.poll_abandoned(types, cx));
         match self.under_way.iter().position(|current| current.ticket == ticket) {
@@ -360,6 +361,8 @@ impl Exchange {
         given_up.chain(under_way).for_each(Waker::wake);
         let tickets: Vec<_> = self.under_way.iter().map(|current| current.ticket).collect();
         tickets.into_iter().for_each(|ticket| self.abandon(ticket));
+        // Whoever still asks finds nothing, and leaves the line to those who use it.
+        self.under_way.iter_mut().for_each(|current| current.ticket = Ticket::default());
     }
 
     /// Why nothing is handed over any more.

@@ -125,8 +125,12 @@ fn start(core: &Core, exchange: &mut Exchange, job: &Job, insists: bool) -> (Sta
         return (Stage::Failed(None), None, Sent::default());
     }
     // The server may have said meanwhile that it ends the connection: then nothing of this was done.
+    let begins_outside = !exchange.is_idle() && !insists;
     exchange.catch_up(&core.types);
-    match encode(core, exchange, job, insists) {
+    match encode(core, exchange, job, insists).map(|(outgoing, sent)| {
+        // What was under way was to end its transaction. If it did not, it is no business of this one.
+        (outgoing, Sent { begins_outside: begins_outside || sent.begins_outside, ..sent })
+    }) {
         Ok((outgoing, sent)) => match exchange.start(outgoing) {
             Ok(ticket) => (Stage::UnderWay, Some(ticket), sent),
             Err(end) => (Stage::Failed(Some((0, Failure::Closed(end)))), None, sent),

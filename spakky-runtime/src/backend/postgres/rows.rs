@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::types::TypeCatalog;
-use super::wire::{RowReader, UnknownType};
+use super::wire::{RowReader, UnknownTypes};
 use crate::value::Value;
 
 /// A column of a result.
@@ -93,7 +93,10 @@ impl Rows {
                 self.records.push(reader.read(body));
                 Some(reader)
             }
-            Ok(_) | Err(UnknownType) => {
+            unfit => {
+                if let Err(UnknownTypes(oids)) = unfit {
+                    types.note_missed(oids);
+                }
                 self.unread.push(RawRow { columns: columns.clone(), body: body.into() });
                 None
             }

@@ -8,7 +8,7 @@ use futures_util::stream;
 use super::core::Core;
 use super::encode::Job;
 use super::flight::Flight;
-use super::wire::{RowReader, UnknownType};
+use super::wire::{RowReader, UnknownTypes};
 use crate::backend::{RowSource, Statement};
 use crate::error::DatabaseError;
 use crate::value::Value;
@@ -61,8 +61,8 @@ impl Reading {
         // The line is taken by the rows, so that unknown types cannot be asked for.
         let types = &self.core.types;
         let reader = self.reader.get_or_insert_with(|| {
-            RowReader::of(&row.columns, types).unwrap_or_else(|UnknownType| {
-                types.note_missed();
+            RowReader::of(&row.columns, types).unwrap_or_else(|UnknownTypes(oids)| {
+                types.note_missed(oids);
                 RowReader::of_known(&row.columns, types)
             })
         });

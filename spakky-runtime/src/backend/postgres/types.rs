@@ -1,8 +1,7 @@
 //! The types of a database that are not built in: enums, those of extensions, domains.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use postgres_types::Type;
 
@@ -66,31 +65,51 @@ impl Entry {
 #[derive(Debug, Default)]
 pub(super) struct TypeCatalog {
     types: RwLock<Option<HashMap<u32, Entry>>>,
-    /// A type was met that was made since they were read, where they could not be read again.
-    has_missed: AtomicBool,
+    missed: Mutex<Missed>,
 }
 
-/// All but the row types of tables, of which there are as many as tables.
+/// Types that rows had and that were not known.
+#[derive(Debug, Default)]
+struct Missed {
+    /// They are asked for one by one, also where all of their kind are left out.
+    oids: BTreeSet<u32>,
+    /// How often one was met, and how many of those times the server was asked since.
+    met: u64,
+    asked: u64,
+    /// How often the types were asked for, and which of those times they are known of.
+    loads: u64,
+    loaded: u64,
+}
+
+/// All but the row types of tables, of which there are as many as tables, and what is added behind it.
 const READ_TYPES: &str = "\
 SELECT t.oid, t.typname::text, n.nspname::text, t.typelem, t.typbasetype, t.typarray, \
        t.typcategory::text = 'A' AND t.typelem <> 0, \
        t.typsend::regproc::text IN ('textsend', 'varcharsend', 'bpcharsend', 'enum_send', 'namesend', 'citextsend'), pg_catalog.pg_type_is_visible(t.oid) \
 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
 LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typcategory::text = 'A' \
-WHERE t.oid >= 16384 AND t.typtype::text <> 'c' AND COALESCE(e.typtype::text, '') <> 'c'";
+WHERE (t.oid >= 16384 AND t.typtype::text <> 'c' AND COALESCE(e.typtype::text, '') <> 'c')";
 
 impl TypeCatalog {
     pub(super) fn is_loaded(&self) -> bool {
         self.types.read().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// Takes note of a type that is not known, where the server cannot be asked: who gets a connection next does so.
-    pub(super) fn note_missed(&self) {
-        self.has_missed.store(true, Ordering::Release);
+    fn missed(&self) -> MutexGuard<'_, Missed> {
+        self.missed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes note of types that are not known. Where the server cannot be asked now, who gets a connection next does so.
+    pub(super) fn note_missed(&self, oids: Vec<u32>) {
+        let mut missed = self.missed();
+        missed.oids.extend(oids);
+        missed.met += 1;
+    }
+
+    /// Whether a type was met that is not known, and nobody has asked since.
     pub(super) fn has_missed(&self) -> bool {
-        self.has_missed.load(Ordering::Acquire)
+        let missed = self.missed();
+        missed.met != missed.asked
     }
 
     /// Reads the types from the server.
@@ -98,19 +117,32 @@ impl TypeCatalog {
     /// # Errors
     /// When the server does not tell.
     pub(super) async fn load(&self, core: &Arc<Core>) -> Result<(), DatabaseError> {
-        let statement = Statement { cached: false, ..Statement::plain(READ_TYPES, Vec::new()) };
+        let (oids, met, number) = {
+            let mut missed = self.missed();
+            missed.loads += 1;
+            (missed.oids.clone(), missed.met, missed.loads)
+        };
+        let sql = oids.iter().fold(READ_TYPES.to_owned(), |sql, oid| format!("{sql} OR t.oid = {oid}"));
+        let statement = Statement { sql: sql.into(), cached: false, ..Statement::plain(READ_TYPES, Vec::new()) };
         let burst = Arc::from([Step::Statement(statement)]);
-        self.has_missed.store(false, Ordering::Release);
         let (finished, _) = core.launch(Job::Burst(burst)).finished().await;
+        let is_answered = core.is_usable();
+        let mut missed = self.missed();
+        if is_answered {
+            missed.asked = missed.asked.max(met);
+        }
         if let Some((_, failure)) = finished.failure {
             return Err(failure.into_error());
         }
-        let mut types = HashMap::new();
-        for row in finished.answers.into_iter().flat_map(|answer| answer.records) {
-            let Some((oid, entry)) = Entry::read(row) else { continue };
-            types.insert(oid, entry);
+        let rows = finished.answers.into_iter().flat_map(|answer| answer.records);
+        let types: HashMap<_, _> = rows.filter_map(Entry::read).collect();
+        // The others are gone, or nobody else can see them yet.
+        missed.oids.retain(|oid| !oids.contains(oid) || types.contains_key(oid));
+        // One that was asked for earlier may be answered later.
+        if missed.loaded < number {
+            missed.loaded = number;
+            *self.types.write().unwrap_or_else(PoisonError::into_inner) = Some(types);
         }
-        *self.types.write().unwrap_or_else(PoisonError::into_inner) = Some(types);
         Ok(())
     }
 

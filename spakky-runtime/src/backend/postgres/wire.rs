@@ -6,7 +6,7 @@ mod json;
 mod numeric;
 
 pub(crate) use decode::column_value;
-pub(super) use decode::{RowReader, UnknownType};
+pub(super) use decode::{RowReader, UnknownTypes};
 pub(super) use encode::Param;
 pub(crate) use encode::{column_bytes, plain_bytes};
 

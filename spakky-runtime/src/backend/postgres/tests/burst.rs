@@ -342,7 +342,13 @@ async fn a_transaction_that_failed_and_was_left_is_no_business_of_whoever_comes_
     answers(&connection, vec![insert(1)]).await;
     drop(connection.send(vec![begin(), query("SELECT 1 / 0"), Step::Commit]));
     answers(&connection, vec![begin(), insert(2), Step::Commit]).await;
-    assert_eq!(database.number("SELECT count(*) FROM item").await, 2);
+    // The same where the answer is here by then.
+    drop(connection.send(vec![begin(), query("SELECT 1 / 0"), Step::Commit]));
+    let aborted =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE '%(aborted)'";
+    database.wait_for(aborted, 1).await;
+    answers(&connection, vec![begin(), insert(3), Step::Commit]).await;
+    assert_eq!(database.number("SELECT count(*) FROM item").await, 3);
 }
 
 #[tokio::test]

@@ -74,10 +74,13 @@ async fn a_type_that_others_made_is_learned_behind_the_stream_that_missed_it() {
     let database = TestDatabase::create().await;
     let connection = database.connect().await;
     assert!(connection.learn_types(Duration::ZERO).await, "nothing is asked as long as all are known");
-    database.run("CREATE TYPE mood AS ENUM ('glad')").await;
-    let Step::Statement(moods) = query("SELECT 'glad'::mood") else { unreachable!("it is a statement") };
+    database.run("CREATE TYPE mood AS ENUM ('glad'); CREATE TYPE pair AS (a int4, b text)").await;
+    let Step::Statement(moods) = query("SELECT 'glad'::mood, ROW(1, 'b')::pair") else {
+        unreachable!("it is a statement")
+    };
     let first = async || connection.stream(moods.clone(), false).try_next().await.unwrap().unwrap().remove(0);
     assert_ne!(first().await, Value::Text("glad".into()));
     assert!(connection.learn_types(LIMIT).await);
     assert_eq!(first().await, Value::Text("glad".into()));
+    assert!(connection.learn_types(Duration::ZERO).await, "a row type is known, too");
 }

@@ -37,9 +37,9 @@ enum Scalar {
     },
 }
 
-/// A row has a type that was made since the types were read.
+/// A row has types that are not known: they were made since the types were read.
 #[derive(Debug)]
-pub(in super::super) struct UnknownType;
+pub(in super::super) struct UnknownTypes(pub(in super::super) Vec<u32>);
 
 /// Reads the rows of one result.
 #[derive(Debug)]
@@ -49,9 +49,12 @@ pub(in super::super) struct RowReader {
 
 impl RowReader {
     /// Works out how to read rows of these columns, if their types are known.
-    pub(in super::super) fn of(columns: &Columns, types: &TypeCatalog) -> Result<Self, UnknownType> {
-        let forms = columns.iter().map(|column| form(column.oid.get(), types).ok_or(UnknownType));
-        Ok(RowReader { forms: forms.collect::<Result<_, _>>()? })
+    pub(in super::super) fn of(columns: &Columns, types: &TypeCatalog) -> Result<Self, UnknownTypes> {
+        let forms: Option<_> = columns.iter().map(|column| form(column.oid.get(), types)).collect();
+        forms.map(|forms| RowReader { forms }).ok_or_else(|| {
+            let oids = columns.iter().map(|column| column.oid.get());
+            UnknownTypes(oids.filter(|oid| form(*oid, types).is_none()).collect())
+        })
     }
 
     /// Works out how to read rows of these columns. What is not known by now is known to nobody here.
