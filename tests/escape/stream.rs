@@ -194,7 +194,7 @@ async fn the_rest_of_a_stream_is_waited_for_within_the_limit_of_the_scope(db: Da
         is_over = true;
         Ok::<_, Error>(())
     });
-    let error = tokio::time::timeout(HANGS, work).await.expect("it ends").unwrap_err();
+    let error = tokio::time::timeout(HANGS, work).await.unwrap().unwrap_err();
     assert!(is_over && error.is_timeout(), "{error:?}");
     line.proxy.set_black_hole(false);
     db.is_at_rest().await;
@@ -216,6 +216,6 @@ async fn what_is_saved_while_the_rest_of_a_stream_comes_is_stored(db: Database) 
     assert!((&mut committing).now_or_never().is_none());
     accounts.add(&mut account(3, "cid", 10)).unwrap();
     line.proxy.set_black_hole(false);
-    tokio::time::timeout(HANGS, committing).await.expect("it ends").unwrap();
+    tokio::time::timeout(HANGS, committing).await.unwrap().unwrap();
     assert_eq!(db.numbers("SELECT id FROM accounts ORDER BY id").await, [1, 2, 3]);
 }
